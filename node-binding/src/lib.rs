@@ -1,0 +1,5 @@
+//! The native door: converts, calls the core, converts back.
+//!
+//! Free functions over numbers, because a class method costs three times as much.
+
+mod options;

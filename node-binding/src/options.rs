@@ -1,0 +1,41 @@
+//! The last refused options of this isolate, read by JavaScript after a constructor answered -1.
+
+use std::cell::Cell;
+
+use napi_derive::napi;
+use seawall::options::Problem;
+
+thread_local! {
+    static LAST: Cell<Option<Problem>> = const { Cell::new(None) };
+}
+
+/// Keeps `problem` for the getters below and answers what a constructor returns on refusal.
+#[allow(dead_code, reason = "used by the policies as they are added")]
+pub(crate) fn refused(problem: Problem) -> f64 {
+    LAST.set(Some(problem));
+    -1.0
+}
+
+/// The option that was refused.
+#[napi]
+pub fn problem_field() -> &'static str {
+    LAST.get().map_or("", |problem| problem.field)
+}
+
+/// The number of the rule it broke.
+#[napi]
+pub fn problem_rule() -> u32 {
+    LAST.get().map_or(0, |problem| problem.rule as u32)
+}
+
+/// The number the rule speaks of.
+#[napi]
+pub fn problem_limit() -> f64 {
+    LAST.get().map_or(0.0, |problem| problem.limit)
+}
+
+/// The other option the rule speaks of.
+#[napi]
+pub fn problem_other() -> &'static str {
+    LAST.get().map_or("", |problem| problem.other)
+}

@@ -1,0 +1,8 @@
+import { bytes } from './wasm-bytes.js'
+import type { Engine } from './types.js'
+import { instantiate } from './wasm.js'
+
+/** For browsers and any other runtime: the WASM build carried inside the package. */
+export function load(): Engine {
+  return instantiate(new WebAssembly.Module(bytes() as BufferSource))
+}

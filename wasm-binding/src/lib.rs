@@ -1,0 +1,3 @@
+//! The WASM door: converts, calls the core, converts back.
+
+mod options;
