@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+pub mod classify;
 pub mod options;
 mod rng;
 mod time;
