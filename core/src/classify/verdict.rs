@@ -53,7 +53,7 @@ impl Verdict {
     pub const fn to_bits(self) -> u32 {
         let transient = if self.transient { Self::TRANSIENT } else { 0 };
         let throttled = if self.throttled { Self::THROTTLED } else { 0 };
-        transient | throttled | (self.processed as u32) << 2 | (self.scope as u32) << 4
+        transient | throttled | ((self.processed as u32) << 2) | ((self.scope as u32) << 4)
     }
 
     /// The verdict of [`Verdict::to_bits`] with a wait beside it; unknown bits are ignored.
