@@ -10,6 +10,9 @@ extern crate alloc;
 pub mod backoff;
 pub mod breaker;
 pub mod classify;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod door;
 pub mod options;
 mod outcome;
 mod rng;
