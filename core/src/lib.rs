@@ -10,7 +10,7 @@ extern crate alloc;
 pub mod backoff;
 pub mod breaker;
 pub mod classify;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", feature = "serde"))]
 #[doc(hidden)]
 pub mod door;
 pub mod options;
