@@ -6,7 +6,10 @@
 
 extern crate alloc;
 
+pub mod backoff;
 pub mod classify;
+#[cfg(feature = "serde")]
+mod fields;
 pub mod options;
 mod rng;
 mod time;
