@@ -7,10 +7,13 @@
 extern crate alloc;
 
 pub mod backoff;
+pub mod chaos;
 pub mod classify;
 #[cfg(feature = "serde")]
 mod fields;
 pub mod options;
+pub mod periodic;
+pub mod retry;
 mod rng;
 mod time;
 

@@ -84,6 +84,12 @@ impl Backoff {
         Self { config: BackoffConfig::request_schedule() }
     }
 
+    /// What a retry waits unless told: 1 s, doubled each time up to 30 s, a
+    /// quarter more or less.
+    pub(crate) fn doubling_from_a_second() -> Self {
+        Self { config: BackoffConfig::exponential(Duration::from_secs(1)) }
+    }
+
     /// The options it was made of.
     #[must_use]
     pub const fn config(&self) -> &BackoffConfig {
