@@ -54,6 +54,13 @@ impl Instant {
     }
 }
 
+impl From<Duration> for Instant {
+    /// The point `since_origin` after the origin, such as `start.elapsed()`.
+    fn from(since_origin: Duration) -> Self {
+        Self::ZERO.after(since_origin)
+    }
+}
+
 /// `duration` in nanoseconds, saturating at `u64::MAX` (584 years).
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

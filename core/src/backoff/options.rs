@@ -7,12 +7,12 @@ use core::time::Duration;
 use serde::Deserialize;
 
 use super::config::{FACTOR, JITTER};
-use super::{Backoff, BackoffConfig, Jitter, Strategy};
+use super::{BackoffConfig, Jitter, Strategy};
 use crate::fields::{attempts, millis};
 use crate::options::{Problem, Rule};
 
 /// A schedule in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackoffOptions {
     /// `constant`, `linear`, `exponential`, `fibonacci`, `list` or
@@ -48,7 +48,7 @@ impl BackoffOptions {
     /// # Errors
     ///
     /// The first option that is out of range, or one of another strategy.
-    pub fn build(&self) -> Result<Backoff, Problem> {
+    pub fn into_config(self) -> Result<BackoffConfig, Problem> {
         let name = self.strategy.as_deref().unwrap_or("exponential");
         let base = millis("delayMs", self.delay_ms)?;
         let cap = millis("maxDelayMs", self.max_delay_ms)?;
@@ -90,7 +90,8 @@ impl BackoffOptions {
         }
         config.max_attempts = attempts("maxAttempts", self.max_attempts)?;
         config.max_elapsed = millis("maxElapsedMs", self.max_elapsed_ms)?;
-        Backoff::new(config)
+        config.check()?;
+        Ok(config)
     }
 
     fn list(&self) -> Result<Vec<Duration>, Problem> {
