@@ -11,7 +11,6 @@ pub mod backoff;
 pub mod breaker;
 pub mod chaos;
 pub mod classify;
-#[cfg(feature = "serde")]
 mod fields;
 pub mod options;
 mod outcome;

@@ -2,4 +2,10 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod backoff;
+mod chaos;
+mod millis;
 mod options;
+mod periodic;
+mod retry;
+mod slab;

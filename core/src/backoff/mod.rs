@@ -38,7 +38,6 @@ mod fibonacci;
 mod jitter;
 mod linear;
 mod list;
-#[cfg(feature = "serde")]
 mod options;
 
 use core::time::Duration;
@@ -46,7 +45,6 @@ use core::time::Duration;
 pub use config::{BackoffConfig, Strategy};
 pub use delays::Delays;
 pub use jitter::Jitter;
-#[cfg(feature = "serde")]
 pub use options::BackoffOptions;
 
 use crate::Rng;

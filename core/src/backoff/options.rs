@@ -4,16 +4,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::Deserialize;
-
 use super::config::{FACTOR, JITTER};
 use super::{BackoffConfig, Jitter, Strategy};
 use crate::fields::{attempts, millis};
 use crate::options::{Problem, Rule};
 
 /// A schedule in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct BackoffOptions {
     /// `constant`, `linear`, `exponential`, `fibonacci`, `list` or
     /// `decorrelated`. Default `exponential`.

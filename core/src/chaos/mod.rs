@@ -23,14 +23,12 @@
 //! ```
 
 mod exit;
-#[cfg(feature = "serde")]
 mod options;
 mod pause;
 
 use core::time::Duration;
 
 pub use exit::{EXIT_CODE, LONGEST_LIFE, lifespan};
-#[cfg(feature = "serde")]
 pub use options::{ChaosOptions, LoopPauseOptions};
 pub use pause::{LoopPause, LoopPauseConfig, Pause};
 

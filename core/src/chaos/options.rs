@@ -1,14 +1,13 @@
 //! The options of made failures as they come from JavaScript or a file.
 
-use serde::Deserialize;
-
 use super::{Chaos, ChaosConfig, Injection, LoopPause, LoopPauseConfig, RATE};
 use crate::fields::millis;
 use crate::options::{Problem, Rule};
 
 /// Made failures in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct ChaosOptions {
     /// Whether it strikes at all. Default false.
     pub enabled: Option<bool>,
@@ -51,8 +50,9 @@ impl ChaosOptions {
 }
 
 /// A plan of pauses in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct LoopPauseOptions {
     /// The longest time between two pauses in ms. Default 100,000.
     pub max_gap_ms: Option<f64>,

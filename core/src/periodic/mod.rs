@@ -25,12 +25,10 @@
 //! # Ok::<(), seawall::options::Problem>(())
 //! ```
 
-#[cfg(feature = "serde")]
 mod options;
 
 use core::time::Duration;
 
-#[cfg(feature = "serde")]
 pub use options::PeriodicOptions;
 
 use crate::options::{Problem, Rule};

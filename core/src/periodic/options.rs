@@ -1,15 +1,14 @@
 //! The options of a periodic job as they come from JavaScript or a file.
 
-use serde::Deserialize;
-
 use super::{Offset, Periodic, PeriodicConfig};
 use crate::fields::millis;
 use crate::options::{Problem, Rule};
 use crate::{Instant, Rng};
 
 /// A periodic job in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct PeriodicOptions {
     /// From one run to the next in ms; above 0. Required.
     pub period_ms: Option<f64>,

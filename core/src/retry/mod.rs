@@ -36,13 +36,11 @@
 //! ```
 
 mod config;
-#[cfg(feature = "serde")]
 mod options;
 
 use core::time::Duration;
 
 pub use config::RetryConfig;
-#[cfg(feature = "serde")]
 pub use options::RetryOptions;
 
 use crate::Rng;

@@ -2,16 +2,15 @@
 
 use core::time::Duration;
 
-use serde::Deserialize;
-
 use super::{Retry, RetryConfig};
 use crate::backoff::{Backoff, BackoffConfig, Jitter};
 use crate::fields::{attempts, millis};
 use crate::options::{Problem, Rule};
 
 /// A retry in plain values; what is left out has the default given.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct RetryOptions {
     /// How many tries in all, the first included; infinity is no limit.
     /// Default 3; with a schedule that ends by itself as many as it allows.
