@@ -11,6 +11,9 @@ pub mod backoff;
 pub mod breaker;
 pub mod chaos;
 pub mod classify;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod door;
 mod fields;
 pub mod options;
 mod outcome;

@@ -47,6 +47,12 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The point `nanos` later, or earlier where negative, within the range.
+    #[must_use]
+    pub const fn shifted(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add_signed(nanos))
+    }
+
     /// The point `duration` later, the end of the range at most.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

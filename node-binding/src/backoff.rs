@@ -7,10 +7,10 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::backoff::{Backoff, BackoffOptions};
+use seawall::door::Slab;
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 struct Entry {
     backoff: Backoff,

@@ -7,10 +7,10 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
+use seawall::door::Slab;
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 thread_local! {
     static CHAOS: RefCell<Slab<(Chaos, Rng)>> = const { RefCell::new(Slab::new()) };

@@ -3,9 +3,9 @@
 //! Free functions over numbers, because a class method costs three times as much.
 
 mod backoff;
+mod breaker;
 mod chaos;
 mod millis;
 mod options;
 mod periodic;
 mod retry;
-mod slab;

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, Result};
 use napi_derive::napi;
+use seawall::door::Slab;
 use seawall::periodic::{Periodic, PeriodicOptions};
 use seawall::{Instant, Rng};
 
 use crate::options::refused;
-use crate::slab::Slab;
 
 thread_local! {
     static JOBS: RefCell<Slab<Periodic>> = const { RefCell::new(Slab::new()) };

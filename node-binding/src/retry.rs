@@ -7,11 +7,11 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::classify::Verdict;
+use seawall::door::Slab;
 use seawall::retry::{Decision, Failure, Retry, RetryOptions};
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 struct Entry {
     retry: Retry,

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::backoff::{Backoff, BackoffOptions};
+use seawall::door::Slab;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 struct Entry {
     backoff: Backoff,

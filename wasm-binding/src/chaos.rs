@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
+use seawall::door::Slab;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 thread_local! {
     static CHAOS: RefCell<Slab<(Chaos, Rng)>> = const { RefCell::new(Slab::new()) };

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
+use seawall::door::Slab;
 use seawall::periodic::{Periodic, PeriodicOptions};
 use seawall::{Instant, Rng};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::options::refused;
-use crate::slab::Slab;
 
 thread_local! {
     static JOBS: RefCell<Slab<Periodic>> = const { RefCell::new(Slab::new()) };

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::classify::Verdict;
+use seawall::door::Slab;
 use seawall::retry::{Decision, Failure, Retry, RetryOptions};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
-use crate::slab::Slab;
 
 struct Entry {
     retry: Retry,

@@ -186,6 +186,12 @@ impl BreakerConfig {
         self.reclose.as_ref().map_or(Ok(()), Reclose::validate)
     }
 
+    /// Whether the rule counts in slices of time.
+    #[must_use]
+    pub const fn is_timed(&self) -> bool {
+        matches!(&self.trip, TripRule::Rate(RateRule { window: Window::Time { .. }, .. }))
+    }
+
     /// Above which a call is slow, where the rule asks for that.
     #[must_use]
     pub fn slow_limit(&self) -> Option<Duration> {

@@ -47,6 +47,8 @@
 //! # Ok::<(), seawall::options::Problem>(())
 //! ```
 
+#[cfg(feature = "std")]
+mod arena;
 mod causes;
 #[cfg(feature = "std")]
 pub mod cell;
@@ -57,6 +59,8 @@ mod explain;
 #[cfg(feature = "std")]
 mod guard;
 mod machine;
+#[cfg(feature = "std")]
+mod named;
 mod options;
 mod permit;
 mod snapshot;
@@ -66,6 +70,8 @@ mod trip;
 mod window;
 
 #[cfg(feature = "std")]
+pub use arena::{Arena, BLOCK_CELLS, Place};
+#[cfg(feature = "std")]
 pub use circuit::CircuitBreaker;
 pub use config::{
     BreakerConfig, HalfOpen, Mode, OpenFor, RateRule, Reclose, SlowRule, TripRule, Window,
@@ -74,6 +80,8 @@ pub use explain::Explanation;
 #[cfg(feature = "std")]
 pub use guard::{CallError, Clock, Handle, Permit};
 pub use machine::{Machine, Opened, State, Totals};
+#[cfg(feature = "std")]
+pub use named::Named;
 pub use options::BreakerOptions;
 pub use permit::{RawPermit, Reason, Rejection, Settled};
 pub use snapshot::{SNAPSHOT_VERSION, Snapshot};

@@ -63,6 +63,21 @@ pub struct Settled {
     pub wall_ms: f64,
 }
 
+impl Settled {
+    /// The end of a call from the numbers that cross a door: `how` is the code of the outcome
+    /// plus 4 if the call was slow, `open_for` in ms or below 0 for none.
+    #[must_use]
+    pub fn from_codes(how: u32, open_for: f64, cause: u32, wall_ms: f64) -> Self {
+        Self {
+            outcome: Outcome::from_code(how & 3),
+            slow: how & 4 != 0,
+            open_for: (open_for >= 0.0).then(|| crate::time::duration_from_millis(open_for)),
+            cause,
+            wall_ms,
+        }
+    }
+}
+
 impl From<Outcome> for Settled {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, slow: false, open_for: None, cause: 0, wall_ms: 0.0 }
