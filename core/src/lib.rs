@@ -9,12 +9,16 @@ extern crate alloc;
 
 pub mod backoff;
 pub mod breaker;
+pub mod chaos;
 pub mod classify;
 #[cfg(all(feature = "std", feature = "serde"))]
 #[doc(hidden)]
 pub mod door;
+mod fields;
 pub mod options;
 mod outcome;
+pub mod periodic;
+pub mod retry;
 mod rng;
 #[cfg(feature = "std")]
 mod sync;

@@ -2,5 +2,10 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod backoff;
 mod breaker;
+mod chaos;
+mod millis;
 mod options;
+mod periodic;
+mod retry;

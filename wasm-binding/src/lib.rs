@@ -1,4 +1,9 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod backoff;
 mod breaker;
+mod chaos;
+mod millis;
 mod options;
+mod periodic;
+mod retry;
