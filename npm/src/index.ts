@@ -1,1 +1,2 @@
 export { engine } from './engine/index.js'
+export { CircuitBreaker } from './breaker.js'
