@@ -73,12 +73,14 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 }
 
 /// Milliseconds as whole nanoseconds; NaN and negatives are zero, the rest saturates.
+#[inline(never)]
 pub(crate) fn nanos_from_millis(millis: f64) -> u64 {
     // `as` saturates and maps NaN to zero, which is what is promised.
     libm::round(millis * NANOS_PER_MILLI) as u64
 }
 
 /// `duration` in milliseconds.
+#[inline(never)]
 pub(crate) fn millis(duration: Duration) -> f64 {
     nanos(duration) as f64 / NANOS_PER_MILLI
 }

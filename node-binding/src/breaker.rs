@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant as Monotonic;
 
-use napi::bindgen_prelude::{ArrayBuffer, Float64Array, Unknown};
+use napi::bindgen_prelude::{ArrayBuffer, Float64Array};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 use seawall::Instant;
 use seawall::breaker::cell::{Block, CELL_BYTES};
-use seawall::breaker::{BreakerOptions, CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
-use seawall::door::Breakers;
+use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
+use seawall::door::{Breakers, numbers};
 
 use crate::options::refused;
 
@@ -22,8 +22,9 @@ thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-fn with<T>(handle: u32, now: f64, act: impl FnOnce(&CircuitBreaker, Instant) -> T) -> Option<T> {
-    BREAKERS.with_borrow(|breakers| breakers.with(handle, now, act))
+#[inline(never)]
+fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
+    BREAKERS.with_borrow(|breakers| breakers.get(handle, now))
 }
 
 /// Nanoseconds between the start of the process and that of the isolate's clock, which shows `now` ms.
@@ -41,15 +42,11 @@ fn clock_origin(now: f64) -> i64 {
 #[napi]
 pub fn breaker_new(
     env: Env,
-    options: Option<Unknown>,
+    options: &[f64],
     seed: f64,
     name: Option<String>,
     now: f64,
 ) -> Result<f64> {
-    let options = match options {
-        Some(options) => env.from_js_value::<BreakerOptions, _>(options)?,
-        None => BreakerOptions::default(),
-    };
     if !WATCHED.replace(true) {
         env.add_env_cleanup_hook((), |()| BREAKERS.with_borrow_mut(Breakers::clear))?;
     }
@@ -119,11 +116,11 @@ fn shared_memory(env: &Env, block: Arc<Block>) -> Result<ArrayBuffer<'static>> {
 /// A permit (0 or more), or minus the reason of the refusal.
 #[napi]
 pub fn breaker_acquire(handle: u32, now: f64) -> f64 {
-    with(handle, now, |breaker, now| match breaker.acquire(now) {
+    let Some((breaker, now)) = get(handle, now) else { return 0.0 };
+    match breaker.acquire(now) {
         Ok(permit) => permit.to_code(),
         Err(rejection) => -f64::from(rejection.reason as u8),
-    })
-    .unwrap_or(0.0)
+    }
 }
 
 /// Takes the end of a call: `how` is the outcome plus 4 if it was slow, `open_for` ms or -1.
@@ -137,79 +134,91 @@ pub fn breaker_record(
     wall_ms: f64,
     now: f64,
 ) {
-    with(handle, now, |breaker, now| {
+    if let Some((breaker, now)) = get(handle, now) {
         let settled = Settled::from_codes(how, open_for, cause, wall_ms);
         breaker.record(RawPermit::from_code(permit), settled, now);
-    });
+    }
 }
 
 /// Judges what the cells have counted.
 #[napi]
 pub fn breaker_check(handle: u32, now: f64) {
-    with(handle, now, |breaker, now| breaker.check(now));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.check(now);
+    }
 }
 
 /// Closes it and forgets what it counted.
 #[napi]
 pub fn breaker_reset(handle: u32, now: f64) {
-    with(handle, now, |breaker, now| breaker.reset(now));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.reset(now);
+    }
 }
 
 /// Opens it as if its rule had.
 #[napi]
 pub fn breaker_force_open(handle: u32, wall_ms: f64, now: f64) {
-    with(handle, now, |breaker, now| breaker.force_open(now, wall_ms));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.force_open(now, wall_ms);
+    }
 }
 
 /// Holds it isolated once more.
 #[napi]
 pub fn breaker_isolate(handle: u32, now: f64) {
-    with(handle, now, |breaker, now| breaker.isolate(now));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.isolate(now);
+    }
 }
 
 /// Gives one isolation back.
 #[napi]
 pub fn breaker_release(handle: u32, now: f64) {
-    with(handle, now, |breaker, now| breaker.release(now));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.release(now);
+    }
 }
 
 /// 0 enforces, 1 is a dry run, 2 disables.
 #[napi]
 pub fn breaker_set_mode(handle: u32, mode: u32, now: f64) {
-    with(handle, now, |breaker, now| breaker.set_mode(Mode::from_code(mode), now));
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.set_mode(Mode::from_code(mode), now);
+    }
 }
 
 /// Above how many ms a call is slow; infinite where no rule asks.
 #[napi]
 pub fn breaker_slow_ms(handle: u32) -> f64 {
-    let limit = with(handle, 0.0, |breaker, _| breaker.slow_limit()).flatten();
+    let limit = get(handle, 0.0).and_then(|(breaker, _)| breaker.slow_limit());
     limit.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64 / 1e6)
 }
 
 /// Whether its rule counts in slices of time.
 #[napi]
 pub fn breaker_is_timed(handle: u32) -> bool {
-    with(handle, 0.0, |breaker, _| breaker.config().is_timed()).unwrap_or(false)
+    get(handle, 0.0).is_some_and(|(breaker, _)| breaker.config().is_timed())
 }
 
 /// The numbers of `Explanation::to_numbers`.
 #[napi]
 pub fn breaker_explain(handle: u32, now: f64) -> Float64Array {
-    let numbers = with(handle, now, |breaker, now| breaker.explain(now).to_numbers());
+    let numbers = get(handle, now).map(|(breaker, now)| breaker.explain(now).to_numbers());
     Float64Array::new(numbers.unwrap_or_default())
 }
 
-/// Its state as an object.
+/// Its state, as the numbers of a `Snapshot`.
 #[napi]
-pub fn breaker_snapshot(env: Env, handle: u32, now: f64) -> Result<Unknown<'static>> {
-    let snapshot = with(handle, now, |breaker, now| breaker.snapshot(now)).unwrap_or_default();
-    env.to_js_value(&snapshot)
+pub fn breaker_snapshot(handle: u32, now: f64) -> Float64Array {
+    let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
+    Float64Array::new(numbers::write(&snapshot).unwrap_or_default())
 }
 
-/// Takes the state of such an object; 0, or -1 where it was refused.
+/// Takes the state of such numbers; 0, or -1 where it was refused.
 #[napi]
-pub fn breaker_restore(env: Env, handle: u32, snapshot: Unknown, now: f64) -> Result<f64> {
-    let snapshot: Snapshot = env.from_js_value(snapshot)?;
-    let restored = with(handle, now, |breaker, now| breaker.restore(&snapshot, now));
-    Ok(restored.unwrap_or(Ok(())).map_or_else(refused, |()| 0.0))
+pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
+    let snapshot: Snapshot = numbers::read(snapshot).unwrap_or_default();
+    let Some((breaker, now)) = get(handle, now) else { return 0.0 };
+    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
 }

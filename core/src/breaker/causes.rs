@@ -41,8 +41,12 @@ impl Causes {
 
     /// The causes, the one seen last first.
     pub(crate) fn newest_first(&self) -> Vec<RecentCause> {
-        let mut causes = self.0.clone();
-        causes.sort_by_key(|known| core::cmp::Reverse(known.last));
+        let mut causes: Vec<RecentCause> = Vec::new();
+        for &cause in &self.0 {
+            // A library sort would be the larger part of the whole module in WASM.
+            let place = causes.iter().position(|other| other.last < cause.last);
+            causes.insert(place.unwrap_or(causes.len()), cause);
+        }
         causes
     }
 

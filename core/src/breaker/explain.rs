@@ -116,9 +116,11 @@ impl Explanation {
             or_none(self.last_failure),
             self.last_failure_wall_ms,
         ]);
-        numbers.extend([successes, failures, neutral, slow, late, rejected].map(|n| n as f64));
+        numbers.extend_from_slice(
+            &[successes, failures, neutral, slow, late, rejected].map(|n| n as f64),
+        );
         for &(cause, count, ago) in &self.causes {
-            numbers.extend([f64::from(cause), f64::from(count), millis(ago)]);
+            numbers.extend_from_slice(&[f64::from(cause), f64::from(count), millis(ago)]);
         }
         numbers
     }

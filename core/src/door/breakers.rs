@@ -1,7 +1,9 @@
 //! The breakers of one isolate by number, each with a cell in the isolate's memory.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use super::numbers;
 use super::slab::Slab;
 use crate::breaker::cell::Block;
 use crate::breaker::{Arena, BreakerConfig, BreakerOptions, CircuitBreaker, Named, Place};
@@ -14,7 +16,7 @@ pub struct Breakers {
     slab: Slab<Entry>,
     arena: Arena,
     /// The options compiled last: services make many breakers with the same.
-    last: Option<(BreakerOptions, Arc<BreakerConfig>)>,
+    last: Option<(Vec<u64>, Arc<BreakerConfig>)>,
 }
 
 #[derive(Debug)]
@@ -32,11 +34,11 @@ impl Breakers {
         Self { slab: Slab::new(), arena: Arena::new(), last: None }
     }
 
-    /// A breaker of its own.
+    /// A breaker of its own. The options are the numbers of [`BreakerOptions`].
     ///
     /// # Errors
     /// The [`Problem`] of its options.
-    pub fn unnamed(&mut self, options: BreakerOptions, seed: u64) -> Result<u32, Problem> {
+    pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Problem> {
         let config = self.config(options)?;
         let breaker = Arc::new(CircuitBreaker::new(config, seed)?);
         Ok(self.insert(breaker, 0))
@@ -50,7 +52,7 @@ impl Breakers {
         &mut self,
         named: &mut Named,
         name: &str,
-        options: BreakerOptions,
+        options: &[f64],
         seed: u64,
         origin: i64,
     ) -> Result<u32, Problem> {
@@ -59,15 +61,11 @@ impl Breakers {
         Ok(self.insert(breaker, shift))
     }
 
-    /// Lets `act` use a breaker, with what its clock shows when the isolate's shows `now` ms.
-    pub fn with<T>(
-        &self,
-        handle: u32,
-        now: f64,
-        act: impl FnOnce(&CircuitBreaker, Instant) -> T,
-    ) -> Option<T> {
+    /// A breaker, with what its clock shows when the isolate's shows `now` ms.
+    #[must_use]
+    pub fn get(&self, handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
         let entry = self.slab.get(handle)?;
-        Some(act(&entry.breaker, Instant::from_millis(now).shifted(entry.shift)))
+        Some((Arc::clone(&entry.breaker), Instant::from_millis(now).shifted(entry.shift)))
     }
 
     /// Where a breaker's cell lies.
@@ -108,14 +106,16 @@ impl Breakers {
         self.slab.is_empty()
     }
 
-    fn config(&mut self, options: BreakerOptions) -> Result<Arc<BreakerConfig>, Problem> {
+    fn config(&mut self, options: &[f64]) -> Result<Arc<BreakerConfig>, Problem> {
+        let bits = options.iter().map(|number| number.to_bits());
         if let Some((last, config)) = &self.last
-            && *last == options
+            && bits.clone().eq(last.iter().copied())
         {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(options.clone().into_config()?);
-        self.last = Some((options, Arc::clone(&config)));
+        let read: BreakerOptions = numbers::read(options).unwrap_or_default();
+        let config = Arc::new(read.into_config()?);
+        self.last = Some((bits.collect(), Arc::clone(&config)));
         Ok(config)
     }
 

@@ -3,6 +3,7 @@
 //! Not part of the crate's promise to Rust programs.
 
 mod breakers;
+pub mod numbers;
 mod slab;
 
 pub use breakers::Breakers;
