@@ -1,4 +1,5 @@
 export { engine } from './engine/index.js'
+export { CircuitBreaker } from './breaker.js'
 export {
   Backoff,
   type BackoffLimits,

@@ -1,4 +1,6 @@
 import type { BackoffEngine } from './contract/backoff.js'
+import type { BreakerEngine } from './contract/breaker.js'
+import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
@@ -10,6 +12,8 @@ import type { RetryEngine } from './contract/retry.js'
  */
 export interface Engine
   extends OptionProblem,
+    BreakerEngine,
+    CauseEngine,
     BackoffEngine,
     RetryEngine,
     PeriodicEngine,
