@@ -2,6 +2,7 @@
 export interface Verdict {
   transient: boolean
   processed: 'no' | 'maybe' | 'yes'
+  scope: 'request' | 'statement' | 'transaction' | 'connection'
   throttled: boolean
   retryAfterMs?: number
 }
@@ -20,7 +21,7 @@ export function classify(error: unknown): Verdict | undefined {
   const { code, retryAfterMs } = error as { code?: unknown; retryAfterMs?: number }
   const processed = CODES[String(code)]
   if (processed === undefined && retryAfterMs === undefined) return undefined
-  const verdict: Verdict = { transient: true, processed: processed ?? 'no', throttled: false }
+  const verdict: Verdict = { transient: true, processed: processed ?? 'no', scope: 'request', throttled: false }
   if (retryAfterMs !== undefined) verdict.retryAfterMs = retryAfterMs
   return verdict
 }
