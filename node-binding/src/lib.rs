@@ -2,4 +2,5 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod classify;
 mod options;

@@ -1,3 +1,4 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod classify;
 mod options;
