@@ -1,5 +1,6 @@
 //! Dates of HTTP, in arithmetic that is the same everywhere.
 
+use super::text::pieces;
 use super::wait::whole;
 
 const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
@@ -22,7 +23,7 @@ const DAY_MS: f64 = 86_400_000.0;
 /// ```
 #[must_use]
 pub fn http_date(text: &str, now_ms: f64) -> Option<f64> {
-    let mut parts = text.split([' ', ',', '-', ':']).filter(|part| !part.is_empty());
+    let mut parts = pieces(text, b" ,-:").filter(|part| !part.is_empty());
     let weekday = parts.next()?;
     let second = parts.next()?;
     // Only asctime puts the month first, and the year last.
@@ -37,7 +38,7 @@ pub fn http_date(text: &str, now_ms: f64) -> Option<f64> {
     let well_formed = weekday.bytes().all(|byte| byte.is_ascii_alphabetic())
         && (asctime || last == "GMT")
         && parts.next().is_none();
-    let month = MONTHS.split(' ').position(|name| name == month)?;
+    let month = pieces(MONTHS, b" ").position(|name| name == month)?;
     let (day, year) = (whole(day)?, full_year(year, now_ms)?);
     let in_range = (1.0..=31.0).contains(&day) && hour < 24.0 && minute < 60.0 && second <= 60.0;
     if !well_formed || !in_range {

@@ -1,5 +1,6 @@
 //! What is known of a failure before it is judged.
 
+use super::text::pieces;
 use super::wait::Wait;
 
 /// Who speaks, where a number or a message alone would not say it.
@@ -102,7 +103,7 @@ impl<'a> Facts<'a> {
     /// then any number of pairs of a header's name and its value. Missing fields are empty.
     #[must_use]
     pub fn from_fields(text: &'a str, flags: u32) -> Self {
-        let mut fields = text.split('\0');
+        let mut fields = pieces(text, b"\0");
         let mut next = || fields.next().unwrap_or("");
         let mut facts = Self {
             code: next(),

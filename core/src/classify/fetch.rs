@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::table::{self, ABANDONED, ANSWERED, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
+use super::text::contains;
 use super::verdict::Verdict;
 
 /// What follows `UND_ERR_`.
@@ -82,7 +83,7 @@ pub(crate) fn message(facts: &Facts<'_>) -> Option<Verdict> {
     }
     let text = facts.message;
     let found =
-        MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && text.contains(rule.holds))?;
+        MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && contains(text, rule.holds))?;
     Some(table::verdict(found.verdict))
 }
 

@@ -21,6 +21,7 @@ mod sqlstate;
 mod standard;
 mod system;
 mod table;
+mod text;
 mod transient;
 mod verdict;
 mod wait;

@@ -5,6 +5,7 @@ use super::table::{
     self, CROWDED, EXHAUSTED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT,
     STATEMENT_MAYBE, UNDECIDED, UNREACHABLE, UNSENT, Words,
 };
+use super::text::contains;
 use super::verdict::Verdict;
 
 /// What follows `ER_`. The last lines of a group are the MariaDB connector's own.
@@ -96,7 +97,7 @@ pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 fn option_prevents(facts: &Facts<'_>) -> Verdict {
-    let read_only = facts.message.contains("read-only") || facts.message.contains("read_only");
+    let read_only = contains(facts.message, "read-only") || contains(facts.message, "read_only");
     table::verdict(if read_only { UNSENT } else { REFUSED_STATEMENT })
 }
 

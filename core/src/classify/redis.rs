@@ -4,6 +4,7 @@ use super::facts::{Facts, Source};
 use super::table::{
     self, CROWDED, CUT, LOST, REFUSED, THROTTLED, TURNED_AWAY, UNREACHABLE, UNSENT, Words,
 };
+use super::text::pieces;
 use super::verdict::Verdict;
 
 /// Classes of error replies, whose message is all there is: ioredis, then node-redis.
@@ -51,7 +52,7 @@ pub(crate) fn reply(facts: &Facts<'_>) -> Option<Verdict> {
     if text.starts_with("ERR max number of clients") {
         return Some(table::verdict(CROWDED));
     }
-    let word = text.split([' ', ':']).next().unwrap_or(text);
+    let word = pieces(text, b" :").next().unwrap_or(text);
     let shouted = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
     table::by_word(WORDS, word).or_else(|| shouted.then(|| table::verdict(REFUSED)))
 }

@@ -5,6 +5,7 @@ use super::table::{
     self, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT, STATEMENT_BUSY, STATEMENT_MAYBE,
     Words,
 };
+use super::text::pieces;
 use super::verdict::Verdict;
 
 /// Extended codes that do not mean what their primary code means, without `SQLITE_`.
@@ -37,7 +38,7 @@ const PRIMARY_NUMBERS: &[Numbers] =
 /// primary code means.
 pub(crate) fn code(word: &str) -> Option<Verdict> {
     let name = word.strip_prefix("SQLITE_")?;
-    let primary = name.split('_').next().unwrap_or(name);
+    let primary = pieces(name, b"_").next().unwrap_or(name);
     table::by_word(EXTENDED, name)
         .or_else(|| table::by_word(PRIMARY, primary))
         .or(Some(table::verdict(REFUSED_STATEMENT)))

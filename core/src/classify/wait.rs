@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::date::http_date;
-use super::table::holds;
+use super::text::{contains, pieces, strip_prefix_any_case};
 use crate::time::duration_from_millis;
 
 /// The headers of an answer that speak of waiting, empty where there are none.
@@ -39,38 +39,44 @@ impl Window<'_> {
 impl<'a> Wait<'a> {
     /// Takes a header if it is one of those that speak of waiting, whatever the case of its name.
     pub fn set(&mut self, name: &str, value: &'a str) {
-        let mut room = [0_u8; 40];
-        let Some(lower) = room.get_mut(..name.len()) else { return };
-        lower.copy_from_slice(name.as_bytes());
-        lower.make_ascii_lowercase();
-        let Ok(name) = core::str::from_utf8(lower) else { return };
         let value = value.trim_ascii();
-        match name {
-            "retry-after" => self.retry_after = value,
-            "retry-after-ms" | "x-ms-retry-after-ms" => self.retry_after_ms = value,
-            "ratelimit" => self.rate_limit = value,
-            _ => self.set_window(name, value),
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("retry-after") {
+            self.retry_after = value;
+        } else if is("retry-after-ms") || is("x-ms-retry-after-ms") {
+            self.retry_after_ms = value;
+        } else if is("ratelimit") {
+            self.rate_limit = value;
+        } else {
+            self.set_window(name, value);
         }
     }
 
     fn set_window(&mut self, name: &str, value: &'a str) {
-        let name = name.strip_prefix("x-").unwrap_or(name);
-        let Some(name) =
-            name.strip_prefix("ratelimit-").or_else(|| name.strip_prefix("rate-limit-"))
+        let name = strip_prefix_any_case(name, "x-").unwrap_or(name);
+        let Some(name) = strip_prefix_any_case(name, "ratelimit-")
+            .or_else(|| strip_prefix_any_case(name, "rate-limit-"))
         else {
             return;
         };
-        let (name, index) = match (name.strip_suffix("-requests"), name.strip_suffix("-tokens")) {
-            (Some(name), _) => (name, 1),
-            (_, Some(name)) => (name, 2),
-            _ => (name, 0),
+        let (is_reset, rest) = match strip_prefix_any_case(name, "reset") {
+            Some(rest) => (true, rest),
+            None => match strip_prefix_any_case(name, "remaining") {
+                Some(rest) => (false, rest),
+                None => return,
+            },
         };
-        if let Some(window) = self.windows.get_mut(index) {
-            if holds("reset reset-after", name) {
-                window.reset = value;
-            } else if name == "remaining" {
-                window.remaining = value;
-            }
+        let [whole, requests, tokens] = &mut self.windows;
+        let window = match rest {
+            _ if rest.is_empty() || (is_reset && rest.eq_ignore_ascii_case("-after")) => whole,
+            _ if rest.eq_ignore_ascii_case("-requests") => requests,
+            _ if rest.eq_ignore_ascii_case("-tokens") => tokens,
+            _ => return,
+        };
+        if is_reset {
+            window.reset = value;
+        } else {
+            window.remaining = value;
         }
     }
 
@@ -173,14 +179,17 @@ fn span(mut text: &str) -> Option<f64> {
 ///
 /// Drafts 3 to 7 write one policy with commas, later ones a list with semicolons inside.
 fn rate_limit(text: &str) -> Option<f64> {
-    let (between, within) = if text.contains(';') { (',', ';') } else { ('\n', ',') };
+    let (between, within): (&[u8], &[u8]) =
+        if contains(text, ";") { (b",", b";") } else { (b"", b",") };
     let mut longest = None;
-    for policy in text.split(between) {
+    for policy in pieces(text, between) {
         let (mut left, mut wait) = (None, None);
-        for (key, value) in policy.split(within).filter_map(|part| part.split_once('=')) {
-            match key.trim_ascii() {
-                "r" | "remaining" => left = whole(value.trim_ascii()),
-                "t" | "reset" => wait = whole(value.trim_ascii()),
+        for part in pieces(policy, within) {
+            let mut pair = pieces(part, b"=").map(str::trim_ascii);
+            let (key, value) = (pair.next().unwrap_or(""), pair.next().unwrap_or(""));
+            match key {
+                "r" | "remaining" => left = whole(value),
+                "t" | "reset" => wait = whole(value),
                 _ => {}
             }
         }
