@@ -2,5 +2,11 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod backoff;
+mod breaker;
+mod chaos;
 mod classify;
+mod millis;
 mod options;
+mod periodic;
+mod retry;

@@ -1,4 +1,10 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod backoff;
+mod breaker;
+mod chaos;
 mod classify;
+mod millis;
 mod options;
+mod periodic;
+mod retry;
