@@ -83,7 +83,9 @@ export function classify(error: unknown, options: ClassifyOptions = {}): Verdict
  * `number`, also of the `cause` and within an `AggregateError`. {@link classify} knows far more.
  */
 export function isTransientError(error: unknown): boolean {
-  return isObject(error) && isListed({ core: engine(), now: Number.NaN, visit: new Visit() }, error, 0)
+  return (
+    isObject(error) && isListed({ core: engine(), now: Number.NaN, visit: new Visit() }, error, 0)
+  )
 }
 
 /**

@@ -1,6 +1,6 @@
 export {
-  classify,
   type ClassifyOptions,
+  classify,
   isTransientError,
   mayRepeat,
   type RepeatOptions,

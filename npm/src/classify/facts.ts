@@ -62,8 +62,8 @@ function integer(value: unknown): number | undefined {
 function nameOf(error: object): string {
   const name = field(read(error, 'name'))
   if (name !== '' && name !== 'Error') return name
-  const constructor = read(error, 'constructor')
-  return typeof constructor === 'function' ? field(read(constructor, 'name')) : ''
+  const type = read(error, 'constructor')
+  return typeof type === 'function' ? field(read(type, 'name')) : ''
 }
 
 function labelsOf(error: object): string {
