@@ -98,7 +98,7 @@ async function ts() {
     format: 'esm',
     platform: 'neutral',
     target: 'es2023',
-    chunkNames: 'chunks/[name]-[hash]',
+    chunkNames: 'engine/[name]-[hash]',
     external: ['node:*', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
     logLevel: 'warning',
   })
