@@ -5,7 +5,7 @@ const showCursor = '\x1b[?25h'
 
 /**
  * The terminal. Events are lines that stay; with `live` a few lines below them are redrawn.
- * Without, the first of those lines is printed every two seconds.
+ * Without, the first two of those lines are printed as one every two seconds.
  */
 export class View {
   #out
@@ -53,7 +53,7 @@ export class View {
       this.#out.write(hideCursor)
       this.#timer = setInterval(() => this.#write(''), 200)
     } else {
-      this.#timer = setInterval(() => this.event('status', panel()[0]), 2000)
+      this.#timer = setInterval(() => this.event('status', panel().slice(0, 2).join('  ')), 2000)
     }
   }
 
