@@ -3,13 +3,27 @@
 //! Every policy is sans-IO: time is an [`Instant`] argument, randomness a
 //! seeded [`Rng`], and each answer is a value.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test may panic"))]
 
 extern crate alloc;
 
+pub mod backoff;
+pub mod breaker;
+pub mod chaos;
 pub mod classify;
+#[cfg(all(feature = "std", feature = "serde"))]
+#[doc(hidden)]
+pub mod door;
+mod fields;
 pub mod options;
+mod outcome;
+pub mod periodic;
+pub mod retry;
 mod rng;
+#[cfg(feature = "std")]
+mod sync;
 mod time;
 
+pub use outcome::Outcome;
 pub use rng::Rng;
 pub use time::Instant;

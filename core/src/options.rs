@@ -33,6 +33,8 @@ pub enum Rule {
     Ascending = 11,
     /// One of the values the documentation lists.
     OneOf = 12,
+    /// In use with the same options wherever it is used.
+    SameOptions = 13,
 }
 
 /// Why options were refused: which one, and what it must be.
@@ -87,6 +89,7 @@ impl fmt::Display for Problem {
             Rule::Ascending => {
                 write!(f, "each entry of `{field}` must be larger than the one before")
             }
+            Rule::SameOptions => write!(f, "`{field}` is in use with other options"),
             Rule::OneOf => write!(f, "`{field}` must be one of the documented values"),
         }
     }

@@ -47,10 +47,23 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The point `nanos` later, or earlier where negative, within the range.
+    #[must_use]
+    pub const fn shifted(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add_signed(nanos))
+    }
+
     /// The point `duration` later, the end of the range at most.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
+    }
+}
+
+impl From<Duration> for Instant {
+    /// The point `since_origin` after the origin, such as `start.elapsed()`.
+    fn from(since_origin: Duration) -> Self {
+        Self::ZERO.after(since_origin)
     }
 }
 
@@ -60,12 +73,14 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 }
 
 /// Milliseconds as whole nanoseconds; NaN and negatives are zero, the rest saturates.
+#[inline(never)]
 pub(crate) fn nanos_from_millis(millis: f64) -> u64 {
     // `as` saturates and maps NaN to zero, which is what is promised.
     libm::round(millis * NANOS_PER_MILLI) as u64
 }
 
 /// `duration` in milliseconds.
+#[inline(never)]
 pub(crate) fn millis(duration: Duration) -> f64 {
     nanos(duration) as f64 / NANOS_PER_MILLI
 }

@@ -2,4 +2,11 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod backoff;
+mod breaker;
+mod causes;
+mod chaos;
+mod millis;
 mod options;
+mod periodic;
+mod retry;

@@ -1,3 +1,10 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod backoff;
+mod breaker;
+mod causes;
+mod chaos;
+mod millis;
 mod options;
+mod periodic;
+mod retry;

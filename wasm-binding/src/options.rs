@@ -10,7 +10,6 @@ thread_local! {
 }
 
 /// Keeps `problem` for the getters below and answers what a constructor returns on refusal.
-#[allow(dead_code, reason = "used by the policies as they are added")]
 pub(crate) fn refused(problem: Problem) -> f64 {
     LAST.set(Some(problem));
     -1.0

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         .typescript(false)
         .omit_default_module_path(true)
         .remove_producers_section(true)
-        .remove_name_section(true)
+        .remove_name_section(std::env::var_os("SEAWALL_WASM_NAMES").is_none())
         .web(true)
         .and_then(|bindgen| bindgen.generate(&out_dir));
     match result {

@@ -1,0 +1,310 @@
+//! A breaker that any number of threads and isolates share.
+//!
+//! The decisions are the [`Machine`]'s, behind a lock that is taken only when
+//! something happens: a failure, a refusal's end, a change of slice. A call that
+//! succeeds while the breaker is closed takes no lock and, where its rule does not
+//! count successes, writes nothing at all.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::sync::OnceLock;
+
+use super::cell::{Block, Cell, Gate};
+use super::config::{BreakerConfig, Mode, TripRule};
+use super::explain::Explanation;
+use super::machine::{Machine, State};
+use super::permit::{RawPermit, Rejection, Settled};
+use super::snapshot::Snapshot;
+use crate::options::Problem;
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::time::Instant;
+
+/// Counters for callers without a handle: more than the writers that collide often.
+const SHARDS: usize = 8;
+/// Cells between two shards, so that no two share a cache line or its neighbour.
+const STRIDE: usize = 4;
+
+/// A circuit breaker shared by reference.
+#[derive(Debug)]
+pub struct CircuitBreaker {
+    pub(super) home: Cell,
+    /// What a success of a caller without a cell has to do; see [`Want`].
+    pub(super) want: AtomicU32,
+    /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
+    pub(super) slow_limit: u64,
+    shards: OnceLock<Arc<Block>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machine: Machine,
+    members: Vec<Member>,
+}
+
+/// A cell and what has been taken from it.
+#[derive(Debug)]
+struct Member {
+    block: Arc<Block>,
+    index: u32,
+    successes: u32,
+    refused: u32,
+    /// What to add to the owner's clock to get the breaker's, in nanoseconds.
+    shift: i64,
+}
+
+impl Member {
+    fn cell(&self) -> Option<&Cell> {
+        self.block.cells().get(self.index as usize)
+    }
+}
+
+/// What a success means to the rule just now.
+pub(super) struct Want;
+
+impl Want {
+    /// Nothing: there is nothing it could change.
+    pub(super) const NOTHING: u32 = 0;
+    /// It ends a streak of failures.
+    pub(super) const TOLD: u32 = 1;
+    /// It counts towards a rate.
+    pub(super) const COUNTED: u32 = 2;
+}
+
+impl CircuitBreaker {
+    /// A closed breaker. `seed` feeds the jitter of the open duration and the spread of a re-close.
+    ///
+    /// # Errors
+    /// The [`Problem`] of [`BreakerConfig::validate`].
+    pub fn new(config: impl Into<Arc<BreakerConfig>>, seed: u64) -> Result<Self, Problem> {
+        let machine = Machine::new(config, seed)?;
+        let breaker = Self {
+            home: Cell::default(),
+            want: AtomicU32::new(Want::NOTHING),
+            slow_limit: machine.config.slow_limit().map_or(u64::MAX, crate::time::nanos),
+            shards: OnceLock::new(),
+            inner: Mutex::new(Inner { machine, members: Vec::new() }),
+        };
+        breaker.change(|_| ());
+        Ok(breaker)
+    }
+
+    /// The options it was built with.
+    #[must_use]
+    pub fn config(&self) -> Arc<BreakerConfig> {
+        Arc::clone(&lock(&self.inner).machine.config)
+    }
+
+    /// Above which a call is slow, where the rule asks for that.
+    #[must_use]
+    pub const fn slow_limit(&self) -> Option<Duration> {
+        if self.slow_limit == u64::MAX { None } else { Some(Duration::from_nanos(self.slow_limit)) }
+    }
+
+    /// Makes cell `index` of `block` one of the breaker's, for a caller whose clock shows
+    /// `shift` nanoseconds less than the breaker's.
+    pub fn attach(&self, block: Arc<Block>, index: u32, shift: i64) {
+        self.change(|inner| {
+            let mut member = Member { block, index, successes: 0, refused: 0, shift };
+            // The cell may have served another breaker: its counters go on from where they are.
+            if let Some(cell) = member.cell() {
+                let (successes, refused) =
+                    (cell.successes.load(Ordering::Acquire), cell.refused.load(Ordering::Acquire));
+                (member.successes, member.refused) = (successes, refused);
+            }
+            // Most breakers have one member, and a list grown in the ordinary way room for four.
+            if inner.members.is_empty() {
+                inner.members.reserve_exact(1);
+            }
+            inner.members.push(member);
+        });
+    }
+
+    /// Takes what the cell still holds and lets it go. The cell asks for everything afterwards.
+    pub fn detach(&self, block: &Arc<Block>, index: u32) {
+        self.change(|inner| {
+            let is_it =
+                |member: &Member| member.index == index && Arc::ptr_eq(&member.block, block);
+            inner.members.retain(|member| {
+                let leaves = is_it(member);
+                if leaves && let Some(cell) = member.cell() {
+                    cell.publish(Gate(Gate::ASK), 0, 0.0, 0.0);
+                }
+                !leaves
+            });
+        });
+    }
+
+    /// Whether a call may run, as a value without an owner. Callers with a cell act on it
+    /// first; see [`cell`](super::cell).
+    ///
+    /// # Errors
+    /// The [`Rejection`].
+    pub fn acquire(&self, now: Instant) -> Result<RawPermit, Rejection> {
+        self.change(|inner| inner.machine.acquire(now))
+    }
+
+    /// Takes the end of a call.
+    pub fn record(&self, permit: RawPermit, settled: Settled, now: Instant) {
+        self.change(|inner| inner.machine.record(permit, settled, now));
+    }
+
+    /// Judges what the cells have counted; for callers whose cell told them to ask.
+    pub fn check(&self, now: Instant) {
+        self.change(|inner| inner.machine.check(now));
+    }
+
+    /// See [`Machine::reset`].
+    pub fn reset(&self, now: Instant) {
+        self.change(|inner| inner.machine.reset(now));
+    }
+
+    /// See [`Machine::force_open`].
+    pub fn force_open(&self, now: Instant, wall_ms: f64) {
+        self.change(|inner| inner.machine.force_open(now, wall_ms));
+    }
+
+    /// See [`Machine::isolate`].
+    pub fn isolate(&self, now: Instant) {
+        self.change(|inner| inner.machine.isolate(now));
+    }
+
+    /// See [`Machine::release`].
+    pub fn release(&self, now: Instant) {
+        self.change(|inner| inner.machine.release(now));
+    }
+
+    /// See [`Machine::set_mode`].
+    pub fn set_mode(&self, mode: Mode, now: Instant) {
+        self.change(|inner| inner.machine.set_mode(mode, now));
+    }
+
+    /// What the breaker does with calls. An open breaker stays open until a call asks.
+    #[must_use]
+    pub fn state(&self) -> State {
+        lock(&self.inner).machine.state()
+    }
+
+    /// Why it is as it is, and when that may change.
+    #[must_use]
+    pub fn explain(&self, now: Instant) -> Explanation {
+        self.change(|inner| inner.machine.explain(now))
+    }
+
+    /// All of its state, to be restored elsewhere or later.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        self.change(|inner| inner.machine.snapshot(now))
+    }
+
+    /// Takes the state of a snapshot as if no time had passed since.
+    ///
+    /// # Errors
+    /// The [`Problem`] of a snapshot this version cannot read.
+    pub fn restore(&self, snapshot: &Snapshot, now: Instant) -> Result<(), Problem> {
+        self.change(|inner| inner.machine.restore(snapshot, now))
+    }
+
+    /// The latest time the breaker has seen; giving a place back needs no newer one.
+    pub(super) fn latest(&self) -> Instant {
+        let inner = lock(&self.inner);
+        inner.machine.line.raw(inner.machine.line.now())
+    }
+
+    /// The counter of this thread, for callers without a handle.
+    pub(super) fn shard(&self) -> Option<&Cell> {
+        let block = self.shards.get_or_init(|| {
+            let block = Arc::new(Block::new(SHARDS * STRIDE));
+            for shard in 0..SHARDS {
+                let index = u32::try_from(shard.saturating_mul(STRIDE)).unwrap_or(0);
+                self.attach(Arc::clone(&block), index, 0);
+            }
+            block
+        });
+        block.cells().get(thread_shard())
+    }
+
+    /// Takes in what the cells counted, lets the machine act, and tells the cells.
+    fn change<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = lock(&self.inner);
+        inner.fold(&self.home);
+        let answer = act(&mut inner);
+        self.publish(&mut inner);
+        answer
+    }
+
+    fn publish(&self, inner: &mut MutexGuard<'_, Inner>) {
+        let inner = &mut **inner;
+        let Inner { machine, members } = inner;
+        let gate = machine.gate();
+        let (from, until) = machine.gate_times(gate);
+        let share = machine.ask_after().map(|left| {
+            // Together they cannot reach the count before one of them has reached its share.
+            left.div_ceil(u32::try_from(members.len()).unwrap_or(u32::MAX).max(1))
+        });
+        for member in members.iter() {
+            let Some(cell) = member.cell() else { continue };
+            let shift = member.shift as f64 / 1e6;
+            let ask_at = member.successes.wrapping_add(share.unwrap_or((1 << 31) - 1));
+            cell.publish(gate, ask_at, from - shift, until - shift);
+        }
+        self.want.store(machine.want(), Ordering::Relaxed);
+        self.home.publish(gate, 0, from, until);
+    }
+}
+
+impl Inner {
+    fn fold(&mut self, home: &Cell) {
+        for member in &mut self.members {
+            let Some(cell) = member.block.cells().get(member.index as usize) else { continue };
+            let successes = cell.successes.load(Ordering::Relaxed);
+            let refused = cell.refused.load(Ordering::Relaxed);
+            self.machine.fold(successes.wrapping_sub(member.successes));
+            self.machine.fold_rejected(refused.wrapping_sub(member.refused));
+            (member.successes, member.refused) = (successes, refused);
+        }
+        self.machine.fold_rejected(home.refused.swap(0, Ordering::Relaxed));
+    }
+}
+
+impl Machine {
+    fn gate(&self) -> Gate {
+        let kind = match self.state() {
+            State::Closed => Gate::ADMIT,
+            _ if self.mode() == Mode::Disabled => Gate::ADMIT,
+            State::Open if self.mode() == Mode::Enforce => Gate::REFUSE,
+            _ => Gate::ASK,
+        };
+        Gate::new(kind, self.state(), self.generation())
+    }
+
+    /// From when to when the gate holds, in ms of the breaker's clock.
+    fn gate_times(&self, gate: Gate) -> (f64, f64) {
+        if gate.kind() == Gate::ADMIT {
+            return self.slice().map_or((f64::NEG_INFINITY, f64::INFINITY), |(from, until)| {
+                (from.as_millis(), until.as_millis())
+            });
+        }
+        let until = self.poll_timeout().map_or(f64::INFINITY, Instant::as_millis);
+        (self.line.raw(self.since).as_millis(), until)
+    }
+
+    fn want(&self) -> u32 {
+        match self.config.trip {
+            _ if self.mode() == Mode::Disabled || !self.is_closed() => Want::NOTHING,
+            TripRule::Rate(_) => Want::COUNTED,
+            TripRule::Consecutive(_) if self.failures() > 0 => Want::TOLD,
+            _ => Want::NOTHING,
+        }
+    }
+}
+
+fn thread_shard() -> usize {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    std::thread_local! {
+        static MINE: usize = (NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS).wrapping_mul(STRIDE);
+    }
+    MINE.try_with(|mine| *mine).unwrap_or(0)
+}

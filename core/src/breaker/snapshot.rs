@@ -1,0 +1,190 @@
+//! The state of a breaker outside of it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::machine::{Machine, Phase, Step};
+use super::trip::Tracker;
+use super::window::Counts;
+use crate::options::{Problem, Rule};
+use crate::time::{Instant, duration_from_millis, millis};
+
+/// The version [`Machine::snapshot`] writes and [`Machine::restore`] reads.
+pub const SNAPSHOT_VERSION: u32 = 1;
+
+/// The state of a breaker, in ages instead of times, so that it may be restored in another
+/// process, on another clock.
+///
+/// A trial is saved as an opening that is over: the first call after a restore probes.
+/// Isolations belong to whoever holds them and are not saved, nor are totals and causes.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
+pub struct Snapshot {
+    /// [`SNAPSHOT_VERSION`].
+    pub version: u32,
+    /// 0 closed, 1 open, 3 recovering.
+    pub state: u32,
+    /// How long it has been in this state, in ms.
+    pub since_ms: f64,
+    /// For how long it goes on being open, in ms.
+    pub left_ms: f64,
+    /// How long this opening was to last in all, in ms.
+    pub open_for_ms: f64,
+    /// Openings since it was last closed for good.
+    pub openings: u32,
+    /// The step of a gradual re-close.
+    pub step: u32,
+    /// How long ago the last failure was that counted, in ms; -1 for none.
+    pub last_failure_ms: f64,
+    /// The wall clock at that failure.
+    pub last_failure_wall_ms: f64,
+    /// Which rule `memory` belongs to: 0 consecutive, 1 failures within a time, 2 the last
+    /// calls, 3 a time window. Memory of another rule is left out at a restore.
+    pub rule: u32,
+    /// What the rule remembers. Consecutive: the streak. Failures: the age of each in ms, oldest
+    /// first. Last calls: 1 for failed plus 2 for slow, oldest first. Time window: the length of
+    /// a slice and the age of the newest in ms, then calls, failures and slow of each slice,
+    /// newest first.
+    pub memory: Vec<f64>,
+}
+
+impl Machine {
+    /// The state at `now`.
+    #[must_use]
+    pub fn snapshot(&mut self, now: Instant) -> Snapshot {
+        let now = self.line.read(now);
+        if self.is_closed() {
+            self.tracker.advance(&self.config.trip, now);
+        }
+        let (state, left, step) = match &self.phase {
+            Phase::Closed => (0, Duration::ZERO, 0),
+            Phase::Open { until } => (1, until.since(now), 0),
+            Phase::HalfOpen(_) => (1, Duration::ZERO, 0),
+            Phase::Recovering(step) => (3, Duration::ZERO, u32::from(step.index)),
+        };
+        let (rule, memory) = self.tracker.to_numbers(now);
+        let history = self.history();
+        Snapshot {
+            version: SNAPSHOT_VERSION,
+            state,
+            since_ms: millis(now.since(self.since)),
+            left_ms: millis(left),
+            open_for_ms: millis(history.open_for),
+            openings: history.openings,
+            step,
+            last_failure_ms: history.last_failure.map_or(-1.0, |(at, _)| millis(now.since(at))),
+            last_failure_wall_ms: history.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
+            rule,
+            memory,
+        }
+    }
+
+    /// Takes the state of `snapshot` as if it had been taken at `now`.
+    ///
+    /// # Errors
+    /// A [`Problem`] with `snapshot.version` or `snapshot.state` if this version cannot read it;
+    /// the breaker is unchanged then.
+    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Result<(), Problem> {
+        if snapshot.version != SNAPSHOT_VERSION {
+            return Err(Problem::new("snapshot.version", Rule::OneOf));
+        }
+        let step = u16::try_from(snapshot.step).unwrap_or(u16::MAX);
+        let steps = self.config.reclose.as_ref().map_or(0, |reclose| reclose.shares.len());
+        let now = self.line.read(now);
+        let phase = match snapshot.state {
+            0 => Phase::Closed,
+            1 => Phase::Open { until: now.after(duration_from_millis(snapshot.left_ms)) },
+            3 if usize::from(step) < steps => {
+                Phase::Recovering(Step { index: step, successes: 0, failures: 0 })
+            }
+            3 => Phase::Closed,
+            _ => return Err(Problem::new("snapshot.state", Rule::OneOf)),
+        };
+        let before = |ms: f64| {
+            Instant::from_nanos(now.as_nanos().saturating_sub(crate::time::nanos_from_millis(ms)))
+        };
+        self.enter(phase, now);
+        self.since = before(snapshot.since_ms);
+        let history = self.history_mut();
+        history.open_for = duration_from_millis(snapshot.open_for_ms);
+        history.openings = snapshot.openings;
+        history.last_failure = (snapshot.last_failure_ms >= 0.0)
+            .then(|| (before(snapshot.last_failure_ms), snapshot.last_failure_wall_ms));
+        self.tracker.clear();
+        self.tracker.restore(snapshot.rule, &snapshot.memory, now);
+        Ok(())
+    }
+}
+
+impl Tracker {
+    fn to_numbers(&self, now: Instant) -> (u32, Vec<f64>) {
+        match self {
+            Self::Consecutive { streak } => (0, Vec::from([f64::from(*streak)])),
+            Self::Failures(failures) => {
+                (1, failures.times.iter().map(|&at| millis(now.since(at))).collect())
+            }
+            Self::Count(window) => {
+                let calls = window.oldest_first();
+                (
+                    2,
+                    calls
+                        .map(|(failed, slow)| f64::from(u8::from(failed) | (u8::from(slow) << 1)))
+                        .collect(),
+                )
+            }
+            Self::Time(window) => {
+                let slice = Duration::from_nanos(window.slice_nanos());
+                let age = window.slice().map_or(Duration::ZERO, |(start, _)| now.since(start));
+                let mut numbers = Vec::from([millis(slice), millis(age)]);
+                for Counts { calls, failures, slow } in window.newest_first() {
+                    numbers.extend([calls, failures, slow].map(f64::from));
+                }
+                (3, numbers)
+            }
+        }
+    }
+
+    fn restore(&mut self, rule: u32, memory: &[f64], now: Instant) {
+        match (self, rule) {
+            (Self::Consecutive { streak }, 0) => {
+                *streak = memory.first().map_or(0, |&streak| streak as u32);
+            }
+            (Self::Failures(failures), 1) => {
+                failures.times = memory
+                    .iter()
+                    .map(|&age| {
+                        let age = crate::time::nanos_from_millis(age);
+                        Instant::from_nanos(now.as_nanos().saturating_sub(age))
+                    })
+                    .collect();
+            }
+            (Self::Count(window), 2) => {
+                for &call in memory {
+                    let call = call as u8;
+                    window.push(call & 1 != 0, call & 2 != 0);
+                }
+            }
+            (Self::Time(window), 3) => {
+                let mut numbers = memory.iter().copied();
+                let slice = numbers.next().unwrap_or(0.0);
+                if crate::time::nanos_from_millis(slice) != window.slice_nanos() {
+                    return;
+                }
+                // How many slices of this clock have begun since the newest one of that clock.
+                let age = crate::time::nanos_from_millis(numbers.next().unwrap_or(0.0));
+                let into = now.as_nanos().checked_rem(window.slice_nanos()).unwrap_or(0);
+                let ago = age.saturating_sub(into).div_ceil(window.slice_nanos());
+                let rest: Vec<f64> = numbers.collect();
+                let slices = rest.chunks_exact(3).map(|slice| match *slice {
+                    [calls, failures, slow] => {
+                        Counts { calls: calls as u32, failures: failures as u32, slow: slow as u32 }
+                    }
+                    _ => Counts::default(),
+                });
+                window.restore(now, ago, slices);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The probes of a half-open breaker.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use super::config::HalfOpen;
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+/// Probe numbers fit beside the generation in a permit.
+pub(crate) const PROBE_BITS: u32 = 20;
+const PROBES: u32 = 1 << PROBE_BITS;
+
+/// One round of probes.
+///
+/// A probe is out until it ends or its lease does; an expired probe has lost its
+/// place, so a call that hangs cannot hold the breaker half-open.
+#[derive(Debug, Clone)]
+pub(crate) struct Trial {
+    lease: Duration,
+    /// When each probe still awaited was let out, by number from `first` on; `None` once it ended.
+    out: VecDeque<Option<Instant>>,
+    first: u32,
+    waiting: u32,
+    successes: u32,
+    failures: u32,
+}
+
+impl Trial {
+    pub(crate) const fn new(lease: Duration) -> Self {
+        Self { lease, out: VecDeque::new(), first: 1, waiting: 0, successes: 0, failures: 0 }
+    }
+
+    /// A place for one more probe, or when the next lease ends.
+    pub(crate) fn admit(&mut self, rule: HalfOpen, now: Instant) -> Result<u32, Option<Instant>> {
+        self.expire(now);
+        let taken = self.waiting.saturating_add(self.successes).saturating_add(self.failures);
+        if taken >= rule.permits {
+            return Err(self.next_expiry());
+        }
+        let number = self.number(self.out.len());
+        self.out.push_back(Some(now));
+        self.waiting = self.waiting.saturating_add(1);
+        Ok(number)
+    }
+
+    /// Takes the end of probe `number`; whether the trial passed, once that is certain.
+    pub(crate) fn settle(
+        &mut self,
+        rule: HalfOpen,
+        number: u32,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<bool> {
+        self.expire(now);
+        let lap = if number < self.first { PROBES.wrapping_sub(1) } else { 0 };
+        let index = number.wrapping_add(lap).wrapping_sub(self.first) as usize;
+        self.out.get_mut(index).and_then(Option::take)?;
+        self.waiting = self.waiting.saturating_sub(1);
+        self.trim();
+        match outcome {
+            Outcome::Success => self.successes = self.successes.saturating_add(1),
+            Outcome::Failure => self.failures = self.failures.saturating_add(1),
+            Outcome::Neutral => return None,
+        }
+        let required = rule.required(rule.permits);
+        if self.successes >= required {
+            return Some(true);
+        }
+        (self.failures > rule.permits.saturating_sub(required)).then_some(false)
+    }
+
+    /// Whether any probe is out.
+    pub(crate) const fn is_testing(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// When the oldest lease ends.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.out.iter().find_map(|probe| *probe).map(|since| since.after(self.lease))
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(Some(since)) = self.out.front().copied() {
+            if now.since(since) < self.lease {
+                break;
+            }
+            if let Some(probe) = self.out.front_mut() {
+                *probe = None;
+            }
+            self.waiting = self.waiting.saturating_sub(1);
+            self.trim();
+        }
+    }
+
+    /// Drops what ended from the front.
+    fn trim(&mut self) {
+        while let Some(None) = self.out.front() {
+            self.out.pop_front();
+            self.first = self.number(1);
+        }
+    }
+
+    /// The number `ahead` of the first; numbers run from 1 and begin again before they leave their bits.
+    fn number(&self, ahead: usize) -> u32 {
+        let ahead = u32::try_from(ahead).unwrap_or(0);
+        let sum = self.first.wrapping_add(ahead);
+        if sum >= PROBES { sum.wrapping_sub(PROBES).wrapping_add(1) } else { sum }
+    }
+}

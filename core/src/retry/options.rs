@@ -1,0 +1,96 @@
+//! The options of a retry as they come from JavaScript or a file.
+
+use core::time::Duration;
+
+use super::{Retry, RetryConfig};
+use crate::backoff::{Backoff, BackoffConfig, Jitter};
+use crate::fields::{attempts, millis};
+use crate::options::{Problem, Rule};
+
+/// A retry in plain values; what is left out has the default given.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
+pub struct RetryOptions {
+    /// How many tries in all, the first included; infinity is no limit.
+    /// Default 3; with a schedule that ends by itself as many as it allows.
+    pub max_attempts: Option<f64>,
+    /// How long all tries and waits may last together, in ms. Default no limit.
+    pub max_elapsed_ms: Option<f64>,
+    /// The first wait in ms. Default 1000. Zero: no wait.
+    pub delay_ms: Option<f64>,
+    /// The longest wait in ms before jitter. Default 30,000 or `delay_ms` if
+    /// that is more.
+    pub max_delay_ms: Option<f64>,
+    /// Whether waits double. Default true; false waits exactly `delay_ms` each
+    /// time.
+    pub backoff: Option<bool>,
+    /// The share a wait is spread by, also beyond the longest. Default 0.25.
+    pub jitter_factor: Option<f64>,
+    /// Whether a wait the other side asks for is kept. Default true.
+    pub respect_retry_after: Option<bool>,
+    /// A longer wait asked for ends the call, in ms. Default 30,000.
+    pub max_retry_after_ms: Option<f64>,
+    /// Whether the call may be carried out twice. Default true.
+    pub idempotent: Option<bool>,
+}
+
+/// The first wait, unless told.
+const DELAY: Duration = Duration::from_secs(1);
+/// The share a wait is spread by, unless told.
+const JITTER_FACTOR: f64 = 0.25;
+
+impl RetryOptions {
+    /// The retry they describe, with the waits of `backoff` if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The first option that is out of range, or that describes waits beside
+    /// `backoff`.
+    pub fn build(&self, backoff: Option<&Backoff>) -> Result<Retry, Problem> {
+        let mut config = RetryConfig::with(match backoff {
+            Some(backoff) => self.only(backoff)?,
+            None => self.schedule()?,
+        });
+        if self.max_attempts.is_some() {
+            config.max_attempts = attempts("maxAttempts", self.max_attempts)?;
+        }
+        config.max_elapsed = millis("maxElapsedMs", self.max_elapsed_ms)?;
+        config.respect_retry_after = self.respect_retry_after.unwrap_or(true);
+        if let Some(longest) = millis("maxRetryAfterMs", self.max_retry_after_ms)? {
+            config.max_retry_after = longest;
+        }
+        config.idempotent = self.idempotent.unwrap_or(true);
+        Retry::new(config)
+    }
+
+    fn only(&self, backoff: &Backoff) -> Result<Backoff, Problem> {
+        for (given, field) in [
+            (self.delay_ms, "delayMs"),
+            (self.max_delay_ms, "maxDelayMs"),
+            (self.jitter_factor, "jitterFactor"),
+        ] {
+            if given.is_some() {
+                return Err(Problem::between(field, Rule::NotWith, "backoff"));
+            }
+        }
+        Ok(backoff.clone())
+    }
+
+    fn schedule(&self) -> Result<Backoff, Problem> {
+        let base = millis("delayMs", self.delay_ms)?.unwrap_or(DELAY);
+        let cap: Option<Duration> = millis("maxDelayMs", self.max_delay_ms)?;
+        let doubling = self.backoff.unwrap_or(true);
+        let mut config =
+            if doubling { BackoffConfig::exponential(base) } else { BackoffConfig::constant(base) };
+        if let Some(cap) = cap {
+            config.max_delay = cap;
+        }
+        config.jitter = if doubling {
+            Jitter::PlusMinusOverCap(self.jitter_factor.unwrap_or(JITTER_FACTOR))
+        } else {
+            Jitter::None
+        };
+        Backoff::new(config)
+    }
+}

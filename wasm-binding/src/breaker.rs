@@ -1,0 +1,184 @@
+//! Circuit breakers of this isolate by number, and those with a name by name.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use seawall::Instant;
+use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
+use seawall::door::{Breakers, numbers};
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+use crate::options::refused;
+
+thread_local! {
+    static BREAKERS: RefCell<Breakers> = const { RefCell::new(Breakers::new()) };
+    static NAMED: RefCell<Named> = const { RefCell::new(Named::new()) };
+}
+
+#[inline(never)]
+fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
+    BREAKERS.with_borrow(|breakers| breakers.get(handle, now))
+}
+
+/// A breaker, or -1 where its options were refused. With a name it is the isolate's one of that
+/// name, whose clock all breakers share.
+#[wasm_bindgen(js_name = breakerNew)]
+pub fn breaker_new(options: &[f64], seed: f64, name: Option<String>, _now: f64) -> f64 {
+    let seed = seed as u64;
+    let made = BREAKERS.with_borrow_mut(|breakers| match name {
+        None => breakers.unnamed(options, seed),
+        Some(name) => NAMED.with_borrow_mut(|named| breakers.named(named, &name, options, seed, 0)),
+    });
+    made.map_or_else(refused, f64::from)
+}
+
+/// Lets a breaker go, whose cell callers may still look at.
+#[wasm_bindgen(js_name = breakerFree)]
+pub fn breaker_free(handle: u32) {
+    BREAKERS.with_borrow_mut(|breakers| breakers.free(handle));
+}
+
+/// Lets a breaker and its cell go.
+#[wasm_bindgen(js_name = breakerForget)]
+pub fn breaker_forget(handle: u32) {
+    BREAKERS.with_borrow_mut(|breakers| breakers.forget(handle));
+}
+
+/// Breakers of this isolate.
+#[wasm_bindgen(js_name = breakerCount)]
+pub fn breaker_count() -> u32 {
+    BREAKERS.with_borrow(Breakers::len) as u32
+}
+
+/// The number of the block a breaker's cell lies in: all blocks lie in the one memory.
+#[wasm_bindgen(js_name = breakerBlock)]
+pub fn breaker_block(_handle: u32) -> u32 {
+    0
+}
+
+/// Where a breaker's cell begins in the memory, in bytes.
+#[wasm_bindgen(js_name = breakerOffset)]
+pub fn breaker_offset(handle: u32) -> u32 {
+    let cell = BREAKERS.with_borrow(|breakers| {
+        let place = breakers.place(handle)?;
+        let cell = breakers.block(place.block)?.cells().get(place.index as usize)?;
+        Some(std::ptr::from_ref(cell) as usize)
+    });
+    cell.unwrap_or(0) as u32
+}
+
+/// The memory of the engine.
+#[wasm_bindgen(js_name = breakerMemory)]
+pub fn breaker_memory(_block: u32) -> JsValue {
+    wasm_bindgen::memory()
+}
+
+/// A permit (0 or more), or minus the reason of the refusal.
+#[wasm_bindgen(js_name = breakerAcquire)]
+pub fn breaker_acquire(handle: u32, now: f64) -> f64 {
+    let Some((breaker, now)) = get(handle, now) else { return 0.0 };
+    match breaker.acquire(now) {
+        Ok(permit) => permit.to_code(),
+        Err(rejection) => -f64::from(rejection.reason as u8),
+    }
+}
+
+/// Takes the end of a call: `how` is the outcome plus 4 if it was slow, `open_for` ms or -1.
+#[wasm_bindgen(js_name = breakerRecord)]
+pub fn breaker_record(
+    handle: u32,
+    permit: f64,
+    how: u32,
+    open_for: f64,
+    cause: u32,
+    wall_ms: f64,
+    now: f64,
+) {
+    if let Some((breaker, now)) = get(handle, now) {
+        let settled = Settled::from_codes(how, open_for, cause, wall_ms);
+        breaker.record(RawPermit::from_code(permit), settled, now);
+    }
+}
+
+/// Judges what the cells have counted.
+#[wasm_bindgen(js_name = breakerCheck)]
+pub fn breaker_check(handle: u32, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.check(now);
+    }
+}
+
+/// Closes it and forgets what it counted.
+#[wasm_bindgen(js_name = breakerReset)]
+pub fn breaker_reset(handle: u32, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.reset(now);
+    }
+}
+
+/// Opens it as if its rule had.
+#[wasm_bindgen(js_name = breakerForceOpen)]
+pub fn breaker_force_open(handle: u32, wall_ms: f64, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.force_open(now, wall_ms);
+    }
+}
+
+/// Holds it isolated once more.
+#[wasm_bindgen(js_name = breakerIsolate)]
+pub fn breaker_isolate(handle: u32, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.isolate(now);
+    }
+}
+
+/// Gives one isolation back.
+#[wasm_bindgen(js_name = breakerRelease)]
+pub fn breaker_release(handle: u32, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.release(now);
+    }
+}
+
+/// 0 enforces, 1 is a dry run, 2 disables.
+#[wasm_bindgen(js_name = breakerSetMode)]
+pub fn breaker_set_mode(handle: u32, mode: u32, now: f64) {
+    if let Some((breaker, now)) = get(handle, now) {
+        breaker.set_mode(Mode::from_code(mode), now);
+    }
+}
+
+/// Above how many ms a call is slow; infinite where no rule asks.
+#[wasm_bindgen(js_name = breakerSlowMs)]
+pub fn breaker_slow_ms(handle: u32) -> f64 {
+    let limit = get(handle, 0.0).and_then(|(breaker, _)| breaker.slow_limit());
+    limit.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64 / 1e6)
+}
+
+/// Whether its rule counts in slices of time.
+#[wasm_bindgen(js_name = breakerIsTimed)]
+pub fn breaker_is_timed(handle: u32) -> bool {
+    get(handle, 0.0).is_some_and(|(breaker, _)| breaker.config().is_timed())
+}
+
+/// The numbers of `Explanation::to_numbers`.
+#[wasm_bindgen(js_name = breakerExplain)]
+pub fn breaker_explain(handle: u32, now: f64) -> Vec<f64> {
+    let numbers = get(handle, now).map(|(breaker, now)| breaker.explain(now).to_numbers());
+    numbers.unwrap_or_default()
+}
+
+/// Its state, as the numbers of a `Snapshot`.
+#[wasm_bindgen(js_name = breakerSnapshot)]
+pub fn breaker_snapshot(handle: u32, now: f64) -> Vec<f64> {
+    let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
+    numbers::write(&snapshot).unwrap_or_default()
+}
+
+/// Takes the state of such numbers; 0, or -1 where it was refused.
+#[wasm_bindgen(js_name = breakerRestore)]
+pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
+    let snapshot: Snapshot = numbers::read(snapshot).unwrap_or_default();
+    let Some((breaker, now)) = get(handle, now) else { return 0.0 };
+    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
+}
