@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { withRetry } from 'seawall/kysely'
+import { withRetry } from 'seawall'
 import { connect } from './connect.mjs'
 import { initialStock } from './schema.mjs'
 

@@ -1,26 +1,30 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { seeded } from './random.mjs'
+import { chaos } from 'seawall'
 
-/** Faults at the boundary to the database, off until asked for. */
+/** Faults at the boundary to the database, off until asked for. The same seed strikes the same calls. */
 export function createChaos(seed) {
-  const random = seeded(seed)
-  let failureRate = 0
-  let latency = null
+  const untouched = fn => fn
+  let delay = untouched
+  let loseRequest = untouched
+  let loseAnswer = untouched
 
   return {
-    set(faults) {
-      if ('failureRate' in faults) failureRate = faults.failureRate
-      if ('latency' in faults) latency = faults.latency
+    /** `failureRate`: the share of calls that fail. `latency`: the least and most ms of delay, or null. */
+    set({ failureRate, latency }) {
+      if (failureRate !== undefined) {
+        const options = { enabled: failureRate > 0, rate: failureRate / 2, fault: lost }
+        loseRequest = chaos({ ...options, seed })
+        loseAnswer = chaos({ ...options, seed: seed + 1 })
+      }
+      if (latency !== undefined) {
+        const [latencyMs, maxLatencyMs] = latency ?? []
+        delay = chaos({ enabled: latency !== null, rate: 1, latencyMs, maxLatencyMs, seed })
+      }
     },
 
-    /** Calls `fn`, perhaps later, perhaps losing the request on the way or the answer on the way back. */
-    async around(fn) {
-      if (latency) await sleep(latency[0] + random() * (latency[1] - latency[0]))
-      const fate = random()
-      if (fate < failureRate / 2) throw lost()
-      const result = await fn()
-      if (fate < failureRate) throw lost()
-      return result
+    /** Calls `fn`, perhaps late, perhaps losing the request on its way or the answer on the way back. */
+    around: async fn => {
+      const result = await delay(loseRequest(fn))()
+      return await loseAnswer(async () => result)()
     },
 
     /** Blocks the event loop. */

@@ -2,6 +2,7 @@
 // Arguments: folder, port.
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { randomExit } from 'seawall'
 import { send } from './child.mjs'
 
 const [folder, port] = process.argv.slice(2)
@@ -19,7 +20,7 @@ const server = new PGLiteSocketServer({
 await server.start()
 
 process.on('message', message => {
-  if (message.type === 'exit') randomExit(message.afterMs)
+  if (message.type === 'exit') randomExit({ enabled: true, ...message.options })
 })
 
 process.on('SIGTERM', async () => {
@@ -29,11 +30,3 @@ process.on('SIGTERM', async () => {
 })
 
 send({ type: 'ready' })
-
-/** The random exit of chaos engineering: it announces itself and leaves with status 99. */
-function randomExit(afterMs) {
-  setTimeout(() => {
-    console.error('chaos exit')
-    process.exit(99)
-  }, afterMs)
-}

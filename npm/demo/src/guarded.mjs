@@ -1,4 +1,5 @@
-import { CircuitBreaker, CircuitBreakerError, isTransientError, withRetry } from 'seawall/kysely'
+import { CircuitBreaker, CircuitBreakerError, withRetry } from 'seawall'
+import { isTransientError } from 'seawall/kysely'
 
 /**
  * The database with Seawall around it: calls that failed for a passing reason are made again, with
@@ -15,6 +16,7 @@ export function guarded({ onBreaker, onRetry }) {
     maxAttempts: 7,
     delayMs: 50,
     maxDelayMs: 1000,
+    maxElapsedMs: 3000,
     shouldRetry: error => error instanceof CircuitBreakerError || isTransientError(error),
     onRetry,
   }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 export const help = `Usage: npm start -- [options]
 
   --seconds N   length of the timeline of one variant, 4 to 600 (default 18)
-  --rate N      requests per second, 1 to 500 (default 60)
+  --rate N      requests per second, 1 to 500 (default 40)
   --port N      port of the order service on 127.0.0.1 (default: a free one)
   --once        exit after the table instead of serving on
   --plain       event lines instead of the live view
@@ -15,7 +15,7 @@ export function readOptions(args, { stdout, env }) {
     args,
     options: {
       seconds: { type: 'string', default: '18' },
-      rate: { type: 'string', default: '60' },
+      rate: { type: 'string', default: '40' },
       port: { type: 'string', default: '0' },
       once: { type: 'boolean', default: false },
       plain: { type: 'boolean', default: false },

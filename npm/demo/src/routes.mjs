@@ -1,5 +1,6 @@
 import fastify from 'fastify'
-import { CircuitBreakerError, isTransientError } from 'seawall/kysely'
+import { CircuitBreakerError } from 'seawall'
+import { isTransientError } from 'seawall/kysely'
 import {
   listCustomers,
   listOrders,

@@ -1,10 +1,6 @@
 // The service process. Arguments: variant (plain is without Seawall), port, port of the database, seed.
-import {
-  CircuitBreakerError,
-  createMetricsPool,
-  gracefulShutdown,
-  HealthMonitor,
-} from 'seawall/kysely'
+import { CircuitBreakerError } from 'seawall'
+import { createMetricsPool, gracefulShutdown, HealthMonitor } from 'seawall/kysely'
 import { createChaos } from './chaos.mjs'
 import { send } from './child.mjs'
 import { connect, isConnectionError, withCode } from './connect.mjs'
@@ -82,7 +78,12 @@ if (withSeawall) {
   process.on('SIGTERM', async () => {
     send({ type: 'draining' })
     monitor.stop()
-    await gracefulShutdown(db, { timeout: 5000, onShutdown: () => app.close(), logger })
+    try {
+      await gracefulShutdown(db, { timeout: 5000, onShutdown: () => app.close(), logger })
+    } catch (error) {
+      console.error(error.message)
+      process.exit(1)
+    }
     process.exit(0)
   })
 }

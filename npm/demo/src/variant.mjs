@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { audit } from './audit.mjs'
 import { Load } from './load.mjs'
 import { panel } from './panel.mjs'
-import { seeded } from './random.mjs'
 import { Supervised } from './supervisor.mjs'
 import { timeline } from './timeline.mjs'
 
@@ -55,7 +54,6 @@ export class Variant {
 
   /** Lets the timeline happen, to its end: the service is stopped with requests in flight. */
   async play(seconds, signal) {
-    const random = seeded(seed)
     for (const entry of timeline) {
       const due = this.#started + entry.at * seconds * 1000 - performance.now()
       await sleep(Math.max(0, due), undefined, { signal })
@@ -65,7 +63,8 @@ export class Variant {
       if (entry.fault === 'latency') this.service.send({ type: 'chaos', latency: entry.ms })
       if (entry.fault === 'pause') this.service.send({ type: 'pause', ms: entry.ms })
       if (entry.fault === 'exit') {
-        this.database.send({ type: 'exit', afterMs: random() * entry.within * seconds * 1000 })
+        const options = { longestMs: entry.within * seconds * 1000, seed }
+        this.database.send({ type: 'exit', options })
       }
     }
     const drained = this.load.stop()
@@ -102,7 +101,7 @@ export class Variant {
     child.on('up', downMs => {
       if (this.#started) this.#view.event(name, `up again after ${Math.round(downMs)} ms`, 'green')
     })
-    child.on('output', line => this.#view.event(name, line, 'magenta'))
+    child.on('output', line => this.#view.event(name, line.slice(0, 160), 'magenta'))
     child.on('lost', onLost)
   }
 }
