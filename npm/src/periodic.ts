@@ -143,8 +143,8 @@ export class Periodic implements Disposable, AsyncDisposable {
 
   #arm(): void {
     const due = this.#engine.periodicDue(this.#handle)
-    // Runtimes cut fractions off, which would fire early.
-    const wait = Math.max(0, Math.ceil(due - this.#now()))
+    // Runtimes cut fractions off, which would fire early; a nanosecond of rounding is none.
+    const wait = Math.max(0, Math.ceil(due - this.#now() - 1e-6))
     this.#cancel = startTimer(this.#clock, wait, () => this.#fire(due), true)
   }
 
