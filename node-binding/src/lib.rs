@@ -6,6 +6,7 @@ mod backoff;
 mod breaker;
 mod causes;
 mod chaos;
+mod handles;
 mod millis;
 mod options;
 mod periodic;

@@ -79,14 +79,14 @@ fn each_reason_to_stop() {
 #[test]
 fn a_schedule_that_ends_sets_the_number_of_tries() {
     let failure = |n| Failure::new(n, Some(verdict(true, Processed::No)));
-    let request = RetryOptions::default().build(Some(&Backoff::request_schedule())).unwrap();
+    let request = RetryOptions::default().build(Some(Backoff::request_schedule())).unwrap();
     assert_eq!(decide(&request, failure(3)), Decision::After(Duration::from_millis(40)));
     assert_eq!(decide(&request, failure(4)), Decision::Stop(Reason::Attempts));
     let endless = Backoff::connection_schedule();
-    let three = RetryOptions::default().build(Some(&endless)).unwrap();
+    let three = RetryOptions::default().build(Some(endless.clone())).unwrap();
     assert_eq!(decide(&three, failure(3)), Decision::Stop(Reason::Attempts));
     let options = RetryOptions { max_attempts: Some(f64::INFINITY), ..RetryOptions::default() };
-    let forever = options.build(Some(&endless)).unwrap();
+    let forever = options.build(Some(endless.clone())).unwrap();
     assert_eq!(decide(&forever, failure(u32::MAX)), Decision::After(Duration::from_secs(5)));
 }
 
@@ -94,7 +94,7 @@ fn a_schedule_that_ends_sets_the_number_of_tries() {
 fn waits_are_described_once() {
     let backoff = Backoff::request_schedule();
     let options = RetryOptions { delay_ms: Some(1.0), ..RetryOptions::default() };
-    assert_eq!(options.build(Some(&backoff)).unwrap_err().field, "delayMs");
+    assert_eq!(options.build(Some(backoff)).unwrap_err().field, "delayMs");
     let options = RetryOptions { max_attempts: Some(1.5), ..RetryOptions::default() };
     assert_eq!(options.build(None).unwrap_err().field, "maxAttempts");
     let options = RetryOptions { delay_ms: Some(60_000.0), ..RetryOptions::default() };

@@ -4,6 +4,7 @@ mod backoff;
 mod breaker;
 mod causes;
 mod chaos;
+mod handles;
 mod millis;
 mod options;
 mod periodic;
