@@ -36,11 +36,16 @@ test('answers the vectors, in this engine', () => {
 })
 
 for (const kind of ['native', 'wasm']) {
-  test(`answers the vectors, in the ${kind} engine`, { skip: process.env.SEAWALL_ENGINE === kind }, () => {
+  test(`answers the vectors, in the ${kind} engine`, {
+    skip: process.env.SEAWALL_ENGINE === kind,
+  }, () => {
     const { status, stdout } = spawnSync(
       process.execPath,
       ['--test', '--test-name-pattern=in this engine', fileURLToPath(import.meta.url)],
-      { env: { ...process.env, NODE_TEST_CONTEXT: undefined, SEAWALL_ENGINE: kind }, encoding: 'utf8' },
+      {
+        env: { ...process.env, NODE_TEST_CONTEXT: undefined, SEAWALL_ENGINE: kind },
+        encoding: 'utf8',
+      },
     )
     assert.equal(status, 0, stdout)
     assert.match(stdout, /pass 1\b/)
@@ -50,7 +55,10 @@ for (const kind of ['native', 'wasm']) {
 test('the strategies', () => {
   assert.deepEqual(take(constant({ delayMs: 7, jitter: 'none' }), 3), [7, 7, 7])
   assert.deepEqual(take(linear({ delayMs: 10, stepMs: 5, jitter: 'none' }), 3), [10, 15, 20])
-  assert.deepEqual(take(exponential({ delayMs: 100, factor: 3, jitter: 'none' }), 3), [100, 300, 900])
+  assert.deepEqual(
+    take(exponential({ delayMs: 100, factor: 3, jitter: 'none' }), 3),
+    [100, 300, 900],
+  )
   assert.deepEqual(take(fibonacci({ delayMs: 10, jitter: 'none' }), 5), [10, 10, 20, 30, 50])
   assert.deepEqual(take(list({ delaysMs: [1, 2] }), 3), [1, 2, null])
   const apart = [...decorrelated({ delayMs: 10, maxDelayMs: 50, maxAttempts: 50 })]
@@ -104,7 +112,11 @@ test('the herd at the cap stays spread', () => {
 
 test('options are checked at construction', () => {
   const refused = (options, option) =>
-    assert.throws(() => new Backoff(options), { name: 'OptionError', code: 'SEAWALL_INVALID_OPTION', option })
+    assert.throws(() => new Backoff(options), {
+      name: 'OptionError',
+      code: 'SEAWALL_INVALID_OPTION',
+      option,
+    })
   refused({ delay: 5 }, 'delay')
   refused({ delayMs: '5' }, 'delayMs')
   refused({ delayMs: Number.NaN }, 'delayMs')

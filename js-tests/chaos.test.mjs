@@ -28,7 +28,12 @@ test('what is enabled says so once', async () => {
   const told = []
   chaos({ ...enabled, announce: text => told.push(text), latencyMs: 5 })
   assert.equal(told.length, 1)
-  chaos({ ...enabled, announce: () => { throw new Error('no matter') } })
+  chaos({
+    ...enabled,
+    announce: () => {
+      throw new Error('no matter')
+    },
+  })
 })
 
 test('faults at the rate asked for, the same for the same seed', async () => {
@@ -47,20 +52,37 @@ test('faults at the rate asked for, the same for the same seed', async () => {
 
 test('a fault or a result may be a value or made; this and arguments pass', async () => {
   const fault = new Error('mine')
-  await assert.rejects(chaos({ ...enabled, rate: 1, fault })(async () => 1)(), thrown => thrown === fault)
+  await assert.rejects(
+    chaos({ ...enabled, rate: 1, fault })(async () => 1)(),
+    thrown => thrown === fault,
+  )
   await assert.rejects(chaos({ ...enabled, rate: 1, fault: () => fault })(async () => 1)(), /mine/)
   const double = chaos({ ...enabled, rate: 1, result: n => n * 2 })(async n => n)
   assert.equal(await double(4), 8)
   const none = chaos({ ...enabled, rate: 1, result: undefined })(async () => 'real')
   assert.equal(await none(), undefined)
-  const owner = { name: 'db', query: chaos({ ...enabled, rate: 0 })(async function (a) { return [this.name, a] }) }
+  const owner = {
+    name: 'db',
+    query: chaos({ ...enabled, rate: 0 })(async function (a) {
+      return [this.name, a]
+    }),
+  }
   assert.deepEqual(await owner.query(1), ['db', 1])
 })
 
 test('latency delays the call within its range', async () => {
   const waits = []
-  const clock = { now: () => 0, setTimer: (fn, ms) => { waits.push(ms); setImmediate(fn) }, clearTimer: silent }
-  const fn = chaos({ ...enabled, rate: 1, latencyMs: 10, maxLatencyMs: 20, clock })(async () => 'ok')
+  const clock = {
+    now: () => 0,
+    setTimer: (fn, ms) => {
+      waits.push(ms)
+      setImmediate(fn)
+    },
+    clearTimer: silent,
+  }
+  const fn = chaos({ ...enabled, rate: 1, latencyMs: 10, maxLatencyMs: 20, clock })(
+    async () => 'ok',
+  )
   for (let i = 0; i < 50; i++) assert.equal(await fn(), 'ok')
   assert.equal(waits.length, 50)
   assert.ok(waits.every(ms => ms >= 10 && ms < 20))
@@ -79,23 +101,57 @@ test('randomExit: status 99 after a life of at most longestMs, and it says why',
   const lives = []
   let status
   for (let seed = 0; seed < 200; seed++) {
-    const clock = { now: () => 0, setTimer: (fn, ms) => { lives.push(ms); fn() }, clearTimer: silent }
-    randomExit({ enabled: true, longestMs: 1000, seed, clock, announce: text => said.push(text), exit: code => { status = code } })
+    const clock = {
+      now: () => 0,
+      setTimer: (fn, ms) => {
+        lives.push(ms)
+        fn()
+      },
+      clearTimer: silent,
+    }
+    randomExit({
+      enabled: true,
+      longestMs: 1000,
+      seed,
+      clock,
+      announce: text => said.push(text),
+      exit: code => {
+        status = code
+      },
+    })
   }
   assert.equal(status, 99)
   assert.ok(said.some(text => text.includes('chaos exit')))
-  assert.ok(lives.every(ms => ms >= 0 && ms < 1000) && Math.max(...lives) > 800 && Math.min(...lives) < 200)
-  const script = "import { randomExit } from 'seawall'; randomExit({ enabled: true, longestMs: 50 }); setTimeout(() => {}, 5000)"
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname, encoding: 'utf8' })
+  assert.ok(
+    lives.every(ms => ms >= 0 && ms < 1000) && Math.max(...lives) > 800 && Math.min(...lives) < 200,
+  )
+  const script =
+    "import { randomExit } from 'seawall'; randomExit({ enabled: true, longestMs: 50 }); setTimeout(() => {}, 5000)"
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  })
   assert.equal(child.status, 99)
   assert.match(child.stderr, /chaos exit/)
 })
 
 test('loopPause blocks again and again until it is stopped', () => {
   const timers = []
-  const clock = { now: () => 0, setTimer: (fn, ms) => timers.push({ fn, ms }), clearTimer: () => timers.pop() }
+  const clock = {
+    now: () => 0,
+    setTimer: (fn, ms) => timers.push({ fn, ms }),
+    clearTimer: () => timers.pop(),
+  }
   const pauses = []
-  const experiment = loopPause({ ...enabled, maxGapMs: 100, minPauseMs: 5, maxPauseMs: 9, seed: 1, clock, block: ms => pauses.push(ms) })
+  const experiment = loopPause({
+    ...enabled,
+    maxGapMs: 100,
+    minPauseMs: 5,
+    maxPauseMs: 9,
+    seed: 1,
+    clock,
+    block: ms => pauses.push(ms),
+  })
   for (let i = 0; i < 20; i++) timers.shift()?.fn()
   assert.equal(pauses.length, 20)
   assert.ok(pauses.every(ms => ms >= 5 && ms < 9))

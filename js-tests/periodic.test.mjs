@@ -12,7 +12,14 @@ function manual() {
   return {
     now: () => now,
     setTimer: (fn, ms) => {
-      const timer = { fn, at: now + ms, unrefs: 0, unref() { this.unrefs++ } }
+      const timer = {
+        fn,
+        at: now + ms,
+        unrefs: 0,
+        unref() {
+          this.unrefs++
+        },
+      }
       timers.push(timer)
       return timer
     },
@@ -39,7 +46,9 @@ function manual() {
 test('offsets 17, 42 and 11 s keep three processes apart', async () => {
   const clock = manual()
   const runs = []
-  const jobs = [17, 42, 11].map(s => every(60_000, () => runs.push(clock.now() / 1000), { offset: s * 1000, clock }))
+  const jobs = [17, 42, 11].map(s =>
+    every(60_000, () => runs.push(clock.now() / 1000), { offset: s * 1000, clock }),
+  )
   await clock.to(239_000)
   assert.deepEqual(runs, [71, 77, 102, 131, 137, 162, 191, 197, 222])
   for (const job of jobs) job[Symbol.dispose]()
@@ -50,7 +59,13 @@ test('the default offset is drawn, the same for the same seed', async () => {
   const first = async seed => {
     const clock = manual()
     let at = 0
-    using _job = every(1000, () => { at ||= clock.now() }, { seed, clock })
+    using _job = every(
+      1000,
+      () => {
+        at ||= clock.now()
+      },
+      { seed, clock },
+    )
     await clock.to(2001)
     return at
   }
@@ -64,10 +79,16 @@ test('no overlap and no drift: times that pass during a run are skipped', async 
   const clock = manual()
   const begun = []
   let finish
-  const job = every(100, () => {
-    begun.push(clock.now())
-    return new Promise(resolve => { finish = resolve })
-  }, { offset: 0, clock })
+  const job = every(
+    100,
+    () => {
+      begun.push(clock.now())
+      return new Promise(resolve => {
+        finish = resolve
+      })
+    },
+    { offset: 0, clock },
+  )
   await clock.to(350)
   assert.deepEqual(begun, [100])
   assert.ok(job.running)
@@ -84,11 +105,22 @@ test('a task that throws or rejects does not break the schedule', async () => {
   const clock = manual()
   const errors = []
   let runs = 0
-  using job = every(10, () => {
-    runs++
-    if (runs === 1) throw new Error('thrown')
-    return Promise.reject(new Error('rejected'))
-  }, { offset: 0, clock, onError: error => { errors.push(error.message); throw new Error('handler') } })
+  using job = every(
+    10,
+    () => {
+      runs++
+      if (runs === 1) throw new Error('thrown')
+      return Promise.reject(new Error('rejected'))
+    },
+    {
+      offset: 0,
+      clock,
+      onError: error => {
+        errors.push(error.message)
+        throw new Error('handler')
+      },
+    },
+  )
   await clock.to(30)
   assert.equal(runs, 3)
   assert.deepEqual(errors, ['thrown', 'rejected', 'rejected'])
@@ -99,10 +131,18 @@ test('stop waits for the run under way, and flushes if asked', async () => {
   const clock = manual()
   const order = []
   let finish
-  const job = every(10, () => {
-    order.push('run')
-    return order.length > 1 ? undefined : new Promise(resolve => { finish = resolve })
-  }, { offset: 0, clock })
+  const job = every(
+    10,
+    () => {
+      order.push('run')
+      return order.length > 1
+        ? undefined
+        : new Promise(resolve => {
+            finish = resolve
+          })
+    },
+    { offset: 0, clock },
+  )
   await clock.to(10)
   const stopped = job.stop({ flush: true }).then(() => order.push('stopped'))
   await new Promise(setImmediate)
@@ -119,13 +159,25 @@ test('await using stops; a signal stops and keeps no listener', async () => {
   const clock = manual()
   let runs = 0
   {
-    await using _job = every(10, () => { runs++ }, { offset: 0, clock })
+    await using _job = every(
+      10,
+      () => {
+        runs++
+      },
+      { offset: 0, clock },
+    )
     await clock.to(20)
   }
   await clock.to(100)
   assert.equal(runs, 2)
   const control = new AbortController()
-  const job = every(10, () => { runs++ }, { offset: 0, clock, signal: control.signal })
+  const job = every(
+    10,
+    () => {
+      runs++
+    },
+    { offset: 0, clock, signal: control.signal },
+  )
   control.abort()
   assert.ok(job.stopped)
   const other = new AbortController()
@@ -138,7 +190,13 @@ test('await using stops; a signal stops and keeps no listener', async () => {
 test('works on the mocked timers of a test that do not move the clock', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
   let runs = 0
-  const job = every(1000, () => { runs++ }, { offset: 0 })
+  const job = every(
+    1000,
+    () => {
+      runs++
+    },
+    { offset: 0 },
+  )
   for (let i = 1; i <= 3; i++) {
     mock.timers.tick(1000)
     await new Promise(setImmediate)

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { mock, test } from 'node:test'
-import { connectionSchedule, constant, createRetryWrapper, requestSchedule, tryRetry, withRetry } from 'seawall'
+import {
+  connectionSchedule,
+  constant,
+  createRetryWrapper,
+  requestSchedule,
+  tryRetry,
+  withRetry,
+} from 'seawall'
 
 const transient = (code = 'ECONNREFUSED') => Object.assign(new Error(code), { code })
 
@@ -67,8 +74,18 @@ test('waits 100, 200, 400, 500 on the global timer', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
   try {
     const fn = failing(4)
-    const promise = withRetry(fn, { maxAttempts: 5, delayMs: 100, maxDelayMs: 500, jitterFactor: 0 })
-    for (const [calls, wait] of [[1, 100], [2, 200], [3, 400], [4, 500]]) {
+    const promise = withRetry(fn, {
+      maxAttempts: 5,
+      delayMs: 100,
+      maxDelayMs: 500,
+      jitterFactor: 0,
+    })
+    for (const [calls, wait] of [
+      [1, 100],
+      [2, 200],
+      [3, 400],
+      [4, 500],
+    ]) {
       await new Promise(setImmediate)
       assert.equal(fn.calls, calls)
       mock.timers.tick(wait - 1)
@@ -114,10 +131,13 @@ test('what is not transient is not repeated; a synchronous throw counts as a fai
   assert.equal(fn.calls, 1)
   let calls = 0
   const clock = jumping()
-  const value = await withRetry(() => {
-    if (++calls < 3) throw transient()
-    return /** @type {any} */ (calls)
-  }, { clock })
+  const value = await withRetry(
+    () => {
+      if (++calls < 3) throw transient()
+      return /** @type {any} */ (calls)
+    },
+    { clock },
+  )
   assert.equal(value, 3)
 })
 
@@ -130,13 +150,19 @@ test('the two sentences, as rejections, before the function is called', async ()
     { delayMs: 200, maxDelayMs: 100 },
     'maxDelayMs (100) must be greater than or equal to delayMs (200)',
   )
-  await refused({ maxDelayMs: 100 }, 'maxDelayMs (100) must be greater than or equal to delayMs (1000)')
+  await refused(
+    { maxDelayMs: 100 },
+    'maxDelayMs (100) must be greater than or equal to delayMs (1000)',
+  )
   assert.equal(fn.calls, 0)
 })
 
 test('FIX 9: maxAttempts must be a whole number', async () => {
   const fn = failing(0)
-  await assert.rejects(withRetry(fn, { maxAttempts: Number.NaN }), /maxAttempts must be at least 1, got NaN/)
+  await assert.rejects(
+    withRetry(fn, { maxAttempts: Number.NaN }),
+    /maxAttempts must be at least 1, got NaN/,
+  )
   await assert.rejects(withRetry(fn, { maxAttempts: 1.5 }), { option: 'maxAttempts' })
   assert.equal(fn.calls, 0)
   assert.equal(await withRetry(fn, { maxAttempts: Infinity }), 'ok')
@@ -159,10 +185,16 @@ test('FIX 11: onRetry is told before the wait; what it throws hides nothing', as
   const texts = await warnings(async () => {
     assert.equal(await withRetry(failing(2), { onRetry, clock }), 'ok')
   })
-  assert.deepEqual(seen, [[1, 'ECONNREFUSED', 0], [2, 'ECONNREFUSED', 1]])
+  assert.deepEqual(seen, [
+    [1, 'ECONNREFUSED', 0],
+    [2, 'ECONNREFUSED', 1],
+  ])
   assert.equal(texts.filter(text => text.includes('listener')).length, 2)
   const rejecting = await warnings(() =>
-    withRetry(failing(1), { clock, onRetry: /** @type {any} */ (async () => Promise.reject(new Error('late'))) }),
+    withRetry(failing(1), {
+      clock,
+      onRetry: /** @type {any} */ (async () => Promise.reject(new Error('late'))),
+    }),
   )
   assert.ok(rejecting.some(text => text.includes('late')))
 })
@@ -170,11 +202,20 @@ test('FIX 11: onRetry is told before the wait; what it throws hides nothing', as
 test('FIX 11: an asynchronous shouldRetry is awaited; one that throws is no, and is reported', async () => {
   const clock = jumping()
   const no = failing(9)
-  await assert.rejects(withRetry(no, { shouldRetry: async () => false, clock }), { code: 'ECONNREFUSED' })
+  await assert.rejects(withRetry(no, { shouldRetry: async () => false, clock }), {
+    code: 'ECONNREFUSED',
+  })
   assert.equal(no.calls, 1)
   const yes = failing(2, () => new Error('anything'))
   assert.equal(await withRetry(yes, { shouldRetry: async () => true, clock }), 'ok')
-  for (const shouldRetry of [() => { throw new Error('judge') }, async () => { throw new Error('judge') }]) {
+  for (const shouldRetry of [
+    () => {
+      throw new Error('judge')
+    },
+    async () => {
+      throw new Error('judge')
+    },
+  ]) {
     const fn = failing(9)
     const texts = await warnings(() =>
       assert.rejects(withRetry(fn, { shouldRetry, clock }), { code: 'ECONNREFUSED' }),
@@ -200,7 +241,14 @@ test('FIX 13: what must not be carried out twice is repeated only if it was sure
     const once = failing(1, () => transient(code))
     await assert.rejects(withRetry(once, { idempotent: false, clock }), { code })
     assert.equal(once.calls, 1)
-    assert.equal(await withRetry(failing(1, () => transient(code)), { clock }), 'ok', 'by default it is')
+    assert.equal(
+      await withRetry(
+        failing(1, () => transient(code)),
+        { clock },
+      ),
+      'ok',
+      'by default it is',
+    )
   }
   assert.equal(await withRetry(failing(1), { idempotent: false, clock }), 'ok')
   const unknown = failing(1, () => new Error('unknown'))
@@ -223,23 +271,33 @@ test('FIX 14: an abort interrupts the wait at once, with its reason, and nothing
 test('FIX 14: aborted before, nothing is called; aborted during a call, its error is kept', async () => {
   const fn = failing(0)
   const reason = new Error('too late')
-  await assert.rejects(withRetry(fn, { signal: AbortSignal.abort(reason) }), thrown => thrown === reason)
+  await assert.rejects(
+    withRetry(fn, { signal: AbortSignal.abort(reason) }),
+    thrown => thrown === reason,
+  )
   assert.equal(fn.calls, 0)
   const control = new AbortController()
   const real = transient()
   let calls = 0
   await assert.rejects(
-    withRetry(async () => {
-      calls++
-      control.abort()
-      throw real
-    }, { signal: control.signal }),
+    withRetry(
+      async () => {
+        calls++
+        control.abort()
+        throw real
+      },
+      { signal: control.signal },
+    ),
     thrown => thrown === real,
   )
   assert.equal(calls, 1)
   const inListener = new AbortController()
   await assert.rejects(
-    withRetry(failing(9), { signal: inListener.signal, onRetry: () => inListener.abort(reason), delayMs: 60_000 }),
+    withRetry(failing(9), {
+      signal: inListener.signal,
+      onRetry: () => inListener.abort(reason),
+      delayMs: 60_000,
+    }),
     thrown => thrown === reason,
   )
 })
@@ -262,7 +320,9 @@ test('no listener leak: 10,000 retries on one long-lived signal leave none', asy
   for (let round = 0; round < 100; round++) {
     await Promise.all(
       Array.from({ length: 100 }, (_, i) => {
-        const end = withRetry(failing(i % 3), { signal, clock, delayMs: 1, maxAttempts: 2 }).catch(() => {})
+        const end = withRetry(failing(i % 3), { signal, clock, delayMs: 1, maxAttempts: 2 }).catch(
+          () => {},
+        )
         return end
       }),
     )
@@ -294,11 +354,16 @@ test('backoff takes a schedule or its options; one that ends sets the number of 
   await assert.rejects(withRetry(endless, { backoff: connectionSchedule(), clock }))
   assert.equal(endless.calls, 3)
   clock.waits.length = 0
-  await withRetry(failing(2), { backoff: { strategy: 'constant', delayMs: 8, jitter: 'none' }, clock })
+  await withRetry(failing(2), {
+    backoff: { strategy: 'constant', delayMs: 8, jitter: 'none' },
+    clock,
+  })
   assert.deepEqual(clock.waits, [8, 8])
   const schedule = constant({ delayMs: 5 })
   await assert.rejects(withRetry(request, { backoff: schedule, delayMs: 5 }), { option: 'delayMs' })
-  await assert.rejects(withRetry(request, { backoff: { dleayMs: 5 } }), { code: 'SEAWALL_INVALID_OPTION' })
+  await assert.rejects(withRetry(request, { backoff: { dleayMs: 5 } }), {
+    code: 'SEAWALL_INVALID_OPTION',
+  })
 })
 
 test('a seeded schedule gives the same waits again, and runs beside each other differ', async () => {
@@ -337,7 +402,9 @@ test('what passes without the engine passes with it', async () => {
   const texts = await warnings(async () => {
     for (const key of ['delayMs', 'maxElapsedMs', 'jitterFactor', 'maxRetryAfterMs', 'seed']) {
       for (const value of values) {
-        await withRetry(failing(1), { [key]: value, shouldRetry: () => true, clock }).catch(() => {})
+        await withRetry(failing(1), { [key]: value, shouldRetry: () => true, clock }).catch(
+          () => {},
+        )
       }
     }
   })
@@ -363,13 +430,20 @@ test('a wait beyond the range of timers does not fire at once', async () => {
 test('createRetryWrapper: the same arguments each time, options checked per call', async () => {
   const seen = []
   const clock = jumping()
-  const wrapped = createRetryWrapper(async (...args) => {
-    seen.push(args)
-    if (seen.length < 3) throw transient()
-    return args.length
-  }, { clock })
+  const wrapped = createRetryWrapper(
+    async (...args) => {
+      seen.push(args)
+      if (seen.length < 3) throw transient()
+      return args.length
+    },
+    { clock },
+  )
   assert.equal(await wrapped('a', 2), 2)
-  assert.deepEqual(seen, [['a', 2], ['a', 2], ['a', 2]])
+  assert.deepEqual(seen, [
+    ['a', 2],
+    ['a', 2],
+    ['a', 2],
+  ])
   const bad = createRetryWrapper(async () => 1, { maxAttempts: 0 })
   await assert.rejects(bad(), /at least 1, got 0/)
 })

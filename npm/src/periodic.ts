@@ -150,7 +150,10 @@ export class Periodic implements Disposable, AsyncDisposable {
 
   #fire(due: number): void {
     this.#seen = Math.max(this.#seen, due)
-    if (!this.#engine.periodicBegin(this.#handle, this.#now())) return this.#arm()
+    if (!this.#engine.periodicBegin(this.#handle, this.#now())) {
+      this.#arm()
+      return
+    }
     this.#run = this.#execute().then(() => {
       this.#run = undefined
       if (this.#stopped) return
