@@ -87,7 +87,7 @@ const OPTION_PREVENTS: &str = "OPTION_PREVENTS_STATEMENT";
 /// The verdict on a code of the server or of a driver.
 pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
     let Some(name) = word.strip_prefix("ER_") else {
-        return table::by_word(DRIVER, word);
+        return if word.starts_with('P') { table::by_word(DRIVER, word) } else { None };
     };
     if name == OPTION_PREVENTS {
         return Some(option_prevents(facts));
