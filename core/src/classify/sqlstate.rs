@@ -9,8 +9,9 @@ use super::verdict::Verdict;
 
 /// Codes that do not mean what their class means.
 const CODES: &[Words] = &[
-    // Not established, or refused while starting: nothing was sent. 57P05 and 25P03 end a
-    // session that was idle, outside and within a transaction; 25006 after a failover that left this connection at a standby.
+    // Not established, or refused while starting. 57P05 and 25P03 end a session that was idle,
+    // outside and within a transaction; 25006 stands for a connection that a failover left at a
+    // standby.
     (UNSENT, "08001 08003 08004 57P03 57P05 25P03 25006"),
     // Ended by an administrator or a crash, perhaps just after a commit.
     (LOST, "57P01 57P02"),
