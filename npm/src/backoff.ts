@@ -82,7 +82,14 @@ export interface BackoffOptions
   strategy?: (typeof STRATEGIES)[number] | undefined
 }
 
-const STRATEGIES = ['constant', 'linear', 'exponential', 'fibonacci', 'list', 'decorrelated'] as const
+const STRATEGIES = [
+  'constant',
+  'linear',
+  'exponential',
+  'fibonacci',
+  'list',
+  'decorrelated',
+] as const
 const JITTERS = ['none', 'full', 'equal'] as const
 const PLUS_MINUS = 3
 const FIELDS: Record<string, Kind> = {

@@ -1,14 +1,4 @@
 export {
-  type ClassifyOptions,
-  classify,
-  isTransientError,
-  mayRepeat,
-  type RepeatOptions,
-  type Verdict,
-} from './classify.js'
-export { engine } from './engine/index.js'
-export { CircuitBreaker } from './breaker.js'
-export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,
@@ -28,6 +18,7 @@ export {
   requestSchedule,
   type SpreadBackoff,
 } from './backoff.js'
+export { CircuitBreaker } from './breaker.js'
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -41,6 +32,15 @@ export {
   type RandomExitOptions,
   randomExit,
 } from './chaos.js'
+export {
+  type ClassifyOptions,
+  classify,
+  isTransientError,
+  mayRepeat,
+  type RepeatOptions,
+  type Verdict,
+} from './classify.js'
+export { engine } from './engine/index.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export { createRetryWrapper, type RetryOptions, tryRetry, withRetry } from './retry.js'

@@ -5,7 +5,7 @@
  * A first try that succeeds costs a `.then`, and a look at the options: no engine, no timer, no
  * `AbortController`, no `async` frame.
  */
-import { Backoff, backoffHandle, type BackoffOptions } from './backoff.js'
+import { Backoff, type BackoffOptions, backoffHandle } from './backoff.js'
 import { classify, isTransientError, type Verdict } from './classify.js'
 import { type Clock, systemClock } from './clock.js'
 import { engine } from './engine/index.js'

@@ -21,7 +21,7 @@ export interface Engine
     RetryEngine,
     PeriodicEngine,
     ChaosEngine,
-    Classification,
+    ClassifyEngine,
     HealthEngine,
     PoolEngine {
   /** Which build decides. */

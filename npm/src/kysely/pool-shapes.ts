@@ -98,9 +98,12 @@ function mssql(pool: Loose): Shape | undefined {
         pool?: { max?: number } | null
       }
       const max = inner?.max ?? config?.pool?.max ?? 10
-      if (inner === null) return metrics(max, 0, 0, 0, max)
-      const { available, pending, borrowed } = pool as Record<string, number>
-      return metrics(max, available as number, pending as number, borrowed as number, max)
+      try {
+        const { available, pending, borrowed } = pool as Record<string, number>
+        return metrics(max, available as number, pending as number, borrowed as number, max)
+      } catch {
+        return metrics(max, 0, 0, 0, max)
+      }
     },
     ...closing(pool, 'close'),
   }
