@@ -23,11 +23,18 @@ const pool = (total, active, idle, waiting) =>
 /** A logger that keeps its lines. */
 function recorder() {
   const lines = []
-  const write = level => (message, ...args) => lines.push([level, message, ...args])
+  const write =
+    level =>
+    (message, ...args) =>
+      lines.push([level, message, ...args])
   const logger = Object.fromEntries(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(level => [level, write(level)]),
   )
-  return { logger: /** @type {any} */ (logger), lines, of: level => lines.filter(line => line[0] === level) }
+  return {
+    logger: /** @type {any} */ (logger),
+    lines,
+    of: level => lines.filter(line => line[0] === level),
+  }
 }
 
 /** Makes a check seem to take so long: its first look at the clock is the start. */
@@ -81,7 +88,11 @@ describe('checkDatabaseHealth', () => {
     ['a rejection', failing(new Error('gone')), 'gone'],
     ['a rejection with a string', failing('a string'), 'a string'],
     ['a rejection with undefined', failing(undefined), 'undefined'],
-    ['a rejection with what cannot be printed', failing(Object.create(null)), 'an error that cannot be printed'],
+    [
+      'a rejection with what cannot be printed',
+      failing(Object.create(null)),
+      'an error that cannot be printed',
+    ],
     [
       'a throw',
       database(() => {
@@ -273,7 +284,8 @@ describe('performHealthCheck', () => {
 })
 
 describe('with real databases behind Kysely', () => {
-  const sqlite = () => new Kysely({ dialect: new SqliteDialect({ database: new Database(':memory:') }) })
+  const sqlite = () =>
+    new Kysely({ dialect: new SqliteDialect({ database: new Database(':memory:') }) })
 
   it('SQLite answers; FIX 9: and tells its version', async () => {
     await using db = sqlite()
@@ -317,7 +329,10 @@ describe('with real databases behind Kysely', () => {
   it('FIX 9: asks each dialect in its own words', async () => {
     const asked = async adapter => {
       const calls = []
-      const eb = { val: value => ({ as: () => value }), fn: (name, args) => ({ as: () => [name, ...args.map(a => a.as())] }) }
+      const eb = {
+        val: value => ({ as: () => value }),
+        fn: (name, args) => ({ as: () => [name, ...args.map(a => a.as())] }),
+      }
       const db = /** @type {any} */ ({
         getExecutor: () => ({ adapter }),
         selectNoFrom: callback => {
@@ -337,7 +352,11 @@ describe('with real databases behind Kysely', () => {
     assert.deepEqual(await asked(features(false, true, true)), ['version'], 'PostgreSQL')
     assert.deepEqual(await asked(features(false, true, false)), ['sqlite_version'], 'SQLite')
     assert.deepEqual(await asked(features(false, false, false)), ['version'], 'MySQL')
-    assert.deepEqual(await asked(features(true, false, true)), ['serverproperty', 'ProductVersion'], 'SQL Server')
+    assert.deepEqual(
+      await asked(features(true, false, true)),
+      ['serverproperty', 'ProductVersion'],
+      'SQL Server',
+    )
   })
 })
 
@@ -503,11 +522,15 @@ describe('HealthMonitor', () => {
       const db = { selectNoFrom: () => ({ execute: async () => [] }) }
       new HealthMonitor(db).start(() => console.log('checked'))
     `
-    const { status, stdout, error } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: import.meta.dirname,
-      encoding: 'utf8',
-      timeout: 20_000,
-    })
+    const { status, stdout, error } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      {
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+        timeout: 20_000,
+      },
+    )
     assert.equal(error, undefined)
     assert.equal(status, 0)
     assert.match(stdout, /checked/)
@@ -590,10 +613,15 @@ describe('HealthMonitor', () => {
     monitor.start()
     await settle()
     monitor.stop()
-    assert.deepEqual(debug.mock.calls.map(call => call.arguments[0]), [
-      '[kysera:debug] Starting health monitor with 30000ms interval',
-      '[kysera:debug] Stopping health monitor',
+    assert.deepEqual(
+      debug.mock.calls.map(call => call.arguments[0]),
+      [
+        '[kysera:debug] Starting health monitor with 30000ms interval',
+        '[kysera:debug] Stopping health monitor',
+      ],
+    )
+    assert.deepEqual(warn.mock.calls[0]?.arguments, [
+      '[kysera:warn] Health check status: unhealthy',
     ])
-    assert.deepEqual(warn.mock.calls[0]?.arguments, ['[kysera:warn] Health check status: unhealthy'])
   })
 })

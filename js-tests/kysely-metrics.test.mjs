@@ -26,11 +26,14 @@ describe('hasDatabaseMetrics', () => {
 
 describe('getMetrics', () => {
   it('throws for a database that records nothing', () => {
-    assert.throws(() => getMetrics(/** @type {any} */ ({})), error => {
-      assert.equal(/** @type {Error} */ (error).constructor, Error)
-      assert.equal(/** @type {Error} */ (error).message, UNAVAILABLE)
-      return true
-    })
+    assert.throws(
+      () => getMetrics(/** @type {any} */ ({})),
+      error => {
+        assert.equal(/** @type {Error} */ (error).constructor, Error)
+        assert.equal(/** @type {Error} */ (error).message, UNAVAILABLE)
+        return true
+      },
+    )
   })
 
   it('without queries has a period and a time only', () => {
@@ -46,7 +49,12 @@ describe('getMetrics', () => {
   })
 
   it('calls getMetrics of the database on the database', () => {
-    const db = { list: [{ sql: '', duration: 3, timestamp: 0 }], getMetrics() { return this.list } }
+    const db = {
+      list: [{ sql: '', duration: 3, timestamp: 0 }],
+      getMetrics() {
+        return this.list
+      },
+    }
     assert.equal(getMetrics(/** @type {any} */ (db)).queries?.total, 1)
   })
 
@@ -79,7 +87,10 @@ describe('getMetrics', () => {
 
   it('a query is slow above the threshold, not on it', () => {
     assert.equal(getMetrics(recorded(100, 100.01)).queries?.slowCount, 1)
-    assert.equal(getMetrics(recorded(50, 150, 250), { slowQueryThreshold: 200 }).queries?.slowCount, 1)
+    assert.equal(
+      getMetrics(recorded(50, 150, 250), { slowQueryThreshold: 200 }).queries?.slowCount,
+      1,
+    )
   })
 
   it('recommends nothing where queries are fast, in an empty list', () => {

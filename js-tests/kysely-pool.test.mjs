@@ -32,7 +32,10 @@ describe('createMetricsPool', () => {
 
   it('knows the promise pool of mysql2 by its lists', () => {
     const pool = { _allConnections: { length: 8 }, _freeConnections: { length: 5 } }
-    assert.deepEqual(shaped({ pool, config: { connectionLimit: 12 } }).getMetrics(), numbers(12, 5, 3, 0))
+    assert.deepEqual(
+      shaped({ pool, config: { connectionLimit: 12 } }).getMetrics(),
+      numbers(12, 5, 3, 0),
+    )
     assert.equal(shaped({ pool, config: {} }).getMetrics().total, 10)
   })
 
@@ -319,7 +322,11 @@ describe('FIX 2: real mysql2 pools', () => {
   })
 
   it('who waits is counted', () => {
-    const lists = { _allConnections: { length: 2 }, _freeConnections: { length: 0 }, _connectionQueue: { length: 6 } }
+    const lists = {
+      _allConnections: { length: 2 },
+      _freeConnections: { length: 0 },
+      _connectionQueue: { length: 6 },
+    }
     assert.equal(shaped({ pool: lists, config: {} }).getMetrics().waiting, 6)
     assert.equal(shaped(lists).getMetrics().waiting, 6)
   })
@@ -343,9 +350,17 @@ describe('poolSize', () => {
   it('counts processes, the reserve, and what others hold', () => {
     assert.equal(poolSize({ instances: 3, processes: 4 }).size, 4)
     assert.equal(poolSize({ reserve: 0 }).size, 100)
-    const { size, explanation } = poolSize({ serverMax: 151, held: 11, instances: 2, reserve: 0.25 })
+    const { size, explanation } = poolSize({
+      serverMax: 151,
+      held: 11,
+      instances: 2,
+      reserve: 0.25,
+    })
     assert.equal(size, 52)
-    assert.match(explanation, /^151 connections without the 11 that others hold, of which 25 % stay free, leave 105;/)
+    assert.match(
+      explanation,
+      /^151 connections without the 11 that others hold, of which 25 % stay free, leave 105;/,
+    )
   })
 
   it('says so when there are more processes than connections', () => {

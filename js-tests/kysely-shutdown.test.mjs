@@ -17,7 +17,10 @@ const never = () => new Promise(() => {})
 
 function recorder() {
   const lines = []
-  const write = level => (message, ...args) => lines.push([level, message, ...args])
+  const write =
+    level =>
+    (message, ...args) =>
+      lines.push([level, message, ...args])
   const logger = Object.fromEntries(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(level => [level, write(level)]),
   )
@@ -72,7 +75,10 @@ describe('gracefulShutdown', () => {
   it('one timeout spans both steps', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
     const wait = ms => new Promise(resolve => setTimeout(resolve, ms))
-    const result = gracefulShutdown(database(() => wait(60)), { timeout: 100, onShutdown: () => wait(60) })
+    const result = gracefulShutdown(
+      database(() => wait(60)),
+      { timeout: 100, onShutdown: () => wait(60) },
+    )
     mock.timers.tick(60)
     await settle()
     mock.timers.tick(40)
@@ -93,7 +99,10 @@ describe('gracefulShutdown', () => {
     mock.timers.enable({ apis: ['setTimeout'] })
     const { promise, reject } = Promise.withResolvers()
     const { logger, lines } = recorder()
-    const result = gracefulShutdown(database(() => promise), { logger, timeout: 10 })
+    const result = gracefulShutdown(
+      database(() => promise),
+      { logger, timeout: 10 },
+    )
     mock.timers.tick(10)
     await assert.rejects(result, /timeout/)
     reject(new Error('late'))
@@ -131,14 +140,20 @@ describe('gracefulShutdown', () => {
       throw new Error('first')
     }
     await assert.rejects(gracefulShutdown(db, { logger, onShutdown }), { message: 'first' })
-    assert.deepEqual(lines.map(line => line[2].message), ['first', 'second'])
+    assert.deepEqual(
+      lines.map(line => line[2].message),
+      ['first', 'second'],
+    )
   })
 
   for (const timeout of [Number.POSITIVE_INFINITY, 2 ** 31]) {
     it(`FIX 4: a timeout of ${timeout} is none`, async t => {
       const set = t.mock.method(globalThis, 'setTimeout')
       const { promise, resolve } = Promise.withResolvers()
-      const result = gracefulShutdown(database(() => promise), { timeout })
+      const result = gracefulShutdown(
+        database(() => promise),
+        { timeout },
+      )
       await settle()
       resolve()
       await result
@@ -232,7 +247,11 @@ describe('without signals', () => {
     const processOfNode = Object.getOwnPropertyDescriptor(globalThis, 'process')
     t.after(() => Object.defineProperty(globalThis, 'process', /** @type {any} */ (processOfNode)))
     for (const none of [undefined, {}, { on() {} }, { exit() {} }]) {
-      Object.defineProperty(globalThis, 'process', { value: none, configurable: true, writable: true })
+      Object.defineProperty(globalThis, 'process', {
+        value: none,
+        configurable: true,
+        writable: true,
+      })
       const unregister = registerShutdownHandlers(closing(), { logger })
       createShutdownController(closing(), { logger }).registerSignals()
       unregister()
@@ -265,7 +284,10 @@ describe('in a process', () => {
     const killer = setTimeout(() => child.kill('SIGKILL'), 30_000)
     let output = ''
     child.stdout.setEncoding('utf8')
-    const waiting = [['ready', signals[0]], ['again', signals[1]]]
+    const waiting = [
+      ['ready', signals[0]],
+      ['again', signals[1]],
+    ]
     child.stdout.on('data', chunk => {
       output += chunk
       while (waiting[0] && output.includes(`${waiting[0][0]}\n`)) child.kill(waiting.shift()?.[1])

@@ -48,7 +48,11 @@ const GRADES: readonly Grade[] = ['healthy', 'degraded', 'unhealthy']
  */
 export function checkTimeout(where: string, limits: HealthLimits): number {
   const e = engine()
-  const ms = e.healthTimeout(given(limits.timeoutMs), given(limits.degradedMs), given(limits.unhealthyMs))
+  const ms = e.healthTimeout(
+    given(limits.timeoutMs),
+    given(limits.degradedMs),
+    given(limits.unhealthyMs),
+  )
   if (ms < 0) throw optionProblem(where, limits, e)
   return ms
 }
@@ -76,7 +80,15 @@ export function summarize(durations: Float64Array, slowAbove: number): DurationS
   const numbers = engine().healthSummary(durations, slowAbove)
   if (numbers.length === 0) return undefined
   const [count, mean, min, max, p95, p99, slow, many, near] = Array.from(numbers) as [
-    number, number, number, number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ]
   return { count, mean, min, max, p95, p99, slow, manySlow: many > 0, nearLimit: near > 0 }
 }

@@ -70,7 +70,11 @@ export function poolSize(options: PoolSizeOptions = {}): PoolSize {
   const numbers = e.poolSize(serverMax, instances, processes, reserve, held)
   if (numbers.length === 0) throw optionProblem('poolSize', options, e)
   const [size, usable, sharers, fits] = Array.from(numbers) as [number, number, number, number]
-  return { size, explanation: explain(size, usable, sharers, fits > 0, serverMax, reserve, held), fits: fits > 0 }
+  return {
+    size,
+    explanation: explain(size, usable, sharers, fits > 0, serverMax, reserve, held),
+    fits: fits > 0,
+  }
 }
 
 function explain(

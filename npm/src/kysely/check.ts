@@ -3,7 +3,8 @@ import { checkTimeout, type Grade, gradeOf, type HealthLimits } from '../health.
 import { ping, versionQuery } from './database.js'
 import { limited, messageOf } from './limited.js'
 import type { KyseraLogger } from './logger.js'
-import { type MetricsPool, type PoolMetrics, readPool } from './pool.js'
+import type { MetricsPool, PoolMetrics } from './pool.js'
+import { readPool } from './read-pool.js'
 
 /** How well the database answered: in good time, late, or too late or not at all. */
 export type HealthStatus = Grade
@@ -101,7 +102,11 @@ export async function checkDatabaseHealth<DB>(
   return {
     status,
     checks: [
-      { name: 'Database Connection', status, message: `Connected successfully (${checkLatency}ms)` },
+      {
+        name: 'Database Connection',
+        status,
+        message: `Connected successfully (${checkLatency}ms)`,
+      },
     ],
     metrics: { checkLatency, ...(connections && { poolMetrics: connections }) },
     timestamp: new Date(),

@@ -14,10 +14,18 @@ export function versionQuery<DB>(db: Kysely<DB>): () => Promise<string> {
   const [name, ...args] = versionFunction(db)
   return async () => {
     const rows = await db
-      .selectNoFrom(eb => eb.fn<unknown>(name, args.map(arg => eb.val(arg))).as('version'))
+      .selectNoFrom(eb =>
+        eb
+          .fn<unknown>(
+            name,
+            args.map(arg => eb.val(arg)),
+          )
+          .as('version'),
+      )
       .execute()
     const version = (rows[0] as { version?: unknown } | undefined)?.version
-    if (typeof version !== 'string' || version === '') throw new TypeError('the answer is no version')
+    if (typeof version !== 'string' || version === '')
+      throw new TypeError('the answer is no version')
     return version
   }
 }

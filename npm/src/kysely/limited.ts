@@ -7,7 +7,11 @@ const LONGEST = 2 ** 31 - 1
  * What `work` comes to, or a rejection with `message` after `ms`. The work is not stopped then.
  * A limit past what timers can count is none.
  */
-export async function limited<T>(work: () => PromiseLike<T>, ms: number, message: string): Promise<T> {
+export async function limited<T>(
+  work: () => PromiseLike<T>,
+  ms: number,
+  message: string,
+): Promise<T> {
   if (ms > LONGEST) return work()
   let timer: unknown
   const late = new Promise<never>((_, reject) => {

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { type DurationSummary, isBusy, summarize } from '../health.js'
-import { type MetricsPool, type PoolMetrics, readPool } from './pool.js'
+import type { MetricsPool, PoolMetrics } from './pool.js'
+import { readPool } from './read-pool.js'
 
 /** One query, as `@kysera/debug` records it. */
 export interface QueryMetrics {
@@ -56,9 +57,7 @@ export interface MetricsResult {
 }
 
 /** Whether a database records its queries, so that {@link getMetrics} works. */
-export function hasDatabaseMetrics<DB>(
-  db: Kysely<DB>,
-): db is Kysely<DB> & DatabaseWithMetrics<DB> {
+export function hasDatabaseMetrics<DB>(db: Kysely<DB>): db is Kysely<DB> & DatabaseWithMetrics<DB> {
   return typeof (db as Partial<DatabaseWithMetrics> | undefined | null)?.getMetrics === 'function'
 }
 
@@ -101,7 +100,10 @@ export function getMetrics<DB>(
     ...(pool && { connections: connections(pool) }),
     ...(summary && { queries: queries(summary) }),
     ...((summary || busy) && {
-      recommendations: [...(summary ? queryAdvice(summary) : []), ...(busy ? [poolAdvice(pool)] : [])],
+      recommendations: [
+        ...(summary ? queryAdvice(summary) : []),
+        ...(busy ? [poolAdvice(pool)] : []),
+      ],
     }),
   }
 }

@@ -124,7 +124,8 @@ export class HealthMonitor<DB = unknown> implements Disposable {
     run.busy = true
     const result = await this.checkNow()
     run.busy = false
-    if (result.status !== 'healthy') log(this.#logger, 'warn', `Health check status: ${result.status}`)
+    if (result.status !== 'healthy')
+      log(this.#logger, 'warn', `Health check status: ${result.status}`)
     if (this.#run !== run) return
     try {
       await run.onCheck?.(result)

@@ -22,7 +22,16 @@ export function recognize(pool: object): Shape {
 }
 
 /** The order matters: a pool may look like two kinds. */
-const RECOGNIZERS: readonly Recognizer[] = [pg, mysqlPromise, betterSqlite, mysqlCallback, mssql, tarn, nodeSqlite, own]
+const RECOGNIZERS: readonly Recognizer[] = [
+  pg,
+  mysqlPromise,
+  betterSqlite,
+  mysqlCallback,
+  mssql,
+  tarn,
+  nodeSqlite,
+  own,
+]
 
 /** pg, and pools that follow it, such as Neon's. */
 function pg(pool: Loose): Shape | undefined {
@@ -50,14 +59,22 @@ interface MysqlCore {
 
 /** mysql2/promise: a wrapper around the pool with callbacks. */
 function mysqlPromise(pool: Loose): Shape | undefined {
-  const core = pool['pool'] as MysqlCore | undefined
+  const core = pool.pool as MysqlCore | undefined
   if (!core?._allConnections) return undefined
-  return mysql(() => pool['pool'] as MysqlCore, () => (pool as MysqlCore).config)
+  return mysql(
+    () => pool.pool as MysqlCore,
+    () => (pool as MysqlCore).config,
+  )
 }
 
 /** mysql2 with callbacks. */
 function mysqlCallback(pool: Loose): Shape | undefined {
-  return pool['_allConnections'] ? mysql(() => pool as MysqlCore, () => undefined) : undefined
+  return pool._allConnections
+    ? mysql(
+        () => pool as MysqlCore,
+        () => undefined,
+      )
+    : undefined
 }
 
 function mysql(core: () => MysqlCore, outer: () => MysqlCore['config']): Shape {
@@ -75,13 +92,13 @@ function mysql(core: () => MysqlCore, outer: () => MysqlCore['config']): Shape {
 /** better-sqlite3: one connection, in use for as long as the file is open. */
 function betterSqlite(pool: Loose): Shape | undefined {
   if (!('open' in pool && 'memory' in pool)) return undefined
-  return sqlite(pool, () => pool['open'])
+  return sqlite(pool, () => pool.open)
 }
 
 /** The same for `DatabaseSync` of `node:sqlite`. */
 function nodeSqlite(pool: Loose): Shape | undefined {
-  if (!('isOpen' in pool && typeof pool['prepare'] === 'function')) return undefined
-  return sqlite(pool, () => pool['isOpen'])
+  if (!('isOpen' in pool && typeof pool.prepare === 'function')) return undefined
+  return sqlite(pool, () => pool.isOpen)
 }
 
 function sqlite(pool: Loose, isOpen: () => unknown): Shape {
@@ -124,7 +141,13 @@ function tarn(pool: Loose): Shape | undefined {
     measure() {
       const counted = pool as unknown as Tarn
       const [used, free] = [counted.numUsed(), counted.numFree()]
-      return metrics(counted.max ?? used + free, free, counted.numPendingAcquires(), used, counted.max)
+      return metrics(
+        counted.max ?? used + free,
+        free,
+        counted.numPendingAcquires(),
+        used,
+        counted.max,
+      )
     },
     ...closing(pool, 'destroy'),
   }
@@ -132,12 +155,14 @@ function tarn(pool: Loose): Shape | undefined {
 
 /** A pool of another kind that tells its numbers itself. */
 function own(pool: Loose): Shape | undefined {
-  if (typeof pool['getMetrics'] !== 'function') return undefined
+  if (typeof pool.getMetrics !== 'function') return undefined
   return { measure: () => (pool as unknown as Shape & { getMetrics(): PoolMetrics }).getMetrics() }
 }
 
 function unknown(): Shape {
-  return { measure: () => hidden({ total: 10, idle: 0, waiting: 0, active: 0 }, { detected: false }) }
+  return {
+    measure: () => hidden({ total: 10, idle: 0, waiting: 0, active: 0 }, { detected: false }),
+  }
 }
 
 function closing(pool: Loose, method: string): { close?: () => unknown } {
@@ -152,7 +177,10 @@ function metrics(
   active: number,
   max: number | undefined,
 ): PoolMetrics {
-  return hidden({ total, idle, waiting, active }, { detected: true, ...(max !== undefined && { max }) })
+  return hidden(
+    { total, idle, waiting, active },
+    { detected: true, ...(max !== undefined && { max }) },
+  )
 }
 
 /** Adds properties that comparisons and JSON do not see. */

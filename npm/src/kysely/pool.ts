@@ -1,6 +1,5 @@
 /** What the connections of a pool are doing; takes the place of `@kysera/infra/pool`. */
 import { describe, OptionError } from '../errors.js'
-import { report } from '../events.js'
 import { recognize } from './pool-shapes.js'
 
 export { type PoolSize, type PoolSizeOptions, poolSize } from '../pool.js'
@@ -64,33 +63,20 @@ export interface MetricsPool extends DatabasePool {
  */
 export function createMetricsPool<P extends object = DatabasePool>(pool: P): P & MetricsPool {
   if ((typeof pool !== 'object' && typeof pool !== 'function') || pool === null) {
-    throw new OptionError(`createMetricsPool: the pool must be an object, got ${describe(pool)}`, 'pool')
+    throw new OptionError(
+      `createMetricsPool: the pool must be an object, got ${describe(pool)}`,
+      'pool',
+    )
   }
   const { measure, close } = recognize(pool)
   const added: Record<PropertyKey, unknown> = { getMetrics: measure }
-  if (close && typeof Reflect.get(pool, 'end', pool) !== 'function') added['end'] = close
+  if (close && typeof Reflect.get(pool, 'end', pool) !== 'function') added.end = close
   return passingOn(pool, added) as P & MetricsPool
 }
 
 /** Whether a pool tells what its connections are doing; false also for what is no pool at all. */
 export function isMetricsPool(pool: unknown): pool is MetricsPool {
   return typeof (pool as Partial<MetricsPool> | undefined | null)?.getMetrics === 'function'
-}
-
-/** What a pool tells, or nothing where it cannot; a `getMetrics` that throws is reported. */
-export function readPool(pool: MetricsPool | undefined): PoolMetrics | undefined {
-  try {
-    if (!pool?.getMetrics) return undefined
-    const metrics = pool.getMetrics()
-    return { total: metrics.total, idle: metrics.idle, active: metrics.active, waiting: metrics.waiting, ...maxOf(metrics) }
-  } catch (error) {
-    report(error, "the pool's getMetrics()")
-    return undefined
-  }
-}
-
-function maxOf({ max }: PoolMetrics): { max: number } | undefined {
-  return typeof max === 'number' && Number.isFinite(max) ? { max } : undefined
 }
 
 /** A proxy of `target` that has `added` as well. */
@@ -107,7 +93,11 @@ function passingOn(target: object, added: Record<PropertyKey, unknown>): object 
       if (known) return known
       const method = new Proxy(value, {
         apply(fn, self, args) {
-          const result: unknown = Reflect.apply(fn, self === proxy || self === undefined ? target : self, args)
+          const result: unknown = Reflect.apply(
+            fn,
+            self === proxy || self === undefined ? target : self,
+            args,
+          )
           return result === target ? proxy : result
         },
       })

@@ -193,7 +193,9 @@ class Shutdown<DB> {
       return () => {}
     }
     const { signals = ['SIGTERM', 'SIGINT'] } = this.#options
-    const listeners = signals.map(signal => [signal, () => this.#onSignal(signal, proc as Process)] as const)
+    const listeners = signals.map(
+      signal => [signal, () => this.#onSignal(signal, proc as Process)] as const,
+    )
     const unregister = (): void => {
       for (const [signal, listener] of listeners) proc.off?.(signal, listener)
     }
@@ -214,7 +216,8 @@ class Shutdown<DB> {
       return
     }
     this.#signalled = true
-    if (this.#done) log(this.#logger, 'info', `Received ${signal}, graceful shutdown has already begun`)
+    if (this.#done)
+      log(this.#logger, 'info', `Received ${signal}, graceful shutdown has already begun`)
     void this.#exitAfter(this.run(`Received ${signal}, starting graceful shutdown...`), proc)
   }
 
@@ -235,7 +238,10 @@ class Shutdown<DB> {
 }
 
 /** Both steps, the second whatever becomes of the first; each failure is logged, the first is thrown. */
-async function close<DB>(db: Kysely<DB>, { onShutdown, logger = consoleLogger }: ShutdownOptions): Promise<void> {
+async function close<DB>(
+  db: Kysely<DB>,
+  { onShutdown, logger = consoleLogger }: ShutdownOptions,
+): Promise<void> {
   const failures: unknown[] = []
   for (const step of [onShutdown, () => db.destroy()]) {
     try {
@@ -250,5 +256,8 @@ async function close<DB>(db: Kysely<DB>, { onShutdown, logger = consoleLogger }:
 
 function checkTimeout(where: string, { timeout }: ShutdownOptions): void {
   if (timeout === undefined || timeout >= 0) return
-  throw new OptionError(`${where}: \`timeout\` must be a number of at least 0, got ${describe(timeout)}`, 'timeout')
+  throw new OptionError(
+    `${where}: \`timeout\` must be a number of at least 0, got ${describe(timeout)}`,
+    'timeout',
+  )
 }
