@@ -288,8 +288,9 @@ describe('with real databases behind Kysely', () => {
     new Kysely({ dialect: new SqliteDialect({ database: new Database(':memory:') }) })
 
   it('SQLite answers; FIX 9: and tells its version', async () => {
-    await using db = sqlite()
+    const db = sqlite()
     const result = await performHealthCheck(db, { verbose: true })
+    await db.destroy()
     assert.equal(result.status, 'healthy')
     assert.match(result.metrics?.databaseVersion ?? '', /^3\.\d+/)
   })
@@ -319,8 +320,9 @@ describe('with real databases behind Kysely', () => {
     file.function('sqlite_version', () => {
       throw new Error('not telling')
     })
-    await using db = new Kysely({ dialect: new SqliteDialect({ database: file }) })
+    const db = new Kysely({ dialect: new SqliteDialect({ database: file }) })
     const result = await performHealthCheck(db, { verbose: true, logger })
+    await db.destroy()
     assert.equal(result.status, 'healthy')
     assert.equal(result.metrics?.databaseVersion, 'Unknown')
     assert.deepEqual(lines, [])

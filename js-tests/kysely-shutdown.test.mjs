@@ -284,10 +284,7 @@ describe('in a process', () => {
     const killer = setTimeout(() => child.kill('SIGKILL'), 30_000)
     let output = ''
     child.stdout.setEncoding('utf8')
-    const waiting = [
-      ['ready', signals[0]],
-      ['again', signals[1]],
-    ]
+    const waiting = signals.map((signal, i) => [i === 0 ? 'ready' : 'again', signal])
     child.stdout.on('data', chunk => {
       output += chunk
       while (waiting[0] && output.includes(`${waiting[0][0]}\n`)) child.kill(waiting.shift()?.[1])
