@@ -47,7 +47,8 @@ pub struct Totals {
     pub neutral: u64,
     /// Calls that took longer than the slow-call limit.
     pub slow: u64,
-    /// Calls that ended after the breaker had changed state, and so decided nothing.
+    /// Calls that ended after the breaker had changed state, or a probe's lease had ended, and so
+    /// decided nothing.
     pub late: u64,
     /// Calls refused; in a dry run, calls that would have been.
     pub rejected: u64,
@@ -196,6 +197,12 @@ impl Machine {
         if matches!(self.phase, Phase::Open { .. }) || (!self.is_closed() && !permit.is_probe()) {
             return;
         }
+        if let Phase::HalfOpen(trial) = &mut self.phase
+            && !trial.take(permit.probe, now)
+        {
+            self.totals.late = self.totals.late.saturating_add(1);
+            return;
+        }
         let failed = settled.outcome == Outcome::Failure;
         if failed {
             self.last_failure = Some((now, settled.wall_ms));
@@ -223,7 +230,7 @@ impl Machine {
                     _ if bad => Outcome::Failure,
                     _ => Outcome::Success,
                 };
-                let verdict = trial.settle(self.config.half_open, permit.probe, outcome, now);
+                let verdict = trial.count(self.config.half_open, outcome);
                 self.note_failure_outside(failed);
                 match verdict {
                     Some(true) => self.recover(0, now),

@@ -44,20 +44,21 @@ impl Trial {
         Ok(number)
     }
 
-    /// Takes the end of probe `number`; whether the trial passed, once that is certain.
-    pub(crate) fn settle(
-        &mut self,
-        rule: HalfOpen,
-        number: u32,
-        outcome: Outcome,
-        now: Instant,
-    ) -> Option<bool> {
+    /// Takes probe `number` back; whether it still had its place.
+    pub(crate) fn take(&mut self, number: u32, now: Instant) -> bool {
         self.expire(now);
         let lap = if number < self.first { PROBES.wrapping_sub(1) } else { 0 };
         let index = number.wrapping_add(lap).wrapping_sub(self.first) as usize;
-        self.out.get_mut(index).and_then(Option::take)?;
+        if self.out.get_mut(index).and_then(Option::take).is_none() {
+            return false;
+        }
         self.waiting = self.waiting.saturating_sub(1);
         self.trim();
+        true
+    }
+
+    /// Counts how a probe that was taken back ended; whether the trial passed, once that is certain.
+    pub(crate) fn count(&mut self, rule: HalfOpen, outcome: Outcome) -> Option<bool> {
         match outcome {
             Outcome::Success => self.successes = self.successes.saturating_add(1),
             Outcome::Failure => self.failures = self.failures.saturating_add(1),
