@@ -72,8 +72,9 @@ pub enum Window {
 pub enum OpenFor {
     /// Always this long.
     Fixed(Duration),
-    /// As the schedule says for the 1st, 2nd, … opening since the breaker was last
-    /// closed; past its end, as long as the last one.
+    /// As the schedule says for the 1st, 2nd, … opening since the breaker was last closed. A
+    /// breaker cannot give up, so the schedule's limits do not apply and the last entry of a list
+    /// goes on.
     Backoff(Box<Backoff>),
 }
 

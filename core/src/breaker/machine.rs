@@ -444,8 +444,9 @@ impl Machine {
         match &self.config.open_for {
             OpenFor::Fixed(duration) => *duration,
             OpenFor::Backoff(backoff) => {
+                let previous = if self.openings > 1 { self.open_for } else { Duration::ZERO };
                 let mut rng = Rng::new(self.seed.wrapping_add(u64::from(self.openings)));
-                backoff.delay(self.openings, self.open_for, &mut rng).unwrap_or(self.open_for)
+                backoff.wait(self.openings, previous, &mut rng)
             }
         }
     }
