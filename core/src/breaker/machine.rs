@@ -159,13 +159,13 @@ impl Machine {
         if self.holders > 0 {
             return Err((Reason::Isolated, None));
         }
+        self.lapse(now);
         if let Phase::Open { until } = self.phase {
             if now < until {
                 return Err((Reason::Open, Some(until)));
             }
             self.enter_half_open(now);
         }
-        self.lapse(now);
         match &mut self.phase {
             Phase::Closed | Phase::Open { .. } => Ok(0),
             Phase::HalfOpen(trial) => {
@@ -189,6 +189,9 @@ impl Machine {
         self.count(settled);
         if self.mode == Mode::Disabled {
             return;
+        }
+        if self.holders == 0 {
+            self.lapse(now);
         }
         if permit.generation != self.generation || self.holders > 0 {
             self.totals.late = self.totals.late.saturating_add(1);
