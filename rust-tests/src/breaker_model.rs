@@ -569,6 +569,9 @@ impl Model {
     }
 
     fn open(&mut self, now: u64, cause: Cause, open_for: Option<Duration>) {
+        if self.is_closed() {
+            self.looked = now;
+        }
         self.opened = Opened { cause, counts: self.counts() };
         let number = self.openings() + 1;
         let lasts = open_for.unwrap_or_else(|| match &self.config.open_for {

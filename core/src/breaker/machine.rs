@@ -435,6 +435,9 @@ impl Machine {
     }
 
     fn open(&mut self, now: Instant, cause: Cause, open_for: Option<Duration>) {
+        if self.is_closed() {
+            self.tracker.advance(&self.config.trip, now);
+        }
         self.openings = self.openings.saturating_add(1);
         self.opened = Opened { cause, counts: self.tracker.counts() };
         self.open_for = open_for.unwrap_or_else(|| self.next_open_for());
