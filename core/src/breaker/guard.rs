@@ -186,8 +186,7 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.open && self.raw.is_probe() {
-            let now = self.breaker.latest();
-            self.breaker.record(self.raw, Outcome::Neutral.into(), now);
+            self.breaker.give_back(self.raw);
         }
     }
 }
