@@ -38,7 +38,6 @@ pub struct Permit<'a> {
     breaker: &'a CircuitBreaker,
     cell: Option<&'a Cell>,
     raw: RawPermit,
-    gate: Gate,
     started: Instant,
     open: bool,
 }
@@ -86,7 +85,7 @@ impl CircuitBreaker {
         }
         let started = if self.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
         let raw = RawPermit { generation: gate.generation(), probe: 0 };
-        Ok(Permit { breaker: self, cell, raw, gate, started, open: true })
+        Ok(Permit { breaker: self, cell, raw, started, open: true })
     }
 
     #[cold]
@@ -107,7 +106,7 @@ impl CircuitBreaker {
             });
         }
         let raw = self.acquire(now)?;
-        Ok(Permit { breaker: self, cell, raw, gate: self.home.gate(), started: now, open: true })
+        Ok(Permit { breaker: self, cell, raw, started: now, open: true })
     }
 }
 
@@ -116,7 +115,7 @@ impl Permit<'_> {
     #[inline]
     pub fn success(mut self, clock: &impl Clock) {
         self.open = false;
-        if self.raw.is_probe() || self.gate != self.breaker.home.gate() {
+        if self.raw.is_probe() || !self.breaker.home.gate().lets_all_of(self.raw.generation) {
             return self.tell(Outcome::Success.into(), clock.now());
         }
         if self.breaker.slow_limit != u64::MAX {
