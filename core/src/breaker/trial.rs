@@ -10,6 +10,9 @@ use crate::time::Instant;
 /// Probe numbers fit beside the generation in a permit.
 pub(crate) const PROBE_BITS: u32 = 20;
 const PROBES: u32 = 1 << PROBE_BITS;
+/// Probes remembered behind the oldest that is still out: more than a trial may have, fewer than
+/// there are numbers. Neutral ones give their place back, so their number has no other limit.
+const MOST_OUT: usize = 1 << 18;
 
 /// One round of probes.
 ///
@@ -35,7 +38,7 @@ impl Trial {
     pub(crate) fn admit(&mut self, rule: HalfOpen, now: Instant) -> Result<u32, Option<Instant>> {
         self.expire(now);
         let taken = self.waiting.saturating_add(self.successes).saturating_add(self.failures);
-        if taken >= rule.permits {
+        if taken >= rule.permits || self.out.len() >= MOST_OUT {
             return Err(self.next_expiry());
         }
         let number = self.number(self.out.len());
