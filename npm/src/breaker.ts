@@ -74,7 +74,7 @@ const GENERATION_SHIFT = 5
 const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
 const NO_NUMBERS = new Float64Array(0)
 
-const handles = new Handles(handle => engine().breakerFree(handle))
+const handles = new Handles(handle => engine().breakerForget(handle))
 const resolved = Promise.resolve()
 
 type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never }
@@ -92,11 +92,14 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
  * ```
  */
 export class CircuitBreaker implements Disposable {
-  #cells: Cells = NO_CELLS
-  #gate = 0
-  #settler: Settler | undefined
-  #handle: number
+  /** The gate the two closures below were built for; no gate is negative. */
+  #gate = -1
+  #u32: Uint32Array = NO_CELLS.u32
   #base = 0
+  #ok: Settler['ok'] | undefined
+  #err: Settler['err'] | undefined
+  #f64: Float64Array = NO_CELLS.f64
+  #handle: number
   #block = 0
   /** The state listeners have heard of. */
   #seen = 0
@@ -135,8 +138,7 @@ export class CircuitBreaker implements Disposable {
    * @throws what `fn` throws; {@link CircuitBreakerError} without calling it if the breaker refuses.
    */
   execute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<T> {
-    const settler = this.#settler
-    if (this.#cells.u32[this.#base] !== this.#gate || settler === undefined || options !== undefined) {
+    if (this.#u32[this.#base] !== this.#gate || options !== undefined) {
       return this.#ask(fn, options?.signal) as Promise<T>
     }
     let promise: PromiseLike<T> | T
@@ -145,7 +147,8 @@ export class CircuitBreaker implements Disposable {
     } catch (error) {
       promise = Promise.reject(error)
     }
-    return Promise.resolve(promise).then(settler.ok, settler.err) as Promise<T>
+    const native = promise instanceof Promise ? promise : Promise.resolve(promise)
+    return native.then(this.#ok, this.#err) as Promise<T>
   }
 
   /**
@@ -280,11 +283,11 @@ export class CircuitBreaker implements Disposable {
   /** Lets go of what the engine holds for this breaker. Using it afterwards is an error. */
   [Symbol.dispose](): void {
     if (this.#handle < 0) return
-    handles.release(this, this.#handle)
+    engine().breakerFree(this.#handle)
     this.#handle = -1
-    // Calls under way must not count into a cell that may be another's by now.
-    this.#cells = NO_CELLS
-    this.#settler = undefined
+    this.#u32 = NO_CELLS.u32
+    this.#f64 = NO_CELLS.f64
+    this.#gate = -1
   }
 
   #now(): number {
@@ -300,8 +303,12 @@ export class CircuitBreaker implements Disposable {
   /** The views, refreshed where WASM memory has grown. */
   #views(): Cells {
     this.#live()
-    if (this.#cells.u32.length === 0) this.#cells = cells(this.#block)
-    return this.#cells
+    if (this.#u32.length === 0) {
+      const views = cells(this.#block)
+      this.#u32 = views.u32
+      this.#f64 = views.f64
+    }
+    return { u32: this.#u32, f64: this.#f64 }
   }
 
   #state(): number {
@@ -343,8 +350,7 @@ export class CircuitBreaker implements Disposable {
     const started = this.#now()
     const permit = this.#permit(started)
     if (permit < 0) return rejecting(this.#rejection(permit))
-    const { u32 } = this.#cells
-    const gate = u32[this.#base + GATE] as number
+    const gate = this.#u32[this.#base + GATE] as number
     const fast = (gate & 3) === ADMIT && permit % PROBES === 0
     const settler =
       fast && signal === undefined && this.#isPlain()
@@ -366,8 +372,9 @@ export class CircuitBreaker implements Disposable {
 
   /** The closures of this generation. */
   #prepare(gate: number): Settler {
-    if (this.#settler !== undefined && this.#gate === gate) return this.#settler
+    if (this.#gate === gate && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
     const base = this.#base
+    const u32 = this.#u32
     const permit = (gate >>> GENERATION_SHIFT) * PROBES
     const ok = engine().breakerIsTimed(this.#handle)
       ? (value: unknown): unknown => {
@@ -375,7 +382,6 @@ export class CircuitBreaker implements Disposable {
           return value
         }
       : (value: unknown): unknown => {
-          const { u32 } = this.#cells
           if (u32[base] === gate) {
             if (count(u32, base)) this.#check()
           } else this.#late(permit)
@@ -386,8 +392,9 @@ export class CircuitBreaker implements Disposable {
       throw error
     }
     this.#gate = gate
-    this.#settler = { ok, err }
-    return this.#settler
+    this.#ok = ok
+    this.#err = err
+    return { ok, err }
   }
 
   /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
@@ -411,7 +418,8 @@ export class CircuitBreaker implements Disposable {
 
   /** Counts a success in the cell while its gate and its time hold, else tells the engine. */
   #succeedTimed(gate: number, permit: number, now: number): void {
-    const { u32, f64 } = this.#cells
+    const u32 = this.#u32
+    const f64 = this.#f64
     const base = this.#base
     const half = base / 2
     if (u32[base] === gate && now >= (f64[half + FROM] as number) && now < (f64[half + UNTIL] as number)) {
@@ -489,7 +497,7 @@ export class CircuitBreaker implements Disposable {
 
   /** The time until the answer may be another, as the cell says. */
   #retryAfter(now: number): number | undefined {
-    const left = (this.#cells.f64[this.#base / 2 + UNTIL] as number) - now
+    const left = (this.#f64[this.#base / 2 + UNTIL] as number) - now
     return left > 0 && left < Number.POSITIVE_INFINITY ? left : undefined
   }
 

@@ -1,5 +1,3 @@
-export { engine } from './engine/index.js'
-export { CircuitBreaker } from './breaker.js'
 export {
   Backoff,
   type BackoffLimits,
@@ -20,6 +18,7 @@ export {
   requestSchedule,
   type SpreadBackoff,
 } from './backoff.js'
+export { CircuitBreaker } from './breaker.js'
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -33,6 +32,16 @@ export {
   type RandomExitOptions,
   randomExit,
 } from './chaos.js'
+export {
+  type ClassifyOptions,
+  classify,
+  isTransientError,
+  mayRepeat,
+  type RepeatOptions,
+  type Verdict,
+} from './classify.js'
+export { engine } from './engine/index.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
-export { createRetryWrapper, type RetryOptions, tryRetry, withRetry } from './retry.js'
+export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
+export type { RetryOptions } from './retry-options.js'

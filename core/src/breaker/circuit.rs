@@ -113,6 +113,10 @@ impl CircuitBreaker {
                     (cell.successes.load(Ordering::Acquire), cell.refused.load(Ordering::Acquire));
                 (member.successes, member.refused) = (successes, refused);
             }
+            // Most breakers have one member, and a list grown in the ordinary way room for four.
+            if inner.members.is_empty() {
+                inner.members.reserve_exact(1);
+            }
             inner.members.push(member);
         });
     }

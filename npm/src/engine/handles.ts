@@ -1,21 +1,15 @@
-/** Gives handles back when the object that held them is collected and nobody disposed of it. */
+/** Gives handles back to the engine when the objects that held them are collected. */
 export class Handles {
-  readonly #free: (handle: number) => void
+  readonly #forget: (handle: number) => void
   #registry: FinalizationRegistry<number> | undefined
 
-  constructor(free: (handle: number) => void) {
-    this.#free = free
+  constructor(forget: (handle: number) => void) {
+    this.#forget = forget
   }
 
-  /** Watches `owner`. `token` takes the watch back; without one, freeing twice must do no harm. */
+  /** Forgets `handle` once `owner`, and every closure that holds it, is gone. */
   watch(owner: object, handle: number): void {
-    this.#registry ??= new FinalizationRegistry(this.#free)
-    this.#registry.register(owner, handle, owner)
-  }
-
-  /** Gives the handle back now. */
-  release(owner: object, handle: number): void {
-    this.#registry?.unregister(owner)
-    this.#free(handle)
+    this.#registry ??= new FinalizationRegistry(this.#forget)
+    this.#registry.register(owner, handle)
   }
 }

@@ -2,6 +2,7 @@ import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
+import type { Classification } from './contract/classify.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { RetryEngine } from './contract/retry.js'
@@ -17,7 +18,8 @@ export interface Engine
     BackoffEngine,
     RetryEngine,
     PeriodicEngine,
-    ChaosEngine {
+    ChaosEngine,
+    Classification {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

@@ -6,7 +6,10 @@
 export interface BreakerEngine {
   /** A handle, or -1 after a refusal; `options` are the numbers of `BreakerOptions` in core. */
   breakerNew(options: Float64Array, seed: number, name: string | undefined, now: number): number
+  /** Lets the breaker go; its cell stays for calls under way to look at. */
   breakerFree(handle: number): void
+  /** Lets the breaker and its cell go. */
+  breakerForget(handle: number): void
   breakerCount(): number
   breakerBlock(handle: number): number
   breakerOffset(handle: number): number
