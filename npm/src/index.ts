@@ -43,4 +43,5 @@ export {
 export { engine } from './engine/index.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
-export { createRetryWrapper, type RetryOptions, tryRetry, withRetry } from './retry.js'
+export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
+export type { RetryOptions } from './retry-options.js'
