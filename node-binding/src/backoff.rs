@@ -2,12 +2,10 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::Unknown;
-use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::backoff::{Backoff, BackoffOptions};
-use seawall::door::Slab;
+use seawall::door::{Slab, numbers};
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
@@ -28,16 +26,16 @@ pub(crate) fn with<R>(handle: u32, read: impl FnOnce(Option<&Backoff>) -> R) -> 
 
 /// A handle, or -1 after a refusal.
 #[napi]
-pub fn backoff_new(env: Env, options: Unknown, seed: f64) -> Result<f64> {
-    let options: BackoffOptions = env.from_js_value(options)?;
+pub fn backoff_new(options: &[f64], seed: f64) -> f64 {
+    let options: BackoffOptions = numbers::read(options).unwrap_or_default();
     let built = options.into_config().and_then(Backoff::new);
-    Ok(match built {
+    match built {
         Ok(backoff) => {
             let entry = Entry { backoff, rng: Rng::new(seed as u64) };
             BACKOFFS.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The wait in ms after attempt `attempt`, or -1 to give up.

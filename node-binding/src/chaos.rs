@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::Unknown;
-use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
@@ -19,15 +17,22 @@ thread_local! {
 
 /// A handle, or -1 after a refusal.
 #[napi]
-pub fn chaos_new(env: Env, options: Unknown, seed: f64) -> Result<f64> {
-    let options: ChaosOptions = env.from_js_value(options)?;
-    Ok(match options.build() {
+pub fn chaos_new(
+    enabled: bool,
+    rate: Option<f64>,
+    latency_ms: Option<f64>,
+    max_latency_ms: Option<f64>,
+    result: bool,
+    seed: f64,
+) -> f64 {
+    let (enabled, result) = (Some(enabled), Some(result));
+    match (ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result }).build() {
         Ok(chaos) => {
             let entry = (chaos, Rng::new(seed as u64));
             CHAOS.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
@@ -58,15 +63,19 @@ pub fn chaos_lifespan(longest_ms: f64, seed: f64) -> f64 {
 
 /// A handle, or -1 after a refusal.
 #[napi]
-pub fn loop_pause_new(env: Env, options: Unknown, seed: f64) -> Result<f64> {
-    let options: LoopPauseOptions = env.from_js_value(options)?;
-    Ok(match options.build() {
+pub fn loop_pause_new(
+    max_gap_ms: Option<f64>,
+    min_pause_ms: Option<f64>,
+    max_pause_ms: Option<f64>,
+    seed: f64,
+) -> f64 {
+    match (LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms }).build() {
         Ok(plan) => {
             let entry = (plan, Rng::new(seed as u64));
             PAUSES.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The next pause: the time to it and its length, in ms.

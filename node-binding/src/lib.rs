@@ -4,8 +4,12 @@
 
 mod backoff;
 mod breaker;
+mod causes;
 mod chaos;
+mod classify;
+mod health;
 mod millis;
 mod options;
 mod periodic;
+mod pool;
 mod retry;

@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::Unknown;
-use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::door::Slab;
 use seawall::periodic::{Periodic, PeriodicOptions};
@@ -17,12 +15,18 @@ thread_local! {
 
 /// A handle, or -1 after a refusal.
 #[napi]
-pub fn periodic_new(env: Env, options: Unknown, now_ms: f64, seed: f64) -> Result<f64> {
-    let options: PeriodicOptions = env.from_js_value(options)?;
-    Ok(match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
+pub fn periodic_new(
+    period_ms: f64,
+    offset_ms: Option<f64>,
+    jitter: Option<f64>,
+    now_ms: f64,
+    seed: f64,
+) -> f64 {
+    let options = PeriodicOptions { period_ms: Some(period_ms), offset_ms, jitter };
+    match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
         Ok(job) => JOBS.with_borrow_mut(|slab| slab.insert(job)).into(),
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// When the next run is due in ms, or -1 while one is under way.

@@ -2,12 +2,10 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::Unknown;
-use napi::{Env, Result};
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::classify::Verdict;
-use seawall::door::Slab;
+use seawall::door::{Slab, numbers};
 use seawall::retry::{Decision, Failure, Retry, RetryOptions};
 
 use crate::millis::{duration, millis};
@@ -24,20 +22,20 @@ thread_local! {
 
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[napi]
-pub fn retry_new(env: Env, options: Unknown, backoff: f64, seed: f64) -> Result<f64> {
-    let options: RetryOptions = env.from_js_value(options)?;
+pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
+    let options: RetryOptions = numbers::read(options).unwrap_or_default();
     let built = if backoff < 0.0 {
         options.build(None)
     } else {
         crate::backoff::with(backoff as u32, |backoff| options.build(backoff))
     };
-    Ok(match built {
+    match built {
         Ok(retry) => {
             let entry = Entry { retry, rng: Rng::new(seed as u64) };
             RETRIES.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.

@@ -7,8 +7,8 @@ import { must } from './run.mjs'
 import { heading, main, note, step } from './say.mjs'
 import { setup } from './setup.mjs'
 
-await main(() => {
-  const node = setup()
+await main(async () => {
+  const node = await setup()
   const words = process.argv.slice(2)
   step('packing')
   pack()

@@ -11,7 +11,7 @@ import { heading, loud, main, note, Stop, seconds, step } from './say.mjs'
 import { staleParts } from './stale.mjs'
 
 /** Answers with the path of the Node to run the project with. */
-export function setup() {
+export async function setup() {
   const started = performance.now()
   heading('Set-up')
   const [major] = process.versions.node.split('.').map(Number)
@@ -30,7 +30,7 @@ export function setup() {
   requireRust()
   const stale = staleParts()
   if (stale.length > 0) note(`to build: ${stale.join(', ')}`)
-  for (const part of stale) build(part)
+  for (const part of stale) await build(part)
   note(`ready in ${seconds(started)}, Node ${ask(node, ['--version'])}`)
   return node
 }

@@ -6,8 +6,8 @@ import { root } from './paths.mjs'
 import { main } from './say.mjs'
 import { setup } from './setup.mjs'
 
-await main(() => {
-  const node = setup()
+await main(async () => {
+  const node = await setup()
   const demo = spawn(node, [join(root, 'npm/demo/main.mjs'), ...process.argv.slice(2)], {
     stdio: 'inherit',
   })

@@ -167,7 +167,7 @@ function table(rows) {
 }
 
 await main(async () => {
-  const ours = setup()
+  const ours = await setup()
   const chosen = choose(steps(ours), process.argv.slice(2))
   const rows = []
   for (const { name, what, run } of chosen) {

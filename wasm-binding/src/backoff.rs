@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::backoff::{Backoff, BackoffOptions};
-use seawall::door::Slab;
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use seawall::door::{Slab, numbers};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
@@ -26,16 +26,16 @@ pub(crate) fn with<R>(handle: u32, read: impl FnOnce(Option<&Backoff>) -> R) -> 
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = backoffNew)]
-pub fn backoff_new(options: JsValue, seed: f64) -> Result<f64, serde_wasm_bindgen::Error> {
-    let options: BackoffOptions = serde_wasm_bindgen::from_value(options)?;
+pub fn backoff_new(options: &[f64], seed: f64) -> f64 {
+    let options: BackoffOptions = numbers::read(options).unwrap_or_default();
     let built = options.into_config().and_then(Backoff::new);
-    Ok(match built {
+    match built {
         Ok(backoff) => {
             let entry = Entry { backoff, rng: Rng::new(seed as u64) };
             BACKOFFS.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The wait in ms after attempt `attempt`, or -1 to give up.

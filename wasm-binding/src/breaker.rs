@@ -32,10 +32,16 @@ pub fn breaker_new(options: &[f64], seed: f64, name: Option<String>, _now: f64) 
     made.map_or_else(refused, f64::from)
 }
 
-/// Lets a breaker go; what its cell still holds is taken in.
+/// Lets a breaker go, whose cell callers may still look at.
 #[wasm_bindgen(js_name = breakerFree)]
 pub fn breaker_free(handle: u32) {
     BREAKERS.with_borrow_mut(|breakers| breakers.free(handle));
+}
+
+/// Lets a breaker and its cell go.
+#[wasm_bindgen(js_name = breakerForget)]
+pub fn breaker_forget(handle: u32) {
+    BREAKERS.with_borrow_mut(|breakers| breakers.forget(handle));
 }
 
 /// Breakers of this isolate.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use seawall::Rng;
 use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
 use seawall::door::Slab;
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
@@ -17,15 +17,22 @@ thread_local! {
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = chaosNew)]
-pub fn chaos_new(options: JsValue, seed: f64) -> Result<f64, serde_wasm_bindgen::Error> {
-    let options: ChaosOptions = serde_wasm_bindgen::from_value(options)?;
-    Ok(match options.build() {
+pub fn chaos_new(
+    enabled: bool,
+    rate: Option<f64>,
+    latency_ms: Option<f64>,
+    max_latency_ms: Option<f64>,
+    result: bool,
+    seed: f64,
+) -> f64 {
+    let (enabled, result) = (Some(enabled), Some(result));
+    match (ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result }).build() {
         Ok(chaos) => {
             let entry = (chaos, Rng::new(seed as u64));
             CHAOS.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
@@ -56,15 +63,19 @@ pub fn chaos_lifespan(longest_ms: f64, seed: f64) -> f64 {
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = loopPauseNew)]
-pub fn loop_pause_new(options: JsValue, seed: f64) -> Result<f64, serde_wasm_bindgen::Error> {
-    let options: LoopPauseOptions = serde_wasm_bindgen::from_value(options)?;
-    Ok(match options.build() {
+pub fn loop_pause_new(
+    max_gap_ms: Option<f64>,
+    min_pause_ms: Option<f64>,
+    max_pause_ms: Option<f64>,
+    seed: f64,
+) -> f64 {
+    match (LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms }).build() {
         Ok(plan) => {
             let entry = (plan, Rng::new(seed as u64));
             PAUSES.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The next pause: the time to it and its length, in ms.

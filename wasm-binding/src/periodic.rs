@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use seawall::door::Slab;
 use seawall::periodic::{Periodic, PeriodicOptions};
 use seawall::{Instant, Rng};
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::options::refused;
 
@@ -16,15 +16,17 @@ thread_local! {
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = periodicNew)]
 pub fn periodic_new(
-    options: JsValue,
+    period_ms: f64,
+    offset_ms: Option<f64>,
+    jitter: Option<f64>,
     now_ms: f64,
     seed: f64,
-) -> Result<f64, serde_wasm_bindgen::Error> {
-    let options: PeriodicOptions = serde_wasm_bindgen::from_value(options)?;
-    Ok(match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
+) -> f64 {
+    let options = PeriodicOptions { period_ms: Some(period_ms), offset_ms, jitter };
+    match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
         Ok(job) => JOBS.with_borrow_mut(|slab| slab.insert(job)).into(),
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// When the next run is due in ms, or -1 while one is under way.

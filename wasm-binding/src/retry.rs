@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::classify::Verdict;
-use seawall::door::Slab;
+use seawall::door::{Slab, numbers};
 use seawall::retry::{Decision, Failure, Retry, RetryOptions};
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::{duration, millis};
 use crate::options::refused;
@@ -22,24 +22,20 @@ thread_local! {
 
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[wasm_bindgen(js_name = retryNew)]
-pub fn retry_new(
-    options: JsValue,
-    backoff: f64,
-    seed: f64,
-) -> Result<f64, serde_wasm_bindgen::Error> {
-    let options: RetryOptions = serde_wasm_bindgen::from_value(options)?;
+pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
+    let options: RetryOptions = numbers::read(options).unwrap_or_default();
     let built = if backoff < 0.0 {
         options.build(None)
     } else {
         crate::backoff::with(backoff as u32, |backoff| options.build(backoff))
     };
-    Ok(match built {
+    match built {
         Ok(retry) => {
             let entry = Entry { retry, rng: Rng::new(seed as u64) };
             RETRIES.with_borrow_mut(|slab| slab.insert(entry)).into()
         }
         Err(problem) => refused(problem),
-    })
+    }
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.

@@ -21,7 +21,8 @@ pub struct Breakers {
 
 #[derive(Debug)]
 struct Entry {
-    breaker: Arc<CircuitBreaker>,
+    /// `None` once it was let go, while callers may still look at its cell.
+    breaker: Option<Arc<CircuitBreaker>>,
     place: Place,
     /// By how many nanoseconds the breaker's clock is ahead of the isolate's.
     shift: i64,
@@ -40,7 +41,7 @@ impl Breakers {
     /// The [`Problem`] of its options.
     pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Problem> {
         let config = self.config(options)?;
-        let breaker = Arc::new(CircuitBreaker::new(config, seed)?);
+        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed)?);
         Ok(self.insert(breaker, 0))
     }
 
@@ -65,7 +66,7 @@ impl Breakers {
     #[must_use]
     pub fn get(&self, handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
         let entry = self.slab.get(handle)?;
-        Some((Arc::clone(&entry.breaker), Instant::from_millis(now).shifted(entry.shift)))
+        Some((Arc::clone(entry.breaker.as_ref()?), Instant::from_millis(now).shifted(entry.shift)))
     }
 
     /// Where a breaker's cell lies.
@@ -80,17 +81,34 @@ impl Breakers {
         self.arena.block(block)
     }
 
-    /// Lets a breaker go; what its cell still holds is taken in.
+    /// Lets a breaker go; what its cell still holds is taken in. The cell stays, asking for
+    /// everything, until it is [forgotten](Self::forget): a call under way may yet look at it.
     pub fn free(&mut self, handle: u32) {
+        if let Some(entry) = self.slab.get_mut(handle)
+            && let Some(breaker) = entry.breaker.take()
+            && let Some(block) = self.arena.block(entry.place.block)
+        {
+            breaker.detach(block, entry.place.index);
+        }
+    }
+
+    /// Lets a breaker and its cell go, for when nobody can look at the cell any more.
+    pub fn forget(&mut self, handle: u32) {
+        self.free(handle);
         if let Some(entry) = self.slab.remove(handle) {
-            self.release(&entry);
+            self.arena.give_back(entry.place);
         }
     }
 
     /// Lets all breakers go, for the end of the isolate.
     pub fn clear(&mut self) {
         for entry in self.slab.drain() {
-            self.release(&entry);
+            if let (Some(breaker), Some(block)) =
+                (entry.breaker, self.arena.block(entry.place.block))
+            {
+                breaker.detach(block, entry.place.index);
+            }
+            self.arena.give_back(entry.place);
         }
     }
 
@@ -124,13 +142,6 @@ impl Breakers {
         if let Some(block) = self.arena.block(place.block) {
             breaker.attach(Arc::clone(block), place.index, shift);
         }
-        self.slab.insert(Entry { breaker, place, shift })
-    }
-
-    fn release(&mut self, entry: &Entry) {
-        if let Some(block) = self.arena.block(entry.place.block) {
-            entry.breaker.detach(block, entry.place.index);
-        }
-        self.arena.give_back(entry.place);
+        self.slab.insert(Entry { breaker: Some(breaker), place, shift })
     }
 }

@@ -3,8 +3,10 @@
 //! Not part of the crate's promise to Rust programs.
 
 mod breakers;
+mod causes;
 pub mod numbers;
 mod slab;
 
 pub use breakers::Breakers;
+pub use causes::Causes;
 pub use slab::Slab;

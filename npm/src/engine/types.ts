@@ -1,10 +1,25 @@
+import type { BackoffEngine } from './contract/backoff.js'
+import type { BreakerEngine } from './contract/breaker.js'
+import type { CauseEngine } from './contract/causes.js'
+import type { ChaosEngine } from './contract/chaos.js'
+import type { Classification } from './contract/classify.js'
 import type { OptionProblem } from './contract/options.js'
+import type { PeriodicEngine } from './contract/periodic.js'
+import type { RetryEngine } from './contract/retry.js'
 
 /**
  * What every engine can do: the functions of `node-binding` and `wasm-binding`, under the same
  * names, each described beside the policy it serves. Numbers cross, sentences do not.
  */
-export interface Engine extends OptionProblem {
+export interface Engine
+  extends OptionProblem,
+    BreakerEngine,
+    CauseEngine,
+    BackoffEngine,
+    RetryEngine,
+    PeriodicEngine,
+    ChaosEngine,
+    Classification {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

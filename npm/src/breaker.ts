@@ -1,0 +1,569 @@
+/**
+ * The circuit breaker. Every decision is the engine's; this file runs functions, keeps promises
+ * and calls listeners.
+ *
+ * While a breaker is closed a call does not reach the engine at all: the engine has written into
+ * the breaker's cell (see `core/src/breaker/cell.rs`) that calls may go through, and a success
+ * adds one to a counter there. The closures that do so are built once for each generation of the
+ * breaker and check that it is still the present one. A `.then` with such closures measured at
+ * 0.20 of the overhead of cockatiel's breaker, of which the promise reaction alone is 0.19; an
+ * `async` function cannot get below 0.35.
+ */
+import { type BreakerMode, breakerNumbers, type CircuitBreakerOptions, type CircuitState, checkBreaker, MODES } from './breaker-options.js'
+import { type BreakerExplanation, type BreakerSnapshot, explanation, STATES, snapshotFrom, snapshotNumbers } from './breaker-report.js'
+import { classify } from './classify.js'
+import { ADMIT, ASK_AT, type Cells, cells, FROM, GATE, NO_CELLS, REFUSE, REFUSED, SUCCESSES, UNTIL } from './engine/cells.js'
+import { Handles } from './engine/handles.js'
+import { engine } from './engine/index.js'
+import { CircuitBreakerError, OptionError, optionProblem, type RejectionReason, SeawallError, stackless } from './errors.js'
+import { call, Listeners } from './events.js'
+import { causeOf } from './causes.js'
+import type { Outcome } from './outcome.js'
+import { seedOr } from './seed.js'
+
+/** The state in `@kysera/infra`'s form. */
+export interface CircuitBreakerState {
+  state: CircuitState
+  /** Failures its rule has counted. */
+  failures: number
+  /** Epoch milliseconds of the last failure that counted. */
+  lastFailureTime: number | undefined
+  /** Whether a probe is under way. */
+  isTestingHalfOpen: boolean
+}
+
+/** What a breaker tells of itself; see {@link CircuitBreaker.on}. */
+export interface BreakerEvents {
+  /** It changed its state. In other threads a shared breaker tells at the thread's next call. */
+  stateChange: { from: BreakerExplanation['state']; to: BreakerExplanation['state']; breaker: CircuitBreaker }
+  /** A call failed. */
+  failure: { error: unknown; breaker: CircuitBreaker }
+  /** A call was refused. */
+  rejected: { reason: RejectionReason; retryAfterMs: number | undefined; breaker: CircuitBreaker }
+}
+
+/** What a single call may bring. */
+export interface ExecuteOptions {
+  /** When it is aborted by the end of the call, the call counts as neutral. Aborted before: not called. */
+  signal?: AbortSignal | undefined
+}
+
+/** Leave to run one call by hand. Settle it once; disposed of without, it counts as neutral. */
+export interface BreakerPermit extends Disposable {
+  success(): void
+  failure(error?: unknown): void
+  neutral(): void
+}
+
+const REASONS: readonly RejectionReason[] = ['open', 'open', 'probing', 'recovering', 'isolated']
+const MESSAGES: Record<RejectionReason, string> = {
+  open: 'Circuit breaker is open',
+  probing: 'Circuit breaker is testing recovery',
+  recovering: 'Circuit breaker is letting through a share of calls',
+  isolated: 'Circuit breaker is held isolated',
+}
+
+const SUCCESS = 0
+const FAILURE = 1
+const NEUTRAL = 2
+const SLOW = 4
+const PROBES = 2 ** 20
+const STATE_SHIFT = 2
+const GENERATION_SHIFT = 5
+
+const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
+const NO_NUMBERS = new Float64Array(0)
+
+const handles = new Handles(handle => engine().breakerForget(handle))
+const resolved = Promise.resolve()
+
+type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never }
+
+/**
+ * Fails calls fast while the other side is down, and finds out when it is back.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker } from 'seawall'
+ *
+ * const breaker = new CircuitBreaker({ threshold: 5, resetTimeMs: 10_000 })
+ * const answer = await breaker.execute(async () => 'an answer')
+ * console.log(answer, breaker.getState().state)
+ * ```
+ */
+export class CircuitBreaker implements Disposable {
+  /** The gate the two closures below were built for; no gate is negative. */
+  #gate = -1
+  #u32: Uint32Array = NO_CELLS.u32
+  #base = 0
+  #ok: Settler['ok'] | undefined
+  #err: Settler['err'] | undefined
+  #f64: Float64Array = NO_CELLS.f64
+  #handle: number
+  #block = 0
+  /** The state listeners have heard of. */
+  #seen = 0
+  readonly #options: CircuitBreakerOptions
+  #listeners: Listeners<BreakerEvents> | undefined
+  /** What `getState` reports as failures while the listener of a closing is called. */
+  #failures: number | undefined
+
+  /**
+   * A closed breaker: with options, or with `threshold` and `resetTimeMs` in this order.
+   *
+   * @throws OptionError naming the option, what is allowed and what came.
+   */
+  constructor(options?: CircuitBreakerOptions | number, resetTimeMs?: number) {
+    const given: CircuitBreakerOptions = typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
+    checkBreaker(given)
+    this.#options = given
+    const e = engine()
+    const numbers = given === DEFAULTS ? NO_NUMBERS : breakerNumbers(given)
+    this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())
+    if (this.#handle < 0) throw optionProblem('CircuitBreaker', given, e)
+    handles.keep(this, this.#handle)
+    this.#block = e.breakerBlock(this.#handle)
+    this.#base = e.breakerOffset(this.#handle) / 4
+    this.#seen = this.#state()
+  }
+
+  /** Its name, if it was given one. */
+  get name(): string | undefined {
+    return this.#options.name
+  }
+
+  /**
+   * Calls `fn` if the breaker lets it, and answers what it answers.
+   *
+   * @throws what `fn` throws; {@link CircuitBreakerError} without calling it if the breaker refuses.
+   */
+  execute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<T> {
+    if (this.#u32[this.#base] !== this.#gate || options !== undefined) {
+      return this.#ask(fn, options?.signal) as Promise<T>
+    }
+    let promise: PromiseLike<T> | T
+    try {
+      promise = fn()
+    } catch (error) {
+      promise = Promise.reject(error)
+    }
+    const native = promise instanceof Promise ? promise : Promise.resolve(promise)
+    return native.then(this.#ok, this.#err) as Promise<T>
+  }
+
+  /**
+   * Like {@link execute}, but answers a result instead of throwing: `{ ok: true, value }` or
+   * `{ ok: false, error }`. A refusal costs a tenth of a thrown one; its `error` is made when read.
+   */
+  tryExecute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<Outcome<T>> {
+    const refused = this.#refusedByCell()
+    if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+    return this.execute(fn, options).then(succeeded, failed) as Promise<Outcome<T>>
+  }
+
+  /** `fn` behind this breaker, with the same arguments and `this`. */
+  wrap<This, Args extends unknown[], T>(
+    fn: (this: This, ...args: Args) => PromiseLike<T> | T,
+  ): (this: This, ...args: Args) => Promise<T> {
+    const breaker = this
+    return function (...args) {
+      return breaker.execute(() => fn.apply(this, args))
+    }
+  }
+
+  /**
+   * Leave to run one call by hand.
+   *
+   * @throws CircuitBreakerError if the breaker refuses.
+   */
+  acquire(): BreakerPermit {
+    const started = this.#now()
+    const code = this.#permit(started)
+    if (code < 0) throw this.#rejection(code)
+    let open = true
+    const settle = (outcome: number, error?: unknown): void => {
+      if (!open) return
+      open = false
+      this.#record(code, outcome, error, undefined, started)
+    }
+    return {
+      success: () => settle(SUCCESS),
+      failure: error => settle(FAILURE, error),
+      neutral: () => settle(NEUTRAL),
+      [Symbol.dispose]: () => settle(NEUTRAL),
+    }
+  }
+
+  /** The state in three words, what its rule counted, and whether a probe is under way. */
+  getState(): CircuitBreakerState {
+    const now = this.explain()
+    return {
+      state: visible(now.state),
+      failures: this.#failures ?? now.failures,
+      lastFailureTime: now.lastFailureTime,
+      isTestingHalfOpen: now.isTesting,
+    }
+  }
+
+  /** Whether calls are refused. Stays true after the open time until a call asks. */
+  isOpen(): boolean {
+    return visible(STATES[this.#state()] ?? 'closed') === 'open'
+  }
+
+  /** Whether all calls go through. */
+  isClosed(): boolean {
+    return this.#state() === 0
+  }
+
+  /** Why the breaker is as it is, and when that may change. */
+  explain(): BreakerExplanation {
+    const now = this.#now()
+    return explanation(engine().breakerExplain(this.#live(), now), this.#options)
+  }
+
+  /** Closes the breaker and forgets what it counted; isolation stays. */
+  async reset(): Promise<void> {
+    engine().breakerReset(this.#live(), this.#now())
+    this.#sync()
+  }
+
+  /** Opens the breaker as if its rule had; it recovers in the ordinary way. */
+  async forceOpen(): Promise<void> {
+    engine().breakerForceOpen(this.#live(), Date.now(), this.#now())
+    this.#sync()
+  }
+
+  /** Refuses every call until what is returned is disposed of, by each of those who isolate. */
+  isolate(): Disposable {
+    engine().breakerIsolate(this.#live(), this.#now())
+    this.#sync()
+    let held = true
+    return {
+      [Symbol.dispose]: () => {
+        if (!held || this.#handle < 0) return
+        held = false
+        engine().breakerRelease(this.#handle, this.#now())
+        this.#sync()
+      },
+    }
+  }
+
+  /** What the breaker does with its decisions from now on. Leaving `'disabled'` closes it. */
+  setMode(mode: BreakerMode): void {
+    const code = MODES.indexOf(mode)
+    if (code < 0) throw new OptionError(`CircuitBreaker: \`mode\` must be one of ${MODES.join(', ')}`, 'mode')
+    engine().breakerSetMode(this.#live(), code, this.#now())
+    this.#sync()
+  }
+
+  /** The breaker's state as plain data, in ages instead of times. */
+  snapshot(): BreakerSnapshot {
+    return snapshotFrom(engine().breakerSnapshot(this.#live(), this.#now()))
+  }
+
+  /**
+   * Takes the state of a snapshot as if no time had passed since.
+   *
+   * @throws OptionError for a snapshot this version cannot read; the breaker is unchanged then.
+   */
+  restore(snapshot: BreakerSnapshot): void {
+    const e = engine()
+    if (e.breakerRestore(this.#live(), snapshotNumbers(snapshot), this.#now()) < 0) {
+      throw optionProblem('CircuitBreaker', { snapshot }, e)
+    }
+    this.#sync()
+  }
+
+  /** Calls `listener` at each such event until the function returned is called. */
+  on<E extends keyof BreakerEvents>(event: E, listener: (detail: BreakerEvents[E]) => void): () => void {
+    this.#listeners ??= new Listeners('CircuitBreaker')
+    return this.#listeners.add(event, listener)
+  }
+
+  /** Lets go of what the engine holds for this breaker. Using it afterwards is an error. */
+  [Symbol.dispose](): void {
+    if (this.#handle < 0) return
+    engine().breakerFree(this.#handle)
+    this.#handle = -1
+    this.#u32 = NO_CELLS.u32
+    this.#f64 = NO_CELLS.f64
+    this.#gate = -1
+  }
+
+  #now(): number {
+    const { clock } = this.#options
+    return clock === undefined ? performance.now() : clock.now()
+  }
+
+  #live(): number {
+    if (this.#handle < 0) throw new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
+    return this.#handle
+  }
+
+  /** The views, refreshed where WASM memory has grown. */
+  #views(): Cells {
+    this.#live()
+    if (this.#u32.length === 0) {
+      const views = cells(this.#block)
+      this.#u32 = views.u32
+      this.#f64 = views.f64
+    }
+    return { u32: this.#u32, f64: this.#f64 }
+  }
+
+  #state(): number {
+    return ((this.#views().u32[this.#base + GATE] as number) >>> STATE_SHIFT) & 7
+  }
+
+  /** The milliseconds for which the cell itself says "refused", or -1. */
+  #refusedByCell(): number {
+    const { u32, f64 } = this.#views()
+    const base = this.#base
+    if (((u32[base + GATE] as number) & 3) !== REFUSE) return -1
+    const now = this.#now()
+    const until = f64[base / 2 + UNTIL] as number
+    if (now >= until || now < (f64[base / 2 + FROM] as number)) return -1
+    u32[base + REFUSED] = (u32[base + REFUSED] as number) + 1
+    const left = until - now
+    if (this.#listeners?.has('rejected')) this.#tellRejected('open', left)
+    return left
+  }
+
+  /** A permit, or minus the reason. */
+  #permit(now: number): number {
+    const { u32 } = this.#views()
+    const gate = u32[this.#base + GATE] as number
+    if ((gate & 3) === ADMIT) return (gate >>> GENERATION_SHIFT) * PROBES
+    const permit = engine().breakerAcquire(this.#handle, now)
+    this.#sync()
+    if (permit < 0 && this.#listeners?.has('rejected')) {
+      this.#tellRejected(REASONS[-permit] ?? 'open', this.#retryAfter(now))
+    }
+    return permit
+  }
+
+  /** Everything but a plain call to a closed breaker. */
+  #ask<T>(fn: () => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const left = this.#handle < 0 ? -1 : this.#refusedByCell()
+    if (left >= 0) return this.#reject('open', left)
+    const started = this.#now()
+    const permit = this.#permit(started)
+    if (permit < 0) return rejecting(this.#rejection(permit))
+    const gate = this.#u32[this.#base + GATE] as number
+    const fast = (gate & 3) === ADMIT && permit % PROBES === 0
+    const settler =
+      fast && signal === undefined && this.#isPlain()
+        ? this.#prepare(gate)
+        : this.#settlerOf(permit, fast ? gate : 0, started, signal)
+    let promise: PromiseLike<T> | T
+    try {
+      promise = fn()
+    } catch (error) {
+      promise = Promise.reject(error)
+    }
+    return Promise.resolve(promise).then(settler.ok, settler.err) as Promise<T>
+  }
+
+  /** Whether a call's end needs nothing of its beginning. */
+  #isPlain(): boolean {
+    return this.#options.slowCallMs === undefined && this.#options.isFailureResult === undefined
+  }
+
+  /** The closures of this generation. */
+  #prepare(gate: number): Settler {
+    if (this.#gate === gate && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
+    const base = this.#base
+    const u32 = this.#u32
+    const permit = (gate >>> GENERATION_SHIFT) * PROBES
+    const ok = engine().breakerIsTimed(this.#handle)
+      ? (value: unknown): unknown => {
+          this.#succeedTimed(gate, permit, this.#now())
+          return value
+        }
+      : (value: unknown): unknown => {
+          if (u32[base] === gate) {
+            if (count(u32, base)) this.#check()
+          } else this.#late(permit)
+          return value
+        }
+    const err = (error: unknown): never => {
+      this.#record(permit, FAILURE, error, undefined, undefined)
+      throw error
+    }
+    this.#gate = gate
+    this.#ok = ok
+    this.#err = err
+    return { ok, err }
+  }
+
+  /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
+  #settlerOf(permit: number, gate: number, started: number, signal: AbortSignal | undefined): Settler {
+    const { isFailureResult, slowCallMs = Number.POSITIVE_INFINITY, openFor } = this.#options
+    return {
+      ok: value => {
+        const bad = isFailureResult !== undefined && guarded(isFailureResult, value, false)
+        const now = this.#now()
+        if (gate !== 0 && !bad && !signal?.aborted && !(now - started > slowCallMs) && !(isFailureResult && openFor)) {
+          this.#succeedTimed(gate, permit, now)
+        } else this.#record(permit, bad ? FAILURE : SUCCESS, undefined, value, started, signal)
+        return value
+      },
+      err: error => {
+        this.#record(permit, FAILURE, error, undefined, started, signal)
+        throw error
+      },
+    }
+  }
+
+  /** Counts a success in the cell while its gate and its time hold, else tells the engine. */
+  #succeedTimed(gate: number, permit: number, now: number): void {
+    const u32 = this.#u32
+    const f64 = this.#f64
+    const base = this.#base
+    const half = base / 2
+    if (u32[base] === gate && now >= (f64[half + FROM] as number) && now < (f64[half + UNTIL] as number)) {
+      if (count(u32, base)) this.#check()
+    } else this.#late(permit)
+  }
+
+  /** A success of an earlier generation, or in a new slice, or after the memory grew. */
+  #late(permit: number): void {
+    if (this.#handle < 0) return
+    this.#record(permit, SUCCESS, undefined, undefined, undefined)
+  }
+
+  #check(): void {
+    engine().breakerCheck(this.#handle, this.#now())
+    this.#sync()
+  }
+
+  /** Tells the engine how a call ended, and the listeners what came of it. Never throws. */
+  #record(
+    permit: number,
+    outcome: number,
+    error: unknown,
+    value: unknown,
+    started: number | undefined,
+    signal?: AbortSignal,
+  ): void {
+    if (this.#handle < 0) return
+    const { isFailure, slowCallMs, openFor } = this.#options
+    const now = this.#now()
+    let how = outcome
+    if (signal?.aborted) how = NEUTRAL
+    else if (outcome === FAILURE && isFailure && !guarded(isFailure, error, true)) how = NEUTRAL
+    const wait = openFor === undefined || how === NEUTRAL || (how === SUCCESS && this.#options.isFailureResult === undefined) ? -1 : this.#openFor(error, value)
+    const failure = how === FAILURE
+    if (slowCallMs !== undefined && started !== undefined && now - started > slowCallMs) how += SLOW
+    const cause = failure ? causeOf(error) : 0
+    const probe = permit % PROBES !== 0
+    const before = probe && this.#options.onStateChange ? this.explain().failures : undefined
+    engine().breakerRecord(this.#handle, permit, how, wait, cause, failure ? Date.now() : 0, now)
+    this.#failures = before
+    this.#sync()
+    this.#failures = undefined
+    if (failure && this.#listeners?.has('failure')) this.#listeners.emit('failure', { error, breaker: this })
+  }
+
+  /** For how long a result asks to be left alone, or -1. */
+  #openFor(error: unknown, value: unknown): number {
+    const { openFor } = this.#options
+    let ms: number | null | undefined
+    call(() => {
+      ms = openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+    }, 'CircuitBreaker: `openFor`')
+    return typeof ms === 'number' && ms >= 0 ? ms : -1
+  }
+
+  /** Tells listeners of a change they have not heard of. */
+  #sync(): void {
+    const state = this.#state()
+    if (state === this.#seen) return
+    const from = STATES[this.#seen] ?? 'closed'
+    const to = STATES[state] ?? 'closed'
+    this.#seen = state
+    const { onStateChange } = this.#options
+    if (onStateChange && visible(from) !== visible(to)) {
+      if (to !== 'closed') this.#failures = undefined
+      call(() => onStateChange(visible(to), visible(from)), 'CircuitBreaker: `onStateChange`')
+    }
+    this.#listeners?.emit('stateChange', { from, to, breaker: this })
+  }
+
+  #tellRejected(reason: RejectionReason, retryAfterMs: number | undefined): void {
+    this.#listeners?.emit('rejected', { reason, retryAfterMs, breaker: this })
+  }
+
+  /** The time until the answer may be another, as the cell says. */
+  #retryAfter(now: number): number | undefined {
+    const left = (this.#f64[this.#base / 2 + UNTIL] as number) - now
+    return left > 0 && left < Number.POSITIVE_INFINITY ? left : undefined
+  }
+
+  #rejection(code: number): CircuitBreakerError {
+    const reason = REASONS[-code] ?? 'open'
+    return refusal(this.#options, reason, reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined)
+  }
+
+  #reject(reason: RejectionReason, left: number): Promise<never> {
+    return rejecting(refusal(this.#options, reason, left))
+  }
+}
+
+/** The error of a refusal. */
+function refusal(options: CircuitBreakerOptions, reason: RejectionReason, left: number | undefined): CircuitBreakerError {
+  const message = MESSAGES[reason]
+  const make = (): CircuitBreakerError =>
+    new CircuitBreakerError(message, reason, options.name, left === undefined ? undefined : Math.ceil(left))
+  return options.stack ? make() : stackless(make, `CircuitBreakerError: ${message}`)
+}
+
+/** A refusal as a result; the error is made when somebody looks at it. */
+class Refused {
+  readonly ok = false
+  readonly #options: CircuitBreakerOptions
+  readonly #left: number
+  #error: CircuitBreakerError | undefined
+
+  constructor(options: CircuitBreakerOptions, left: number) {
+    this.#options = options
+    this.#left = left
+  }
+
+  get error(): CircuitBreakerError {
+    this.#error ??= refusal(this.#options, 'open', this.#left)
+    return this.#error
+  }
+}
+
+const succeeded = (value: unknown): Outcome<unknown> => ({ ok: true, value })
+const failed = (error: unknown): Outcome<unknown> => ({ ok: false, error })
+
+/** Counts a success in the cell; whether it is time to ask the engine. */
+function count(u32: Uint32Array, base: number): boolean {
+  const successes = (u32[base + SUCCESSES] as number) + 1
+  u32[base + SUCCESSES] = successes
+  return ((successes - (u32[base + ASK_AT] as number)) | 0) >= 0
+}
+
+/** A promise that is rejected a microtask later: half the price of one rejected from the start. */
+function rejecting(error: Error): Promise<never> {
+  return new Promise((_, reject) => {
+    resolved.then(() => reject(error))
+  })
+}
+
+/** The answer of a filter of the user's, or `otherwise` where it throws. */
+function guarded<A>(filter: (argument: A) => boolean, argument: A, otherwise: boolean): boolean {
+  let answer = otherwise
+  call(() => {
+    answer = filter(argument)
+  }, 'CircuitBreaker: a filter')
+  return answer
+}
+
+function visible(state: BreakerExplanation['state']): CircuitState {
+  if (state === 'closed') return 'closed'
+  return state === 'half-open' || state === 'recovering' ? 'half-open' : 'open'
+}

@@ -1,0 +1,25 @@
+import { engine } from './engine/index.js'
+
+const numbers = new Map<string, number>()
+
+/** The engine's number for what an error says of its cause: its code, else its name. */
+export function causeOf(error: unknown): number {
+  const label = labelOf(error)
+  let number = numbers.get(label)
+  if (number === undefined) {
+    number = engine().causeNumber(label)
+    if (number > 0) numbers.set(label, number)
+  }
+  return number
+}
+
+function labelOf(error: unknown): string {
+  try {
+    if (typeof error !== 'object' || error === null) return typeof error
+    const { code, name } = error as { code?: unknown; name?: unknown }
+    if (typeof code === 'string' || typeof code === 'number') return String(code).slice(0, 64)
+    return typeof name === 'string' ? name.slice(0, 64) : 'object'
+  } catch {
+    return 'unreadable'
+  }
+}

@@ -1,0 +1,156 @@
+import type { OptionProblem } from './engine/contract/options.js'
+
+/**
+ * Every error of this package has a `code` that stays the same; go by it, or by `instanceof`,
+ * never by the message.
+ *
+ * | code | class | when |
+ * |---|---|---|
+ * | `DB_CONNECTION_FAILED` | {@link CircuitBreakerError} | a circuit breaker refused the call |
+ * | `SEAWALL_INVALID_OPTION` | {@link OptionError} | an option is unknown, of the wrong type or out of range |
+ * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
+ * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
+ */
+export class SeawallError extends Error {
+  static {
+    this.prototype.name = 'SeawallError'
+  }
+  /** What happened, in a word that stays the same. */
+  readonly code: string
+  /** The name of the policy, where it has one. */
+  declare readonly policy?: string
+  /** After how many milliseconds it is worth trying again, where that is known. */
+  declare readonly retryAfterMs?: number
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** An option is unknown, of the wrong type or out of range. */
+export class OptionError extends TypeError {
+  static {
+    this.prototype.name = 'OptionError'
+  }
+  readonly code = 'SEAWALL_INVALID_OPTION'
+  /** The option, with its parents: `halfOpen.permits`. */
+  readonly option: string
+
+  constructor(message: string, option: string) {
+    super(message)
+    this.option = option
+  }
+}
+
+/** The error class that `@kysera/infra`'s errors stand on. */
+export class DatabaseError extends SeawallError {
+  static {
+    this.prototype.name = 'DatabaseError'
+  }
+  readonly detail: string | undefined
+
+  constructor(message: string, code: string, detail?: string) {
+    super(code, message)
+    this.detail = detail
+  }
+
+  /** The parts worth logging. */
+  toJSON(): { name: string; message: string; code: string; detail: string | undefined } {
+    return { name: this.name, message: this.message, code: this.code, detail: this.detail }
+  }
+}
+
+/** Why a circuit breaker refused a call. */
+export type RejectionReason = 'open' | 'probing' | 'recovering' | 'isolated'
+
+/**
+ * A circuit breaker refused a call; the function was not called.
+ *
+ * It has no stack frames unless the breaker was made with `stack: true`: taking them costs more
+ * than the rest of the refusal, at the very moment when there are many.
+ */
+export class CircuitBreakerError extends DatabaseError {
+  static {
+    this.prototype.name = 'CircuitBreakerError'
+  }
+  /** Which state of the breaker refused. */
+  readonly reason: RejectionReason
+  declare readonly policy?: string
+  declare readonly retryAfterMs?: number
+
+  constructor(
+    message = 'Circuit breaker is open',
+    reason: RejectionReason = 'open',
+    policy?: string,
+    retryAfterMs?: number,
+  ) {
+    super(message, 'DB_CONNECTION_FAILED')
+    this.reason = reason
+    if (policy !== undefined) this.policy = policy
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
+  }
+}
+
+const limits: { stackTraceLimit?: number | undefined } = Error
+let limitIsFixed = false
+
+/** Makes an error whose stack is its headline alone. */
+export function stackless<E extends Error>(make: () => E, headline: string): E {
+  if (limitIsFixed) return make()
+  const limit = limits.stackTraceLimit
+  try {
+    limits.stackTraceLimit = undefined
+  } catch {
+    // Under --frozen-intrinsics the limit is nobody's to change.
+    limitIsFixed = true
+    return make()
+  }
+  try {
+    const error = make()
+    error.stack = headline
+    return error
+  } finally {
+    limits.stackTraceLimit = limit
+  }
+}
+
+/** The last refusal of the engine, in words. */
+export function optionProblem(where: string, options: object, engine: OptionProblem): OptionError {
+  const option = engine.problemField()
+  const got = describe(read(options, option))
+  const must = rules[engine.problemRule()]?.(engine.problemLimit(), engine.problemOther())
+  return new OptionError(`${where}: \`${option}\` ${must ?? 'is not valid'}, got ${got}`, option)
+}
+
+/** What an option must be, by the number of the rule in `core/src/options.rs`. */
+const rules: Record<number, (limit: number, other: string) => string> = {
+  1: limit => `must be a whole number of at least ${limit}`,
+  2: limit => `must be a number of at least ${limit}`,
+  3: limit => `must be a number above ${limit}`,
+  4: limit => `must be at most ${limit}`,
+  5: () => 'must be above 0 and at most 1',
+  6: () => 'must be from 0 to 1',
+  7: (_, other) => `must not be less than \`${other}\``,
+  8: (_, other) => `must not be set together with \`${other}\``,
+  9: (_, other) => `may be set only together with \`${other}\``,
+  10: () => 'must not be empty',
+  11: () => 'must grow from entry to entry',
+  12: () => 'must be one of the documented values',
+  13: () => 'is in use with other options; one name is one breaker with one set of options',
+}
+
+function read(options: object, path: string): unknown {
+  let value: unknown = options
+  for (const key of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[key]
+  return value
+}
+
+/** A value in an error message: short, and never throwing. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return String(value)
+}

@@ -1,0 +1,14 @@
+/** How a call ended, as a value instead of a promise that rejects. */
+export type Outcome<T> =
+  | {
+      /** The call succeeded. */
+      readonly ok: true
+      /** What it answered. */
+      readonly value: T
+    }
+  | {
+      /** The call failed. */
+      readonly ok: false
+      /** What it threw or rejected with, the same object. */
+      readonly error: unknown
+    }
