@@ -59,7 +59,7 @@ test('the default offset is drawn, the same for the same seed', async () => {
   const first = async seed => {
     const clock = manual()
     let at = 0
-    using _job = every(
+    const job = every(
       1000,
       () => {
         at ||= clock.now()
@@ -67,6 +67,7 @@ test('the default offset is drawn, the same for the same seed', async () => {
       { seed, clock },
     )
     await clock.to(2001)
+    job[Symbol.dispose]()
     return at
   }
   const times = await Promise.all([1, 2, 3, 1].map(first))
@@ -105,7 +106,7 @@ test('a task that throws or rejects does not break the schedule', async () => {
   const clock = manual()
   const errors = []
   let runs = 0
-  using job = every(
+  const job = every(
     10,
     () => {
       runs++
@@ -125,6 +126,7 @@ test('a task that throws or rejects does not break the schedule', async () => {
   assert.equal(runs, 3)
   assert.deepEqual(errors, ['thrown', 'rejected', 'rejected'])
   assert.ok(!job.stopped)
+  job[Symbol.dispose]()
 })
 
 test('stop waits for the run under way, and flushes if asked', async () => {
@@ -155,19 +157,18 @@ test('stop waits for the run under way, and flushes if asked', async () => {
   assert.equal(order.length, 3, 'nothing runs after')
 })
 
-test('await using stops; a signal stops and keeps no listener', async () => {
+test('asynchronous disposal stops; a signal stops and keeps no listener', async () => {
   const clock = manual()
   let runs = 0
-  {
-    await using _job = every(
-      10,
-      () => {
-        runs++
-      },
-      { offset: 0, clock },
-    )
-    await clock.to(20)
-  }
+  const disposed = every(
+    10,
+    () => {
+      runs++
+    },
+    { offset: 0, clock },
+  )
+  await clock.to(20)
+  await disposed[Symbol.asyncDispose]()
   await clock.to(100)
   assert.equal(runs, 2)
   const control = new AbortController()

@@ -332,9 +332,12 @@ test('no listener leak: 10,000 retries on one long-lived signal leave none', asy
 })
 
 test('a Retry-After is the least wait; a longer one than allowed ends the call', async () => {
-  const asks = retryAfterMs => failing(1, () => Object.assign(transient(), { retryAfterMs }))
+  const asks = ms =>
+    failing(1, () =>
+      Object.assign(new Error('busy'), { status: 503, headers: { 'retry-after-ms': String(ms) } }),
+    )
   const clock = jumping()
-  const options = { delayMs: 100, jitterFactor: 0, clock }
+  const options = { delayMs: 100, jitterFactor: 0, shouldRetry: () => true, clock }
   await withRetry(asks(2500), options)
   await withRetry(asks(5), options)
   await withRetry(asks(2500), { ...options, respectRetryAfter: false })
