@@ -15,9 +15,11 @@ pub mod classify;
 #[doc(hidden)]
 pub mod door;
 mod fields;
+pub mod health;
 pub mod options;
 mod outcome;
 pub mod periodic;
+pub mod pool;
 pub mod retry;
 mod rng;
 #[cfg(feature = "std")]

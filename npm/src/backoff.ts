@@ -19,43 +19,43 @@ export type JitterOption = 'none' | 'full' | 'equal' | number
 /** When a schedule gives up, and where its random numbers come from. */
 export interface BackoffLimits {
   /** No wait is longer, in ms. Default 30,000 or `delayMs` if that is more; for a list no cap. */
-  maxDelayMs?: number
+  maxDelayMs?: number | undefined
   /**
    * How many attempts in all, the first included: 3 gives two waits, 1 none. A whole number of at
    * least 1, or `Infinity`. Default no limit.
    */
-  maxAttempts?: number
+  maxAttempts?: number | undefined
   /**
    * A wait that would end later than this after the start is not begun, in ms. Default no limit;
    * 0 allows only waits of 0.
    */
-  maxElapsedMs?: number
+  maxElapsedMs?: number | undefined
   /** Whole number below 2^53: the same seed gives the same waits. Default a random one. */
-  seed?: number
+  seed?: number | undefined
 }
 
 /** A schedule whose waits are spread. */
 export interface SpreadBackoff extends BackoffLimits {
   /** How waits are spread. Default 0.25; for a list `'none'`. */
-  jitter?: JitterOption
+  jitter?: JitterOption | undefined
 }
 
 /** The same wait each time. */
 export interface ConstantOptions extends SpreadBackoff {
   /** The wait in ms. Default 100. 0: no wait. */
-  delayMs?: number
+  delayMs?: number | undefined
 }
 
 /** Waits that grow by an equal step. */
 export interface LinearOptions extends ConstantOptions {
   /** What each attempt adds, in ms. Default `delayMs`. 0 makes it constant. */
-  stepMs?: number
+  stepMs?: number | undefined
 }
 
 /** Waits that are multiplied. */
 export interface ExponentialOptions extends ConstantOptions {
   /** What each attempt multiplies by; at least 1, which makes it constant. Default 2. */
-  factor?: number
+  factor?: number | undefined
 }
 
 /** Waits spelt out one by one. */
@@ -63,13 +63,13 @@ export interface ListOptions extends SpreadBackoff {
   /** The waits in ms; at least one. */
   delaysMs: readonly number[]
   /** Past the end: the last entry again and again (true), or give up (false, the default). */
-  repeatLast?: boolean
+  repeatLast?: boolean | undefined
 }
 
 /** Waits drawn between the first and three times the one before. */
 export interface DecorrelatedOptions extends BackoffLimits {
   /** The shortest wait in ms. Default 100. */
-  delayMs?: number
+  delayMs?: number | undefined
 }
 
 /** Any schedule in one object. An option that belongs to another strategy is refused. */
@@ -78,23 +78,58 @@ export interface BackoffOptions
     ExponentialOptions,
     Partial<Pick<ListOptions, 'delaysMs' | 'repeatLast'>> {
   /** How waits grow. Default `'exponential'`. */
-  strategy?: 'constant' | 'linear' | 'exponential' | 'fibonacci' | 'list' | 'decorrelated'
+  strategy?: (typeof STRATEGIES)[number] | undefined
 }
 
+const STRATEGIES = [
+  'constant',
+  'linear',
+  'exponential',
+  'fibonacci',
+  'list',
+  'decorrelated',
+] as const
+const JITTERS = ['none', 'full', 'equal'] as const
+const PLUS_MINUS = 3
 const FIELDS: Record<string, Kind> = {
-  strategy: ['constant', 'linear', 'exponential', 'fibonacci', 'list', 'decorrelated'],
+  strategy: STRATEGIES,
   delayMs: 'number',
   stepMs: 'number',
   factor: 'number',
   delaysMs: 'numbers',
   repeatLast: 'boolean',
   maxDelayMs: 'number',
-  jitter: ['none', 'full', 'equal'],
+  jitter: JITTERS,
   maxAttempts: 'number',
   maxElapsedMs: 'number',
   seed: 'number',
 }
 const NUMBER_FIELDS: Record<string, Kind> = { ...FIELDS, jitter: 'number' }
+
+/** Refuses unknown options and wrong types; ranges are the engine's business. @internal */
+export function checkBackoff(where: string, options: BackoffOptions): void {
+  check(where, options, typeof options?.jitter === 'number' ? NUMBER_FIELDS : FIELDS)
+}
+
+/** The options as `BackoffOptions` of `core/src/backoff/options.rs`, field by field. @internal */
+export function backoffNumbers(options: BackoffOptions): Float64Array {
+  const { strategy, delaysMs: list, repeatLast, jitter } = options
+  const share = typeof jitter === 'number'
+  const numbers = [
+    strategy && STRATEGIES.indexOf(strategy),
+    options.delayMs,
+    options.maxDelayMs,
+    options.stepMs,
+    options.factor,
+    ...(list ? [list.length, ...list] : [undefined]),
+    repeatLast === undefined ? undefined : Number(repeatLast),
+    share ? PLUS_MINUS : jitter && JITTERS.indexOf(jitter),
+    share ? jitter : undefined,
+    options.maxAttempts,
+    options.maxElapsedMs,
+  ]
+  return Float64Array.from(numbers, number => number ?? Number.NaN)
+}
 
 let handleOf: (backoff: Backoff) => number
 let forgotten: FinalizationRegistry<number> | undefined
@@ -122,12 +157,9 @@ export class Backoff implements Disposable, Iterable<number> {
 
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range */
   constructor(options: BackoffOptions = {}) {
-    const numeric = typeof options?.jitter === 'number'
-    check('Backoff', options, numeric ? NUMBER_FIELDS : FIELDS)
-    const { seed, jitter, ...rest } = options
-    const how = numeric ? { jitterFactor: jitter } : { jitter }
+    checkBackoff('Backoff', options)
     const core = engine()
-    const handle = core.backoffNew({ ...rest, ...how }, seedOr(seed))
+    const handle = core.backoffNew(backoffNumbers(options), seedOr(options.seed))
     if (handle < 0) throw optionProblem('Backoff', options, core)
     this.#engine = core
     this.#handle = handle

@@ -1,4 +1,4 @@
-import type { BackoffOptions } from './backoff.js'
+import { type BackoffOptions, backoffNumbers, checkBackoff } from './backoff.js'
 import type { Clock } from './clock.js'
 import { OptionError } from './errors.js'
 import { check, type Kind } from './options.js'
@@ -124,6 +124,7 @@ export function checkBreaker(options: CircuitBreakerOptions): void {
     calls: 'number',
     stepMs: 'number',
   })
+  if (options.resetBackoff !== undefined) checkBackoff('CircuitBreaker resetBackoff', options.resetBackoff)
   const { openFor } = options
   if (openFor !== undefined && openFor !== 'retry-after' && typeof openFor !== 'function') {
     throw new OptionError('CircuitBreaker: `openFor` must be "retry-after" or a function', 'openFor')
@@ -132,7 +133,7 @@ export function checkBreaker(options: CircuitBreakerOptions): void {
 
 /** The options as the numbers of `BreakerOptions` in `core/src/breaker/options.rs`, field by field. */
 export function breakerNumbers(options: CircuitBreakerOptions): Float64Array {
-  const { window, halfOpen, reclose } = options
+  const { window, halfOpen, reclose, resetBackoff } = options
   const shares = reclose?.shares
   const numbers = [
     options.threshold,
@@ -145,7 +146,7 @@ export function breakerNumbers(options: CircuitBreakerOptions): Float64Array {
     window?.slices,
     options.minimumCalls,
     options.resetTimeMs,
-    undefined,
+    ...(resetBackoff ? [1, ...backoffNumbers(resetBackoff)] : [undefined]),
     halfOpen?.permits,
     halfOpen?.successRate,
     halfOpen?.leaseMs,

@@ -121,7 +121,7 @@ export class CircuitBreaker implements Disposable {
     const numbers = given === DEFAULTS ? NO_NUMBERS : breakerNumbers(given)
     this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())
     if (this.#handle < 0) throw optionProblem('CircuitBreaker', given, e)
-    handles.watch(this, this.#handle)
+    handles.keep(this, this.#handle)
     this.#block = e.breakerBlock(this.#handle)
     this.#base = e.breakerOffset(this.#handle) / 4
     this.#seen = this.#state()

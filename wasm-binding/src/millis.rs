@@ -13,3 +13,8 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 pub(crate) fn duration(millis: f64) -> Duration {
     Instant::from_millis(millis).since(Instant::ZERO)
 }
+
+/// What crossed as NaN is not set.
+pub(crate) fn some(number: f64) -> Option<f64> {
+    (!number.is_nan()).then_some(number)
+}

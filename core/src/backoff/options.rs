@@ -1,6 +1,5 @@
 //! The options of a schedule as they come from JavaScript or a file.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,9 +13,9 @@ use crate::options::{Problem, Rule};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct BackoffOptions {
-    /// `constant`, `linear`, `exponential`, `fibonacci`, `list` or
-    /// `decorrelated`. Default `exponential`.
-    pub strategy: Option<String>,
+    /// 0 constant, 1 linear, 2 exponential, 3 Fibonacci, 4 list, 5 decorrelated.
+    /// Default 2.
+    pub strategy: Option<u32>,
     /// The first wait in ms. Default 100. Zero: no wait.
     pub delay_ms: Option<f64>,
     /// No wait is longer, in ms. Default 30,000 or `delay_ms` if that is more;
@@ -30,16 +29,28 @@ pub struct BackoffOptions {
     pub delays_ms: Option<Vec<f64>>,
     /// List: go on with the last entry. Default false.
     pub repeat_last: Option<bool>,
-    /// `none`, `full`, `equal` or `factor`. Default `factor`; for a list and
-    /// for `decorrelated` `none`.
-    pub jitter: Option<String>,
-    /// The share of jitter `factor`, 0 to 1. Default 0.25.
+    /// 0 none, 1 full, 2 equal, 3 plus or minus `jitter_factor`. Default 3; for
+    /// a list and for 5 (decorrelated) 0.
+    pub jitter: Option<u32>,
+    /// The share of jitter 3, 0 to 1. Default 0.25.
     pub jitter_factor: Option<f64>,
     /// How many attempts in all, the first included. Default no limit.
     pub max_attempts: Option<f64>,
     /// How long all waits and attempts may last together, in ms. Default no limit.
     pub max_elapsed_ms: Option<f64>,
 }
+
+const CONSTANT: u32 = 0;
+const LINEAR: u32 = 1;
+const EXPONENTIAL: u32 = 2;
+const FIBONACCI: u32 = 3;
+const LIST: u32 = 4;
+const DECORRELATED: u32 = 5;
+
+const NONE: u32 = 0;
+const FULL: u32 = 1;
+const EQUAL: u32 = 2;
+const PLUS_MINUS: u32 = 3;
 
 impl BackoffOptions {
     /// The schedule they describe.
@@ -48,37 +59,37 @@ impl BackoffOptions {
     ///
     /// The first option that is out of range, or one of another strategy.
     pub fn into_config(self) -> Result<BackoffConfig, Problem> {
-        let name = self.strategy.as_deref().unwrap_or("exponential");
+        let strategy = self.strategy.unwrap_or(EXPONENTIAL);
         let base = millis("delayMs", self.delay_ms)?;
         let cap = millis("maxDelayMs", self.max_delay_ms)?;
         let step = millis("stepMs", self.step_ms)?;
         for (given, field, owner) in [
-            (self.step_ms.is_some(), "stepMs", "linear"),
-            (self.factor.is_some(), "factor", "exponential"),
-            (self.delays_ms.is_some(), "delaysMs", "list"),
-            (self.repeat_last.is_some(), "repeatLast", "list"),
+            (self.step_ms.is_some(), "stepMs", LINEAR),
+            (self.factor.is_some(), "factor", EXPONENTIAL),
+            (self.delays_ms.is_some(), "delaysMs", LIST),
+            (self.repeat_last.is_some(), "repeatLast", LIST),
         ] {
-            if given && owner != name {
-                return Err(Problem::between(field, Rule::OnlyWith, owner));
+            if given && owner != strategy {
+                return Err(Problem::between(field, Rule::OnlyWith, "strategy"));
             }
         }
-        if name == "list" && base.is_some() {
+        if strategy == LIST && base.is_some() {
             return Err(Problem::between("delayMs", Rule::NotWith, "delaysMs"));
         }
         let base = base.unwrap_or(Duration::from_millis(100));
-        let mut config = match name {
-            "constant" => BackoffConfig::constant(base),
-            "linear" => BackoffConfig {
+        let mut config = match strategy {
+            CONSTANT => BackoffConfig::constant(base),
+            LINEAR => BackoffConfig {
                 strategy: Strategy::Linear { step: step.unwrap_or(base) },
                 ..BackoffConfig::linear(base)
             },
-            "exponential" => BackoffConfig {
+            EXPONENTIAL => BackoffConfig {
                 strategy: Strategy::Exponential { factor: self.factor.unwrap_or(FACTOR) },
                 ..BackoffConfig::exponential(base)
             },
-            "fibonacci" => BackoffConfig::fibonacci(base),
-            "list" => BackoffConfig::list(self.list()?, self.repeat_last.unwrap_or(false)),
-            "decorrelated" => BackoffConfig::decorrelated(base),
+            FIBONACCI => BackoffConfig::fibonacci(base),
+            LIST => BackoffConfig::list(self.list()?, self.repeat_last.unwrap_or(false)),
+            DECORRELATED => BackoffConfig::decorrelated(base),
             _ => return Err(Problem::new("strategy", Rule::OneOf)),
         };
         if let Some(cap) = cap {
@@ -102,16 +113,16 @@ impl BackoffOptions {
     }
 
     fn jitter(&self) -> Result<Option<Jitter>, Problem> {
-        Ok(match (self.jitter.as_deref(), self.jitter_factor) {
+        Ok(match (self.jitter, self.jitter_factor) {
             (None, None) => None,
-            (None | Some("factor"), Some(share)) => Some(Jitter::PlusMinus(share)),
+            (None | Some(PLUS_MINUS), Some(share)) => Some(Jitter::PlusMinus(share)),
             (_, Some(_)) => {
                 return Err(Problem::between("jitterFactor", Rule::OnlyWith, "jitter"));
             }
-            (Some("factor"), None) => Some(JITTER),
-            (Some("none"), None) => Some(Jitter::None),
-            (Some("full"), None) => Some(Jitter::Full),
-            (Some("equal"), None) => Some(Jitter::Equal),
+            (Some(PLUS_MINUS), None) => Some(JITTER),
+            (Some(NONE), None) => Some(Jitter::None),
+            (Some(FULL), None) => Some(Jitter::Full),
+            (Some(EQUAL), None) => Some(Jitter::Equal),
             _ => return Err(Problem::new("jitter", Rule::OneOf)),
         })
     }

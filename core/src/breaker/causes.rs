@@ -18,10 +18,12 @@ pub(crate) struct RecentCause {
 }
 
 /// The few causes seen last; a new one takes the place of the one unseen for longest.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Causes(Vec<RecentCause>);
 
 impl Causes {
+    pub(crate) const NONE: Self = Self(Vec::new());
+
     pub(crate) fn note(&mut self, cause: u32, now: Instant) {
         if cause == 0 {
             return;

@@ -5,8 +5,8 @@
 //! succeeds while the breaker is closed takes no lock and, where its rule does not
 //! count successes, writes nothing at all.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 use std::sync::OnceLock;
 
@@ -14,6 +14,7 @@ use super::cell::{Block, Cell, Gate};
 use super::config::{BreakerConfig, Mode, TripRule};
 use super::explain::Explanation;
 use super::machine::{Machine, State};
+use super::members::{Member, Members};
 use super::permit::{RawPermit, Rejection, Settled};
 use super::snapshot::Snapshot;
 use crate::options::Problem;
@@ -29,36 +30,26 @@ const STRIDE: usize = 4;
 /// A circuit breaker shared by reference.
 #[derive(Debug)]
 pub struct CircuitBreaker {
-    pub(super) home: Cell,
-    /// What a success of a caller without a cell has to do; see [`Want`].
-    pub(super) want: AtomicU32,
-    /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
-    pub(super) slow_limit: u64,
-    shards: OnceLock<Arc<Block>>,
+    /// What callers without a cell of their own look at; `None` where all have one.
+    pub(super) front: Option<Box<Front>>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
     machine: Machine,
-    members: Vec<Member>,
+    members: Members,
 }
 
-/// A cell and what has been taken from it.
+/// The words of a breaker for callers without a cell.
 #[derive(Debug)]
-struct Member {
-    block: Arc<Block>,
-    index: u32,
-    successes: u32,
-    refused: u32,
-    /// What to add to the owner's clock to get the breaker's, in nanoseconds.
-    shift: i64,
-}
-
-impl Member {
-    fn cell(&self) -> Option<&Cell> {
-        self.block.cells().get(self.index as usize)
-    }
+pub(super) struct Front {
+    pub(super) home: Cell,
+    /// What a success has to do; see [`Want`].
+    pub(super) want: AtomicU32,
+    /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
+    pub(super) slow_limit: u64,
+    shards: OnceLock<Arc<Block>>,
 }
 
 /// What a success means to the rule just now.
@@ -79,16 +70,24 @@ impl CircuitBreaker {
     /// # Errors
     /// The [`Problem`] of [`BreakerConfig::validate`].
     pub fn new(config: impl Into<Arc<BreakerConfig>>, seed: u64) -> Result<Self, Problem> {
-        let machine = Machine::new(config, seed)?;
-        let breaker = Self {
+        let mut breaker = Self::for_cells(config, seed)?;
+        breaker.front = Some(Box::new(Front {
             home: Cell::default(),
             want: AtomicU32::new(Want::NOTHING),
-            slow_limit: machine.config.slow_limit().map_or(u64::MAX, crate::time::nanos),
+            slow_limit: breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
             shards: OnceLock::new(),
-            inner: Mutex::new(Inner { machine, members: Vec::new() }),
-        };
+        }));
         breaker.change(|_| ());
         Ok(breaker)
+    }
+
+    /// A breaker for callers that all have cells; others may use it too, at the price of a lock.
+    pub(crate) fn for_cells(
+        config: impl Into<Arc<BreakerConfig>>,
+        seed: u64,
+    ) -> Result<Self, Problem> {
+        let machine = Machine::new(config, seed)?;
+        Ok(Self { front: None, inner: Mutex::new(Inner { machine, members: Members::None }) })
     }
 
     /// The options it was built with.
@@ -99,8 +98,8 @@ impl CircuitBreaker {
 
     /// Above which a call is slow, where the rule asks for that.
     #[must_use]
-    pub const fn slow_limit(&self) -> Option<Duration> {
-        if self.slow_limit == u64::MAX { None } else { Some(Duration::from_nanos(self.slow_limit)) }
+    pub fn slow_limit(&self) -> Option<Duration> {
+        lock(&self.inner).machine.config.slow_limit()
     }
 
     /// Makes cell `index` of `block` one of the breaker's, for a caller whose clock shows
@@ -121,15 +120,11 @@ impl CircuitBreaker {
     /// Takes what the cell still holds and lets it go. The cell asks for everything afterwards.
     pub fn detach(&self, block: &Arc<Block>, index: u32) {
         self.change(|inner| {
-            let is_it =
-                |member: &Member| member.index == index && Arc::ptr_eq(&member.block, block);
-            inner.members.retain(|member| {
-                let leaves = is_it(member);
-                if leaves && let Some(cell) = member.cell() {
-                    cell.publish(Gate(Gate::ASK), 0, 0.0, 0.0);
-                }
-                !leaves
-            });
+            if let Some(member) = inner.members.remove(block, index)
+                && let Some(cell) = member.cell()
+            {
+                cell.publish(Gate(Gate::ASK), 0, 0.0, 0.0);
+            }
         });
     }
 
@@ -214,7 +209,7 @@ impl CircuitBreaker {
 
     /// The counter of this thread, for callers without a handle.
     pub(super) fn shard(&self) -> Option<&Cell> {
-        let block = self.shards.get_or_init(|| {
+        let block = self.front.as_ref()?.shards.get_or_init(|| {
             let block = Arc::new(Block::new(SHARDS * STRIDE));
             for shard in 0..SHARDS {
                 let index = u32::try_from(shard.saturating_mul(STRIDE)).unwrap_or(0);
@@ -228,7 +223,7 @@ impl CircuitBreaker {
     /// Takes in what the cells counted, lets the machine act, and tells the cells.
     fn change<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = lock(&self.inner);
-        inner.fold(&self.home);
+        inner.fold(self.front.as_deref());
         let answer = act(&mut inner);
         self.publish(&mut inner);
         answer
@@ -241,22 +236,24 @@ impl CircuitBreaker {
         let (from, until) = machine.gate_times(gate);
         let share = machine.ask_after().map(|left| {
             // Together they cannot reach the count before one of them has reached its share.
-            left.div_ceil(u32::try_from(members.len()).unwrap_or(u32::MAX).max(1))
+            left.div_ceil(u32::try_from(members.as_slice().len()).unwrap_or(u32::MAX).max(1))
         });
-        for member in members.iter() {
+        for member in members.as_slice() {
             let Some(cell) = member.cell() else { continue };
             let shift = member.shift as f64 / 1e6;
             let ask_at = member.successes.wrapping_add(share.unwrap_or((1 << 31) - 1));
             cell.publish(gate, ask_at, from - shift, until - shift);
         }
-        self.want.store(machine.want(), Ordering::Relaxed);
-        self.home.publish(gate, 0, from, until);
+        if let Some(front) = &self.front {
+            front.want.store(machine.want(), Ordering::Relaxed);
+            front.home.publish(gate, 0, from, until);
+        }
     }
 }
 
 impl Inner {
-    fn fold(&mut self, home: &Cell) {
-        for member in &mut self.members {
+    fn fold(&mut self, front: Option<&Front>) {
+        for member in self.members.as_mut_slice() {
             let Some(cell) = member.block.cells().get(member.index as usize) else { continue };
             let successes = cell.successes.load(Ordering::Relaxed);
             let refused = cell.refused.load(Ordering::Relaxed);
@@ -264,7 +261,9 @@ impl Inner {
             self.machine.fold_rejected(refused.wrapping_sub(member.refused));
             (member.successes, member.refused) = (successes, refused);
         }
-        self.machine.fold_rejected(home.refused.swap(0, Ordering::Relaxed));
+        if let Some(Front { home, .. }) = front {
+            self.machine.fold_rejected(home.refused.swap(0, Ordering::Relaxed));
+        }
     }
 }
 

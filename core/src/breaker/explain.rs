@@ -60,6 +60,7 @@ impl Machine {
             }
             _ => None,
         };
+        let history = self.history();
         Explanation {
             state: self.state(),
             mode: self.mode(),
@@ -67,15 +68,15 @@ impl Machine {
             since: now.since(self.since),
             changes_in: self.poll_timeout().map(|at| at.since(self.line.raw(now))),
             counts: self.tracker.counts(),
-            opened: self.opened,
-            open_for: self.open_for,
-            openings: self.openings,
+            opened: history.opened,
+            open_for: history.open_for,
+            openings: history.openings,
             testing: self.is_testing(),
             step,
-            last_failure: self.last_failure.map(|(at, _)| now.since(at)),
-            last_failure_wall_ms: self.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
-            totals: self.totals,
-            causes: self.causes.newest_first().into_iter().map(|c| ago(c, now)).collect(),
+            last_failure: history.last_failure.map(|(at, _)| now.since(at)),
+            last_failure_wall_ms: history.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
+            totals: Totals { successes: self.successes, ..history.totals },
+            causes: history.causes.newest_first().into_iter().map(|c| ago(c, now)).collect(),
         }
     }
 }

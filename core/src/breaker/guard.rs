@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::cell::{Block, Cell, Gate};
-use super::circuit::{CircuitBreaker, Want};
+use super::circuit::{CircuitBreaker, Front, Want};
 use super::permit::{RawPermit, Reason, Rejection, Settled};
 use crate::outcome::Outcome;
 use crate::sync::Ordering;
@@ -79,11 +79,12 @@ impl CircuitBreaker {
         cell: Option<&'a Cell>,
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
-        let gate = self.home.gate();
+        let Some(front) = self.front.as_deref() else { return self.ask(cell, None, clock) };
+        let gate = front.home.gate();
         if gate.kind() != Gate::ADMIT {
-            return self.ask(cell, gate, clock);
+            return self.ask(cell, Some(front), clock);
         }
-        let started = if self.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
+        let started = if front.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
         let raw = RawPermit { generation: gate.generation(), probe: 0 };
         Ok(Permit { breaker: self, cell, raw, started, open: true })
     }
@@ -92,13 +93,17 @@ impl CircuitBreaker {
     fn ask<'a>(
         &'a self,
         cell: Option<&'a Cell>,
-        gate: Gate,
+        front: Option<&Front>,
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
         let now = clock.now();
-        if gate.kind() == Gate::REFUSE && self.home.holds_at(now.as_millis()) {
-            self.home.refused.fetch_add(1, Ordering::Relaxed);
-            let left = self.home.until_ms() - now.as_millis();
+        if let Some(Front { home, .. }) = front
+            && let gate = home.gate()
+            && gate.kind() == Gate::REFUSE
+            && home.holds_at(now.as_millis())
+        {
+            home.refused.fetch_add(1, Ordering::Relaxed);
+            let left = home.until_ms() - now.as_millis();
             return Err(Rejection {
                 reason: Reason::Open,
                 retry_after: Some(crate::time::duration_from_millis(left)),
@@ -114,21 +119,19 @@ impl Permit<'_> {
     /// The call succeeded.
     #[inline]
     pub fn success(mut self, clock: &impl Clock) {
+        let Some(front) = self.breaker.front.as_deref() else {
+            return self.settle(Outcome::Success.into(), clock);
+        };
+        if self.raw.is_probe() || !front.home.gate().lets_all_of(self.raw.generation) {
+            return self.settle(Outcome::Success.into(), clock);
+        }
+        if front.slow_limit != u64::MAX && self.is_slow(clock.now()) {
+            return self.settle(Outcome::Success.into(), clock);
+        }
         self.open = false;
-        if self.raw.is_probe() || !self.breaker.home.gate().lets_all_of(self.raw.generation) {
-            return self.tell(Outcome::Success.into(), clock.now());
-        }
-        if self.breaker.slow_limit != u64::MAX {
-            let now = clock.now();
-            let slow = self.is_slow(now);
-            if slow {
-                let settled = Settled { slow, ..Outcome::Success.into() };
-                return self.tell(settled, now);
-            }
-        }
-        match self.breaker.want.load(Ordering::Relaxed) {
+        match front.want.load(Ordering::Relaxed) {
             Want::NOTHING => {}
-            Want::COUNTED => self.count(clock),
+            Want::COUNTED => self.count(front, clock),
             _ => self.tell(Outcome::Success.into(), clock.now()),
         }
     }
@@ -158,11 +161,11 @@ impl Permit<'_> {
     }
 
     #[inline]
-    fn count(&self, clock: &impl Clock) {
+    fn count(&self, front: &Front, clock: &impl Clock) {
         // Where time plays a part, `until` is the end of a slice; else it is infinite.
-        if self.breaker.home.until_ms() < f64::INFINITY {
+        if front.home.until_ms() < f64::INFINITY {
             let now = clock.now();
-            if !self.breaker.home.holds_at(now.as_millis()) {
+            if !front.home.holds_at(now.as_millis()) {
                 return self.tell(Outcome::Success.into(), now);
             }
         }

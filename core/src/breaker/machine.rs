@@ -79,6 +79,29 @@ pub(crate) struct Step {
     pub(crate) failures: u32,
 }
 
+/// What only a breaker that has seen trouble has to remember. Services hold thousands that never do.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    pub(crate) totals: Totals,
+    pub(crate) causes: Causes,
+    pub(crate) opened: Opened,
+    pub(crate) open_for: Duration,
+    pub(crate) last_failure: Option<(Instant, f64)>,
+    /// Openings since the last full close.
+    pub(crate) openings: u32,
+}
+
+impl History {
+    const NONE: Self = Self {
+        totals: Totals { successes: 0, failures: 0, neutral: 0, slow: 0, late: 0, rejected: 0 },
+        causes: Causes::NONE,
+        opened: Opened { cause: Cause::None, counts: Counts { calls: 0, failures: 0, slow: 0 } },
+        open_for: Duration::ZERO,
+        last_failure: None,
+        openings: 0,
+    };
+}
+
 /// A circuit breaker with one owner. [`CircuitBreaker`](super::CircuitBreaker) shares one.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -87,14 +110,9 @@ pub struct Machine {
     pub(crate) phase: Phase,
     pub(crate) since: Instant,
     pub(crate) tracker: Tracker,
-    pub(crate) totals: Totals,
-    pub(crate) causes: Causes,
-    pub(crate) opened: Opened,
-    pub(crate) open_for: Duration,
-    pub(crate) last_failure: Option<(Instant, f64)>,
+    pub(crate) successes: u64,
+    history: Option<Box<History>>,
     pub(crate) generation: u32,
-    /// Openings since the last full close.
-    pub(crate) openings: u32,
     holders: u32,
     /// Where the even spread of a share stands, as a fraction of 2^32.
     spread: u32,
@@ -118,13 +136,9 @@ impl Machine {
             phase: Phase::Closed,
             since: Instant::ZERO,
             tracker: Tracker::new(&config.trip),
-            totals: Totals::default(),
-            causes: Causes::default(),
-            opened: Opened::default(),
-            open_for: Duration::ZERO,
-            last_failure: None,
+            successes: 0,
+            history: None,
             generation: 0,
-            openings: 0,
             holders: 0,
             spread: (seed >> 32) as u32,
             seed,
@@ -145,7 +159,7 @@ impl Machine {
         match self.decide(now) {
             Ok(probe) => Ok(self.permit(probe)),
             Err((reason, retry_at)) => {
-                self.totals.rejected = self.totals.rejected.saturating_add(1);
+                self.fold_rejected(1);
                 if self.mode == Mode::DryRun {
                     return Ok(self.permit(0));
                 }
@@ -194,8 +208,7 @@ impl Machine {
             self.lapse(now);
         }
         if permit.generation != self.generation || self.holders > 0 {
-            self.totals.late = self.totals.late.saturating_add(1);
-            return;
+            return self.count_late();
         }
         if matches!(self.phase, Phase::Open { .. }) || (!self.is_closed() && !permit.is_probe()) {
             return;
@@ -203,13 +216,13 @@ impl Machine {
         if let Phase::HalfOpen(trial) = &mut self.phase
             && !trial.take(permit.probe, now)
         {
-            self.totals.late = self.totals.late.saturating_add(1);
-            return;
+            return self.count_late();
         }
         let failed = settled.outcome == Outcome::Failure;
         if failed {
-            self.last_failure = Some((now, settled.wall_ms));
-            self.causes.note(settled.cause, now);
+            let history = self.history_mut();
+            history.last_failure = Some((now, settled.wall_ms));
+            history.causes.note(settled.cause, now);
         }
         if let Some(open_for) = settled.open_for {
             self.note_failure_outside(failed);
@@ -256,7 +269,7 @@ impl Machine {
     /// Adds `successes` calls that were let through as long as the gate allowed it and
     /// succeeded, none of them slow, since the last event; in the slice that was under way.
     pub fn fold(&mut self, successes: u32) {
-        self.totals.successes = self.totals.successes.saturating_add(u64::from(successes));
+        self.successes = self.successes.saturating_add(u64::from(successes));
         if self.mode != Mode::Disabled && self.is_closed() {
             self.tracker.successes(successes);
         }
@@ -273,13 +286,18 @@ impl Machine {
 
     /// Adds calls that were refused without asking.
     pub fn fold_rejected(&mut self, count: u32) {
-        self.totals.rejected = self.totals.rejected.saturating_add(u64::from(count));
+        if count > 0 {
+            let rejected = &mut self.history_mut().totals.rejected;
+            *rejected = rejected.saturating_add(u64::from(count));
+        }
     }
 
     /// Closes the breaker and forgets what it has counted; isolation stays.
     pub fn reset(&mut self, now: Instant) {
         let now = self.line.read(now);
-        self.last_failure = None;
+        if let Some(history) = &mut self.history {
+            history.last_failure = None;
+        }
         self.close(now);
     }
 
@@ -292,7 +310,7 @@ impl Machine {
         {
             *streak = *threshold;
         }
-        self.last_failure = Some((now, wall_ms));
+        self.history_mut().last_failure = Some((now, wall_ms));
         self.open(now, Cause::Forced, None);
     }
 
@@ -411,14 +429,34 @@ impl Machine {
         RawPermit { generation: self.generation, probe }
     }
 
+    pub(crate) fn history(&self) -> &History {
+        static NONE: History = History::NONE;
+        self.history.as_deref().unwrap_or(&NONE)
+    }
+
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        self.history.get_or_insert_with(|| Box::new(History::NONE))
+    }
+
     fn count(&mut self, settled: Settled) {
-        let total = match settled.outcome {
-            Outcome::Success => &mut self.totals.successes,
-            Outcome::Failure => &mut self.totals.failures,
-            Outcome::Neutral => &mut self.totals.neutral,
-        };
-        *total = total.saturating_add(1);
-        self.totals.slow = self.totals.slow.saturating_add(u64::from(settled.slow));
+        if settled.outcome == Outcome::Success {
+            self.successes = self.successes.saturating_add(1);
+            if !settled.slow {
+                return;
+            }
+        }
+        let totals = &mut self.history_mut().totals;
+        match settled.outcome {
+            Outcome::Success => {}
+            Outcome::Failure => totals.failures = totals.failures.saturating_add(1),
+            Outcome::Neutral => totals.neutral = totals.neutral.saturating_add(1),
+        }
+        totals.slow = totals.slow.saturating_add(u64::from(settled.slow));
+    }
+
+    fn count_late(&mut self) {
+        let late = &mut self.history_mut().totals.late;
+        *late = late.saturating_add(1);
     }
 
     fn judge(&mut self, now: Instant) {
@@ -438,27 +476,32 @@ impl Machine {
         if self.is_closed() {
             self.tracker.advance(&self.config.trip, now);
         }
-        self.openings = self.openings.saturating_add(1);
-        self.opened = Opened { cause, counts: self.tracker.counts() };
-        self.open_for = open_for.unwrap_or_else(|| self.next_open_for());
+        let counts = self.tracker.counts();
+        let openings = self.history().openings.saturating_add(1);
+        let open_for = open_for.unwrap_or_else(|| self.next_open_for(openings));
+        let history = self.history_mut();
+        history.opened = Opened { cause, counts };
+        history.openings = openings;
+        history.open_for = open_for;
         // Open for longer than the duration, not as long: `resetTimeMs` has always meant that.
-        let until = now.after(self.open_for).after(Duration::from_nanos(1));
+        let until = now.after(open_for).after(Duration::from_nanos(1));
         self.enter(Phase::Open { until }, now);
     }
 
-    fn next_open_for(&self) -> Duration {
+    fn next_open_for(&self, openings: u32) -> Duration {
         match &self.config.open_for {
             OpenFor::Fixed(duration) => *duration,
             OpenFor::Backoff(backoff) => {
-                let previous = if self.openings > 1 { self.open_for } else { Duration::ZERO };
-                let mut rng = Rng::new(self.seed.wrapping_add(u64::from(self.openings)));
-                backoff.wait(self.openings, previous, &mut rng)
+                let last = self.history().open_for;
+                let previous = if openings > 1 { last } else { Duration::ZERO };
+                let mut rng = Rng::new(self.seed.wrapping_add(u64::from(openings)));
+                backoff.wait(openings, previous, &mut rng)
             }
         }
     }
 
     fn enter_half_open(&mut self, now: Instant) {
-        let lease = self.config.half_open.lease.unwrap_or(self.open_for);
+        let lease = self.config.half_open.lease.unwrap_or(self.history().open_for);
         let lease = lease.max(Duration::from_millis(1));
         self.enter(Phase::HalfOpen(Box::new(Trial::new(lease))), now);
     }
@@ -502,8 +545,10 @@ impl Machine {
 
     fn close(&mut self, now: Instant) {
         self.tracker.clear();
-        self.causes.clear();
-        self.openings = 0;
+        if let Some(history) = &mut self.history {
+            history.causes.clear();
+            history.openings = 0;
+        }
         self.enter(Phase::Closed, now);
     }
 

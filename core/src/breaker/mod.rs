@@ -60,6 +60,8 @@ mod explain;
 mod guard;
 mod machine;
 #[cfg(feature = "std")]
+mod members;
+#[cfg(feature = "std")]
 mod named;
 mod options;
 mod permit;

@@ -53,7 +53,7 @@ impl Named {
             }
             return Ok((breaker, origin.saturating_sub(entry.origin)));
         }
-        let breaker = Arc::new(CircuitBreaker::new(config, seed)?);
+        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed)?);
         self.0.retain(|entry| entry.breaker.strong_count() > 0);
         let place = self.0.partition_point(|entry| entry.name.as_ref() < name);
         let entry = Entry { name: name.into(), breaker: Arc::downgrade(&breaker), origin };

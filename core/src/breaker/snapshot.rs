@@ -65,16 +65,17 @@ impl Machine {
             Phase::Recovering(step) => (3, Duration::ZERO, u32::from(step.index)),
         };
         let (rule, memory) = self.tracker.to_numbers(now);
+        let history = self.history();
         Snapshot {
             version: SNAPSHOT_VERSION,
             state,
             since_ms: millis(now.since(self.since)),
             left_ms: millis(left),
-            open_for_ms: millis(self.open_for),
-            openings: self.openings,
+            open_for_ms: millis(history.open_for),
+            openings: history.openings,
             step,
-            last_failure_ms: self.last_failure.map_or(-1.0, |(at, _)| millis(now.since(at))),
-            last_failure_wall_ms: self.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
+            last_failure_ms: history.last_failure.map_or(-1.0, |(at, _)| millis(now.since(at))),
+            last_failure_wall_ms: history.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
             rule,
             memory,
         }
@@ -105,11 +106,12 @@ impl Machine {
         };
         self.enter(phase, now);
         self.since = before(now, snapshot.since_ms);
-        self.open_for = duration_from_millis(snapshot.open_for_ms);
-        self.openings = snapshot.openings;
-        self.last_failure = (snapshot.last_failure_ms >= 0.0)
+        let history = self.history_mut();
+        history.open_for = duration_from_millis(snapshot.open_for_ms);
+        history.openings = snapshot.openings;
+        history.last_failure = (snapshot.last_failure_ms >= 0.0)
             .then(|| (before(now, snapshot.last_failure_ms), snapshot.last_failure_wall_ms));
-        self.causes.clear();
+        history.causes.clear();
         self.tracker.clear();
         self.tracker.restore(snapshot.rule, &snapshot.memory, now);
         Ok(())

@@ -41,7 +41,7 @@ impl Breakers {
     /// The [`Problem`] of its options.
     pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Problem> {
         let config = self.config(options)?;
-        let breaker = Arc::new(CircuitBreaker::new(config, seed)?);
+        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed)?);
         Ok(self.insert(breaker, 0))
     }
 

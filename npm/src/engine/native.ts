@@ -1,23 +1,38 @@
-import { createRequire } from 'node:module'
 import type { Engine } from './types.js'
 
-/** The addon built for this platform; throws what the loader threw where there is none. */
-export function loadNative(): Engine {
-  const require = createRequire(import.meta.url)
-  const name = platformName()
-  let addon: Omit<Engine, 'kind'>
-  try {
-    addon = require(`seawall-${name}`)
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'MODULE_NOT_FOUND') throw error
-    addon = require(`../../platforms/${name}/seawall.node`)
+/**
+ * The addon built for this platform.
+ *
+ * @throws what the loader threw where there is none, and an error where this runtime copies the
+ * memory the addon shares, so that its cells could not work.
+ */
+export function loadNative(require: NodeJS.Require): Engine {
+  let failure: unknown
+  for (const name of platformNames()) {
+    try {
+      const addon = loadAddon(require, name)
+      if (!addon.sharesMemory()) throw new Error('this runtime copies the memory of addons')
+      return Object.assign({ kind: 'native' as const }, addon)
+    } catch (error) {
+      failure ??= error
+    }
   }
-  return Object.assign({ kind: 'native' as const }, addon)
+  throw failure
 }
 
-function platformName(): string {
-  const { platform, arch } = process
-  if (platform !== 'linux') return `${platform}-${arch}`
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
-  return `${platform}-${arch}-${report.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`
+type Addon = Omit<Engine, 'kind'> & { sharesMemory(): boolean }
+
+function loadAddon(require: NodeJS.Require, name: string): Addon {
+  try {
+    return require(`seawall-${name}`)
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'MODULE_NOT_FOUND') throw error
+    return require(`../../platforms/${name}/seawall.node`)
+  }
+}
+
+/** On Linux the loader itself finds out which C library there is. */
+function platformNames(): string[] {
+  const name = `${process.platform}-${process.arch}`
+  return process.platform === 'linux' ? [`${name}-gnu`, `${name}-musl`] : [name]
 }

@@ -1,7 +1,13 @@
 /** Jobs that repeat for ever (`core/src/periodic`). */
 export interface PeriodicEngine {
   /** A handle, or -1 after a refusal. */
-  periodicNew(options: object, nowMs: number, seed: number): number
+  periodicNew(
+    periodMs: number,
+    offsetMs: number | undefined,
+    jitter: number | undefined,
+    nowMs: number,
+    seed: number,
+  ): number
   /** When the next run is due, or -1 while one is under way. */
   periodicDue(handle: number): number
   /** Whether a run begins now. */

@@ -1,7 +1,7 @@
 /** Repeating calls (`core/src/retry`). */
 export interface RetryEngine {
   /** A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1. */
-  retryNew(options: object, backoff: number, seed: number): number
+  retryNew(options: Float64Array, backoff: number, seed: number): number
   /** The reason (below 0; `Reason` in the core) why nothing follows try `attempt`, or 0. */
   retryOver(handle: number, attempt: number, elapsedMs: number): number
   /**

@@ -1,0 +1,117 @@
+//! HTTP clients: undici, axios, and `fetch` where a runtime gives nothing but a message.
+
+use super::facts::Facts;
+use super::table::{self, ABANDONED, ANSWERED, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
+use super::text::contains;
+use super::verdict::Verdict;
+
+/// What follows `UND_ERR_`.
+const UNDICI: &[Words] = &[
+    (UNSENT, "CONNECT_TIMEOUT BPL_MISSING_UPSTREAM"),
+    (LOST, "HEADERS_TIMEOUT BODY_TIMEOUT SOCKET INFO SECURE_PROXY_CONNECTION PRX_TLS"),
+    (ABANDONED, "ABORTED ABORT RES_CONTENT_LENGTH_MISMATCH RES_EXCEEDED_MAX_SIZE"),
+    (ANSWERED, "HEADERS_OVERFLOW"),
+    (
+        REFUSED,
+        "CLOSED DESTROYED INVALID_ARG INVALID_RETURN_VALUE NOT_SUPPORTED \
+         REQ_CONTENT_LENGTH_MISMATCH MAX_ORIGINS_REACHED",
+    ),
+];
+
+/// Codes that begin with `UND_ERR_`; those of a status (`UND_ERR_RESPONSE`) leave it to the status.
+pub(crate) fn code(word: &str) -> Option<Verdict> {
+    table::by_word(UNDICI, word.strip_prefix("UND_ERR_")?)
+}
+
+/// A message that a runtime throws from `fetch`, and what it means.
+struct Rule {
+    verdict: u8,
+    /// The message begins with this.
+    starts: &'static str,
+    /// The message holds this too.
+    holds: &'static str,
+}
+
+const fn rule(verdict: u8, starts: &'static str, holds: &'static str) -> Rule {
+    Rule { verdict, starts, holds }
+}
+
+/// The wrapper of Node and Deno, for any failure: bad options too, so a cause goes before it. Where
+/// the cause was lost on the way (JSON, another process), the network is the likeliest.
+const WRAPPER: &str = "fetch failed";
+
+/// Of the rules that fit, the first holds.
+const MESSAGES: &[Rule] = &[
+    // Node: the body of an answer broke off.
+    rule(LOST, "terminated", ""),
+    // Deno: connecting, which covers names, TCP and TLS. Certificates do not mend themselves.
+    rule(UNREACHABLE, "error sending request", "invalid peer certificate"),
+    rule(UNSENT, "error sending request", "(Connect)"),
+    rule(LOST, "error sending request", ""),
+    // Deno: the system's words for a connection that broke under a request.
+    rule(LOST, "Connection reset by peer", "(os error"),
+    rule(LOST, "Broken pipe", "(os error"),
+    rule(LOST, "Connection timed out", "(os error"),
+    rule(UNSENT, "Connection refused", "(os error"),
+    // Deno: the body of an answer broke off.
+    rule(LOST, "error reading a body from connection", ""),
+    rule(LOST, "request or response body error", ""),
+    // Chrome and Edge: any failure of the network, and a refusal by CORS.
+    rule(LOST, "Failed to fetch", ""),
+    // Chrome: the body of an answer broke off.
+    rule(LOST, "network error", ""),
+    // Firefox.
+    rule(LOST, "NetworkError when attempting to fetch resource", ""),
+    // Safari.
+    rule(LOST, "Load failed", ""),
+    rule(LOST, "The network connection was lost", ""),
+    rule(UNSENT, "The Internet connection appears to be offline", ""),
+    rule(UNSENT, "Could not connect to the server", ""),
+    rule(UNSENT, "A server with the specified hostname could not be found", ""),
+    // Workers.
+    rule(LOST, "Network connection lost", ""),
+    // Bun.
+    rule(UNSENT, "Unable to connect", ""),
+    rule(LOST, "The socket connection was closed unexpectedly", ""),
+    // React Native, and the polyfills that follow it.
+    rule(LOST, "Network request failed", ""),
+    // Node: a request of `node:http` whose code was lost on the way.
+    rule(LOST, "socket hang up", ""),
+    // Rust's standard library: a name that was not resolved has neither kind nor number.
+    rule(UNSENT, "failed to lookup address information", ""),
+    // superagent and gRPC-web over XMLHttpRequest.
+    rule(FAILED, "Request has been terminated", ""),
+];
+
+/// The runtimes that give a message and nothing else.
+pub(crate) fn message(facts: &Facts<'_>) -> Option<Verdict> {
+    let text = facts.message;
+    if text == WRAPPER {
+        return (!facts.caused).then_some(table::verdict(LOST));
+    }
+    let found =
+        MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && contains(text, rule.holds))?;
+    Some(table::verdict(found.verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_goes_before_the_wrapper() {
+        let alone = Facts { message: "fetch failed", ..Facts::default() };
+        assert!(message(&alone).unwrap().transient);
+        assert_eq!(message(&Facts { caused: true, ..alone }), None);
+    }
+
+    #[test]
+    fn deno_tells_connecting_from_talking() {
+        let said = |text| message(&Facts { message: text, ..Facts::default() }).unwrap();
+        let connect = "error sending request for url (http://a/): client error (Connect): x";
+        assert_eq!(said(connect), table::verdict(UNSENT));
+        assert_eq!(said("error sending request for url (http://a/)"), table::verdict(LOST));
+        let tls = "error sending request for url (https://a/): client error (Connect): invalid peer certificate: UnknownIssuer";
+        assert!(!said(tls).transient);
+    }
+}

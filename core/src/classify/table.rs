@@ -1,0 +1,95 @@
+//! How the tables of this module are written: words or numbers by what they mean.
+//!
+//! A group is one byte of verdict and a list of words in one string, which takes a third of the
+//! room of a slice of `&str` in WASM. A search is linear; it runs on failures only.
+
+use super::verdict::{Processed, Scope, Verdict};
+
+/// Words of one meaning, separated by single spaces.
+pub(crate) type Words = (u8, &'static str);
+/// Numbers of one meaning.
+pub(crate) type Numbers = (u8, &'static [i32]);
+
+const fn bits(transient: bool, processed: Processed, scope: Scope, throttled: bool) -> u8 {
+    Verdict { transient, processed, scope, throttled, retry_after: None }.to_bits() as u8
+}
+
+/// It never reached the other side: try again on a new connection.
+pub(crate) const UNSENT: u8 = bits(true, Processed::No, Scope::Connection, false);
+/// The connection broke while an answer was due.
+pub(crate) const LOST: u8 = bits(true, Processed::Maybe, Scope::Connection, false);
+/// No room for another connection.
+pub(crate) const CROWDED: u8 = bits(true, Processed::No, Scope::Connection, true);
+/// This side, or its way out, cannot work at all until somebody mends it.
+pub(crate) const UNREACHABLE: u8 = bits(false, Processed::No, Scope::Connection, false);
+/// The connection is gone for good, and nobody knows what became of the request.
+pub(crate) const CUT: u8 = bits(false, Processed::Maybe, Scope::Connection, false);
+
+/// The transaction was rolled back and may succeed when repeated.
+pub(crate) const ROLLED_BACK: u8 = bits(true, Processed::No, Scope::Transaction, false);
+/// Whether the transaction was committed is not known.
+pub(crate) const UNDECIDED: u8 = bits(true, Processed::Maybe, Scope::Transaction, false);
+/// As [`ROLLED_BACK`], for want of memory or disk.
+pub(crate) const EXHAUSTED: u8 = bits(true, Processed::No, Scope::Transaction, true);
+/// Refused, with the transaction around it.
+pub(crate) const REFUSED_TRANSACTION: u8 = bits(false, Processed::No, Scope::Transaction, false);
+
+/// The statement alone was rolled back and may succeed when repeated.
+pub(crate) const STATEMENT: u8 = bits(true, Processed::No, Scope::Statement, false);
+/// As [`STATEMENT`], but it may have been carried out.
+pub(crate) const STATEMENT_MAYBE: u8 = bits(true, Processed::Maybe, Scope::Statement, false);
+/// As [`STATEMENT`], for want of memory.
+pub(crate) const STATEMENT_BUSY: u8 = bits(true, Processed::No, Scope::Statement, true);
+/// Refused; the transaction around it lives.
+pub(crate) const REFUSED_STATEMENT: u8 = bits(false, Processed::No, Scope::Statement, false);
+
+/// The request was turned away and may be repeated as it is.
+pub(crate) const TURNED_AWAY: u8 = bits(true, Processed::No, Scope::Request, false);
+/// The request was turned away because there are too many.
+pub(crate) const THROTTLED: u8 = bits(true, Processed::No, Scope::Request, true);
+/// The request failed over there, in a way that may pass.
+pub(crate) const FAILED: u8 = bits(true, Processed::Maybe, Scope::Request, false);
+/// As [`FAILED`], because there is too much to do.
+pub(crate) const FAILED_BUSY: u8 = bits(true, Processed::Maybe, Scope::Request, true);
+/// The request was answered: no.
+pub(crate) const ANSWERED: u8 = bits(false, Processed::Yes, Scope::Request, false);
+/// The request was not made, and making it again will not help.
+pub(crate) const REFUSED: u8 = bits(false, Processed::No, Scope::Request, false);
+/// The request was given up, or failed for good, with an unknown effect.
+pub(crate) const ABANDONED: u8 = bits(false, Processed::Maybe, Scope::Request, false);
+
+/// The verdict written as `bits`.
+pub(crate) const fn verdict(bits: u8) -> Verdict {
+    Verdict::from_bits(bits as u32, None)
+}
+
+/// Whether `list`, words separated by single spaces, holds `word`.
+pub(crate) fn holds(list: &str, word: &str) -> bool {
+    let word = word.as_bytes();
+    list.as_bytes().split(|byte| *byte == b' ').any(|entry| entry == word)
+}
+
+/// The meaning of `word`, if a group holds it.
+pub(crate) fn by_word(groups: &[Words], word: &str) -> Option<Verdict> {
+    let group = groups.iter().find(|group| holds(group.1, word))?;
+    Some(verdict(group.0))
+}
+
+/// The meaning of `number`, if a group holds it.
+pub(crate) fn by_number(groups: &[Numbers], number: i32) -> Option<Verdict> {
+    let group = groups.iter().find(|group| group.1.contains(&number))?;
+    Some(verdict(group.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_whole() {
+        assert!(holds("A BC", "BC"));
+        assert!(!holds("A BC", "B"));
+        assert!(!holds("A BC", ""));
+        assert!(!holds("A BC", "A BC"));
+    }
+}

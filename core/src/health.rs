@@ -1,0 +1,209 @@
+//! How well something answers: a grade for one latency, a summary of many.
+//!
+//! **Why.** "It answers" is too little to know of a dependency. One that needs
+//! half a second for a ping is about to fail the calls behind it, and an
+//! average hides the slow tail that users meet.
+//!
+//! ```
+//! use core::time::Duration;
+//! use seawall::health::{CheckConfig, Grade, Summary};
+//!
+//! let check = CheckConfig::default();
+//! assert_eq!(check.grade(Duration::from_millis(99)), Grade::Healthy);
+//! assert_eq!(check.grade(Duration::from_millis(100)), Grade::Degraded);
+//! assert_eq!(check.grade(Duration::from_millis(500)), Grade::Unhealthy);
+//!
+//! let summary = Summary::of(&[4.0, 1.0, 250.0], 100.0).ok_or("no queries")?;
+//! assert_eq!((summary.min, summary.p95, summary.slow), (1.0, 250.0, 1));
+//! assert!(summary.advice(100.0).many_slow, "one of three is more than a tenth");
+//! # Ok::<(), &str>(())
+//! ```
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::fields::millis;
+use crate::options::{Problem, Rule};
+
+/// How well a dependency answered. The worst of several is their maximum.
+///
+/// The discriminants cross to JavaScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Grade {
+    /// In good time.
+    Healthy = 0,
+    /// Late.
+    Degraded = 1,
+    /// Too late, or not at all.
+    Unhealthy = 2,
+}
+
+/// What a health check expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckConfig {
+    /// How long the check may take before it has failed. Default 5 s.
+    pub timeout: Duration,
+    /// The latency from which an answer is [`Grade::Degraded`]. Default 100 ms;
+    /// with zero no answer is healthy.
+    pub degraded: Duration,
+    /// The latency from which an answer is [`Grade::Unhealthy`]. Default
+    /// 500 ms; equal to `degraded`, no answer is degraded.
+    pub unhealthy: Duration,
+    /// From one check to the next, where checks repeat. Default 30 s.
+    pub interval: Duration,
+}
+
+impl Default for CheckConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            degraded: Duration::from_millis(100),
+            unhealthy: Duration::from_millis(500),
+            interval: Duration::from_secs(30),
+        }
+    }
+}
+
+impl CheckConfig {
+    /// The grade of an answer that took `latency`. A latency on a limit is
+    /// already past it.
+    #[must_use]
+    pub fn grade(&self, latency: Duration) -> Grade {
+        if latency < self.degraded {
+            Grade::Healthy
+        } else if latency < self.unhealthy {
+            Grade::Degraded
+        } else {
+            Grade::Unhealthy
+        }
+    }
+}
+
+/// A health check in plain values; what is left out has the default of [`CheckConfig`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
+pub struct CheckOptions {
+    /// [`CheckConfig::timeout`] in ms; above 0, infinity is no limit.
+    pub timeout_ms: Option<f64>,
+    /// [`CheckConfig::degraded`] in ms; at least 0, infinity is never.
+    pub degraded_ms: Option<f64>,
+    /// [`CheckConfig::unhealthy`] in ms; at least `degraded_ms`, infinity is never.
+    pub unhealthy_ms: Option<f64>,
+    /// [`CheckConfig::interval`] in ms; above 0, infinity is never again.
+    pub interval_ms: Option<f64>,
+}
+
+impl CheckOptions {
+    /// The check they describe.
+    ///
+    /// # Errors
+    ///
+    /// The first option that is out of range.
+    pub fn into_config(self) -> Result<CheckConfig, Problem> {
+        let default = CheckConfig::default();
+        let timeout = above_zero("timeoutMs", self.timeout_ms)?.unwrap_or(default.timeout);
+        let interval = above_zero("intervalMs", self.interval_ms)?.unwrap_or(default.interval);
+        let degraded = millis("degradedMs", self.degraded_ms)?.unwrap_or(default.degraded);
+        let unhealthy = millis("unhealthyMs", self.unhealthy_ms)?.unwrap_or(default.unhealthy);
+        if unhealthy < degraded {
+            return Err(Problem::between("unhealthyMs", Rule::NotBelow, "degradedMs"));
+        }
+        Ok(CheckConfig { timeout, degraded, unhealthy, interval })
+    }
+}
+
+/// Milliseconds above 0.
+fn above_zero(field: &'static str, value: Option<f64>) -> Result<Option<Duration>, Problem> {
+    match millis(field, value) {
+        Ok(Some(Duration::ZERO)) | Err(_) => Err(Problem::limit(field, Rule::Above, 0.0)),
+        other => other,
+    }
+}
+
+/// What many durations have in common, in the unit they were given in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// How many there are.
+    pub count: usize,
+    /// Their arithmetic mean.
+    pub mean: f64,
+    /// The shortest.
+    pub min: f64,
+    /// The longest.
+    pub max: f64,
+    /// The shortest that at least 95 % do not exceed.
+    pub p95: f64,
+    /// The shortest that at least 99 % do not exceed.
+    pub p99: f64,
+    /// How many are longer than the limit given.
+    pub slow: usize,
+}
+
+impl Summary {
+    /// The summary of `durations`, of which those above `slow_above` count as
+    /// slow; `None` for an empty list. A NaN makes the mean NaN.
+    #[must_use]
+    pub fn of(durations: &[f64], slow_above: f64) -> Option<Self> {
+        let mut sorted = Vec::from(durations);
+        sorted.sort_unstable_by(f64::total_cmp);
+        Some(Self {
+            count: durations.len(),
+            mean: durations.iter().sum::<f64>() / durations.len() as f64,
+            min: *sorted.first()?,
+            max: *sorted.last()?,
+            p95: nearest_rank(&sorted, 95)?,
+            p99: nearest_rank(&sorted, 99)?,
+            slow: durations.iter().filter(|duration| **duration > slow_above).count(),
+        })
+    }
+
+    /// What to look into, given the limit above which a duration is slow.
+    #[must_use]
+    pub fn advice(&self, slow_above: f64) -> Advice {
+        Advice {
+            many_slow: self.slow.saturating_mul(10) > self.count,
+            near_limit: self.mean > slow_above / 2.0,
+        }
+    }
+}
+
+/// What a [`Summary`] suggests to look into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// More than a tenth is slow.
+    pub many_slow: bool,
+    /// The mean is more than half of what counts as slow.
+    pub near_limit: bool,
+}
+
+/// The smallest entry of `sorted` that at least `percent` % of the entries do
+/// not exceed, `None` for an empty list: the nearest-rank definition, of which
+/// every result is one of the values measured.
+#[must_use]
+pub fn nearest_rank(sorted: &[f64], percent: u8) -> Option<f64> {
+    let rank = sorted.len().saturating_mul(usize::from(percent)).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).or_else(|| sorted.last()).copied()
+}
+
+/// Whether more than 80 % of a pool's connections are in use; never for an empty pool.
+#[must_use]
+pub fn is_busy(active: f64, total: f64) -> bool {
+    total > 0.0 && active / total > 0.8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_lies_within_the_list_for_every_percentage() {
+        let sorted = [1.0, 2.0, 3.0];
+        assert_eq!(nearest_rank(&sorted, 0), Some(1.0));
+        assert_eq!(nearest_rank(&sorted, 34), Some(2.0));
+        assert_eq!(nearest_rank(&sorted, 100), Some(3.0));
+        assert_eq!(nearest_rank(&sorted, 255), Some(3.0));
+        assert_eq!(nearest_rank(&[], 50), None);
+    }
+}

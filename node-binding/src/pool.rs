@@ -1,0 +1,33 @@
+//! Sizes of connection pools: see `core/src/pool.rs`.
+
+use napi::bindgen_prelude::Float64Array;
+use napi_derive::napi;
+use seawall::pool::PoolOptions;
+
+use crate::millis::some;
+use crate::options::refused;
+
+/// Size, usable connections, processes, 1 if it fits; empty after a refusal. NaN is the default.
+#[napi]
+pub fn pool_size(
+    server_max: f64,
+    instances: f64,
+    processes: f64,
+    reserve: f64,
+    held: f64,
+) -> Float64Array {
+    let options = PoolOptions {
+        server_max: some(server_max),
+        instances: some(instances),
+        processes: some(processes),
+        reserve: some(reserve),
+        held: some(held),
+    };
+    Float64Array::new(match options.into_sizing().and_then(|sizing| sizing.size()) {
+        Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()],
+        Err(problem) => {
+            refused(problem);
+            Vec::new()
+        }
+    })
+}

@@ -1,0 +1,66 @@
+//! Grades and summaries: see `core/src/health.rs`.
+
+use seawall::health::{CheckConfig, CheckOptions, Summary, is_busy};
+use seawall::options::Problem;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::millis::{duration, millis, some};
+use crate::options::refused;
+
+fn config(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> Result<CheckConfig, Problem> {
+    let options = CheckOptions {
+        timeout_ms: some(timeout_ms),
+        degraded_ms: some(degraded_ms),
+        unhealthy_ms: some(unhealthy_ms),
+        interval_ms: None,
+    };
+    options.into_config()
+}
+
+/// The time limit of a check in ms, or -1 after a refusal. NaN is the default.
+#[wasm_bindgen(js_name = healthTimeout)]
+pub fn health_timeout(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
+    config(timeout_ms, degraded_ms, unhealthy_ms)
+        .map_or_else(refused, |config| millis(config.timeout))
+}
+
+/// From one check to the next in ms, or -1 after a refusal. NaN is the default.
+#[wasm_bindgen(js_name = healthInterval)]
+pub fn health_interval(interval_ms: f64) -> f64 {
+    CheckOptions { interval_ms: some(interval_ms), ..CheckOptions::default() }
+        .into_config()
+        .map_or_else(refused, |config| millis(config.interval))
+}
+
+/// The grade of a latency, or -1 after a refusal. NaN is the default.
+#[wasm_bindgen(js_name = healthGrade)]
+pub fn health_grade(latency_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
+    config(f64::NAN, degraded_ms, unhealthy_ms)
+        .map_or_else(refused, |config| f64::from(config.grade(duration(latency_ms)) as u8))
+}
+
+/// Count, mean, min, max, p95, p99, slow, many slow, near the limit; empty for no durations.
+#[wasm_bindgen(js_name = healthSummary)]
+pub fn health_summary(durations: &[f64], slow_above: f64) -> Vec<f64> {
+    let numbers = Summary::of(durations, slow_above).map(|summary| {
+        let advice = summary.advice(slow_above);
+        vec![
+            summary.count as f64,
+            summary.mean,
+            summary.min,
+            summary.max,
+            summary.p95,
+            summary.p99,
+            summary.slow as f64,
+            f64::from(advice.many_slow),
+            f64::from(advice.near_limit),
+        ]
+    });
+    numbers.unwrap_or_default()
+}
+
+/// Whether nearly all connections are in use.
+#[wasm_bindgen(js_name = healthBusy)]
+pub fn health_busy(active: f64, total: f64) -> bool {
+    is_busy(active, total)
+}

@@ -1,0 +1,32 @@
+//! Sizes of connection pools: see `core/src/pool.rs`.
+
+use seawall::pool::PoolOptions;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::millis::some;
+use crate::options::refused;
+
+/// Size, usable connections, processes, 1 if it fits; empty after a refusal. NaN is the default.
+#[wasm_bindgen(js_name = poolSize)]
+pub fn pool_size(
+    server_max: f64,
+    instances: f64,
+    processes: f64,
+    reserve: f64,
+    held: f64,
+) -> Vec<f64> {
+    let options = PoolOptions {
+        server_max: some(server_max),
+        instances: some(instances),
+        processes: some(processes),
+        reserve: some(reserve),
+        held: some(held),
+    };
+    match options.into_sizing().and_then(|sizing| sizing.size()) {
+        Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()],
+        Err(problem) => {
+            refused(problem);
+            Vec::new()
+        }
+    }
+}
