@@ -152,7 +152,7 @@ impl Machine {
     /// # Errors
     /// The [`Rejection`], in any mode but [`Mode::Enforce`] never.
     pub fn acquire(&mut self, now: Instant) -> Result<RawPermit, Rejection> {
-        let now = self.line.read(now);
+        let (raw, now) = (now, self.line.read(now));
         if self.mode == Mode::Disabled {
             return Ok(self.permit(0));
         }
@@ -163,7 +163,7 @@ impl Machine {
                 if self.mode == Mode::DryRun {
                     return Ok(self.permit(0));
                 }
-                let retry_after = retry_at.map(|at| at.since(now));
+                let retry_after = retry_at.map(|at| self.line.raw(at).since(raw));
                 Err(Rejection { reason, retry_after, generation: self.generation })
             }
         }
