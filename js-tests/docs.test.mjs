@@ -118,7 +118,7 @@ for (const { from, line, file, code, noRun } of examples) {
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
       cwd: relative(process.cwd(), folder) || '.',
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     })
     assert.equal(status, 0, `${signal ?? ''}${stdout}${stderr}\nin:\n${code}`)
   })

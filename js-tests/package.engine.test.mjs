@@ -15,7 +15,7 @@ function inChild(script, { flags = [], env = {} } = {}) {
       cwd: import.meta.dirname,
       encoding: 'utf8',
       env: { ...process.env, ...env },
-      timeout: 20_000,
+      timeout: 60_000,
     },
   )
   return { status, stdout: stdout.trim(), stderr: stderr.trim() }

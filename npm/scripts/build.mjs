@@ -93,13 +93,7 @@ function wasm() {
 // than all they do, and every import of the package would pay for it.
 async function ts() {
   step('TypeScript (tsc for types, esbuild for code)')
-  // What a removed source left behind would still be packed; the WASM build's two files stay.
-  for (const name of ['engine/wasm-glue.js', 'engine/wasm-bytes.js', 'engine.wasm']) keep(name)
-  rmSync(dist, { recursive: true, force: true })
-  for (const [name, bytes] of kept) {
-    mkdirSync(join(dist, name, '..'), { recursive: true })
-    writeFileSync(join(dist, name), bytes)
-  }
+  clean()
   must(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
   const { build } = await import('esbuild')
   const src = join(root, 'npm/src')
@@ -117,7 +111,7 @@ async function ts() {
     platform: 'neutral',
     target: 'es2023',
     chunkNames: 'engine/[name]-[hash]',
-    external: ['node:*', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
+    external: ['node:*', 'kysely', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
     logLevel: 'warning',
   })
   for (const name of ['deno.js', 'workerd.js']) {
@@ -126,9 +120,15 @@ async function ts() {
   cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
 }
 
-const kept = new Map()
-function keep(name) {
-  if (existsSync(join(dist, name))) kept.set(name, readFileSync(join(dist, name)))
+/** Empties `dist` but for what the WASM build put there: files of sources that are gone would be packed. */
+function clean() {
+  const kept = ['engine.wasm', 'engine/wasm-glue.js', 'engine/wasm-bytes.js']
+    .map(name => join(dist, name))
+    .filter(existsSync)
+    .map(path => [path, readFileSync(path)])
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(join(dist, 'engine'), { recursive: true })
+  for (const [path, bytes] of kept) writeFileSync(path, bytes)
 }
 
 const parts = { native, wasm, ts }

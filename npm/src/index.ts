@@ -18,7 +18,15 @@ export {
   requestSchedule,
   type SpreadBackoff,
 } from './backoff.js'
-export { CircuitBreaker } from './breaker.js'
+export {
+  type BreakerEvents,
+  type BreakerPermit,
+  CircuitBreaker,
+  type CircuitBreakerState,
+  type ExecuteOptions,
+} from './breaker.js'
+export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
+export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -40,8 +48,17 @@ export {
   type RepeatOptions,
   type Verdict,
 } from './classify.js'
+export type { Clock } from './clock.js'
 export { engine } from './engine/index.js'
+export {
+  CircuitBreakerError,
+  DatabaseError,
+  OptionError,
+  type RejectionReason,
+  SeawallError,
+} from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'

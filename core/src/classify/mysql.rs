@@ -113,7 +113,7 @@ pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 /// What mysql2 says without a code, by the beginning of the message.
-const MESSAGES: &[(u8, &str)] = &[
+const MESSAGES: &[Words] = &[
     // mysql2: the connection had broken when the command was queued.
     (UNSENT, "Can't add new command when connection is in closed state"),
     (UNSENT, "Can't write in closed state"),
@@ -125,8 +125,7 @@ const MESSAGES: &[(u8, &str)] = &[
 
 /// The verdict on a message of mysql2, which gives no code for these.
 pub(crate) fn message(text: &str) -> Option<Verdict> {
-    let found = MESSAGES.iter().find(|(_, starts)| text.starts_with(starts))?;
-    Some(table::verdict(found.0))
+    table::by_start(MESSAGES, text)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) fn code(state: &str, facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 /// What `pg` and its pool say without a code, by the beginning of the message.
-const MESSAGES: &[(u8, &str)] = &[
+const MESSAGES: &[Words] = &[
     // pg: the socket closed under a query, or during the start.
     (LOST, "Connection terminated unexpectedly"),
     (UNSENT, "Connection terminated due to connection timeout"),
@@ -69,8 +69,7 @@ const MESSAGES: &[(u8, &str)] = &[
 
 /// The verdict on a message of `pg` or `pg-pool`, which give no code for these.
 pub(crate) fn message(text: &str) -> Option<Verdict> {
-    let found = MESSAGES.iter().find(|(_, starts)| text.starts_with(starts))?;
-    Some(table::verdict(found.0))
+    table::by_start(MESSAGES, text)
 }
 
 #[cfg(test)]

@@ -6,4 +6,5 @@ export {
 export type { CircuitBreakerOptions, CircuitState } from '../breaker-options.js'
 export { isTransientError } from '../classify.js'
 export { CircuitBreakerError, DatabaseError } from '../errors.js'
-export { createRetryWrapper, type RetryOptions, withRetry } from '../retry.js'
+export { createRetryWrapper, withRetry } from '../retry.js'
+export type { RetryOptions } from '../retry-options.js'
