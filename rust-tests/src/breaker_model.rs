@@ -127,8 +127,11 @@ impl Model {
         let decision = self.decide(now);
         match decision {
             Ok(probe) => Ok(self.ticket(probe)),
-            Err(refusal) => {
+            Err(mut refusal) => {
                 self.totals.rejected += 1;
+                // By so much the caller's clock is behind what it has shown before.
+                let behind = Duration::from_nanos(now - self.time().1 - raw);
+                refusal.retry_after = refusal.retry_after.map(|after| after + behind);
                 if self.mode == Mode::DryRun { Ok(self.ticket(None)) } else { Err(refusal) }
             }
         }

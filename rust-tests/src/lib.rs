@@ -4,6 +4,7 @@ pub mod breaker_model;
 pub mod breaker_world;
 #[cfg(not(loom))]
 pub mod js_caller;
+pub mod vectors;
 
 /// `cases` random cases, or as many times more as `SEAWALL_TEST_EFFORT` says.
 #[must_use]

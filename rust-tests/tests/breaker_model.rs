@@ -94,6 +94,8 @@ impl Pair {
         let model = &self.model;
         prop_assert_eq!(got.since, model.since());
         prop_assert_eq!(got.counts, model.counts());
+        let changes_in = model.changes_at().map(|at| at.saturating_sub(self.now));
+        prop_assert_eq!(got.changes_in.map(|after| after.as_nanos() as u64), changes_in);
         prop_assert_eq!(got.open_for, model.open_for());
         prop_assert_eq!(got.openings, model.openings());
         prop_assert_eq!(got.step.map(|(step, _)| usize::from(step)), model.step());

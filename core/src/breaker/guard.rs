@@ -157,7 +157,12 @@ impl Permit<'_> {
     }
 
     fn is_slow(&self, now: Instant) -> bool {
-        self.breaker.slow_limit().is_some_and(|limit| now.since(self.started) > limit)
+        // Without a front every call takes the lock anyway.
+        let limit = match &self.breaker.front {
+            Some(front) => front.slow_limit,
+            None => self.breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
+        };
+        limit != u64::MAX && now.since(self.started).as_nanos() > u128::from(limit)
     }
 
     #[inline]

@@ -157,7 +157,7 @@ impl Machine {
     /// # Errors
     /// The [`Rejection`], in any mode but [`Mode::Enforce`] never.
     pub fn acquire(&mut self, now: Instant) -> Result<RawPermit, Rejection> {
-        let now = self.line.read(now);
+        let (raw, now) = (now, self.line.read(now));
         if self.mode == Mode::Disabled {
             return Ok(self.permit(0));
         }
@@ -168,7 +168,7 @@ impl Machine {
                 if self.mode == Mode::DryRun {
                     return Ok(self.permit(0));
                 }
-                let retry_after = retry_at.map(|at| at.since(now));
+                let retry_after = retry_at.map(|at| self.line.raw(at).since(raw));
                 Err(Rejection { reason, retry_after, generation: self.generation })
             }
         }
@@ -213,9 +213,7 @@ impl Machine {
             self.lapse(now);
         }
         if permit.generation != self.generation || self.holders > 0 {
-            let late = &mut self.history_mut().totals.late;
-            *late = late.saturating_add(1);
-            return;
+            return self.count_late();
         }
         if matches!(self.phase, Phase::Open { .. }) || (!self.is_closed() && !permit.is_probe()) {
             return;
@@ -223,9 +221,7 @@ impl Machine {
         if let Phase::HalfOpen(trial) = &mut self.phase
             && !trial.take(permit.probe, now)
         {
-            let late = &mut self.history_mut().totals.late;
-            *late = late.saturating_add(1);
-            return;
+            return self.count_late();
         }
         let failed = settled.outcome == Outcome::Failure;
         if failed {
@@ -461,6 +457,11 @@ impl Machine {
             Outcome::Neutral => totals.neutral = totals.neutral.saturating_add(1),
         }
         totals.slow = totals.slow.saturating_add(u64::from(settled.slow));
+    }
+
+    fn count_late(&mut self) {
+        let late = &mut self.history_mut().totals.late;
+        *late = late.saturating_add(1);
     }
 
     fn judge(&mut self, now: Instant) {
