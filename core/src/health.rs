@@ -50,6 +50,8 @@ pub struct CheckConfig {
     /// The latency from which an answer is [`Grade::Unhealthy`]. Default
     /// 500 ms; equal to `degraded`, no answer is degraded.
     pub unhealthy: Duration,
+    /// From one check to the next, where checks repeat. Default 30 s.
+    pub interval: Duration,
 }
 
 impl Default for CheckConfig {
@@ -58,6 +60,7 @@ impl Default for CheckConfig {
             timeout: Duration::from_secs(5),
             degraded: Duration::from_millis(100),
             unhealthy: Duration::from_millis(500),
+            interval: Duration::from_secs(30),
         }
     }
 }
@@ -88,6 +91,8 @@ pub struct CheckOptions {
     pub degraded_ms: Option<f64>,
     /// [`CheckConfig::unhealthy`] in ms; at least `degraded_ms`, infinity is never.
     pub unhealthy_ms: Option<f64>,
+    /// [`CheckConfig::interval`] in ms; above 0, infinity is never again.
+    pub interval_ms: Option<f64>,
 }
 
 impl CheckOptions {
@@ -98,16 +103,22 @@ impl CheckOptions {
     /// The first option that is out of range.
     pub fn into_config(self) -> Result<CheckConfig, Problem> {
         let default = CheckConfig::default();
-        let timeout = millis("timeoutMs", self.timeout_ms)?.unwrap_or(default.timeout);
-        if timeout.is_zero() {
-            return Err(Problem::limit("timeoutMs", Rule::Above, 0.0));
-        }
+        let timeout = above_zero("timeoutMs", self.timeout_ms)?.unwrap_or(default.timeout);
+        let interval = above_zero("intervalMs", self.interval_ms)?.unwrap_or(default.interval);
         let degraded = millis("degradedMs", self.degraded_ms)?.unwrap_or(default.degraded);
         let unhealthy = millis("unhealthyMs", self.unhealthy_ms)?.unwrap_or(default.unhealthy);
         if unhealthy < degraded {
             return Err(Problem::between("unhealthyMs", Rule::NotBelow, "degradedMs"));
         }
-        Ok(CheckConfig { timeout, degraded, unhealthy })
+        Ok(CheckConfig { timeout, degraded, unhealthy, interval })
+    }
+}
+
+/// Milliseconds above 0.
+fn above_zero(field: &'static str, value: Option<f64>) -> Result<Option<Duration>, Problem> {
+    match millis(field, value) {
+        Ok(Some(Duration::ZERO)) | Err(_) => Err(Problem::limit(field, Rule::Above, 0.0)),
+        other => other,
     }
 }
 

@@ -7,6 +7,7 @@ mod breaker;
 mod causes;
 mod chaos;
 mod classify;
+mod handles;
 mod health;
 mod millis;
 mod options;

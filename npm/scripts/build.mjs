@@ -99,7 +99,7 @@ async function ts() {
   const src = join(root, 'npm/src')
   const entries = ['index', 'engine/node', 'engine/native', 'engine/wasm', 'engine/inline']
   for (const name of ['index', 'health', 'resilience', 'pool', 'shutdown']) {
-    if (existsSync(join(src, 'kysely', `${name}.ts`))) entries.push(`kysely/${name}`)
+    if (existsSync(join(src, `kysely/${name}.ts`))) entries.push(`kysely/${name}`)
   }
   await build({
     entryPoints: entries.map(name => join(src, `${name}.ts`)),

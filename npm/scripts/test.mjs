@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { findServers } from '../../js-tests/servers.mjs'
+import { findServers } from '../../js-tests/find-servers.mjs'
 import { mark } from './node-reporter.mjs'
 import { pack } from './pack.mjs'
 import { installedNode, root, targetDir } from './paths.mjs'

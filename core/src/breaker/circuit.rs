@@ -18,6 +18,7 @@ use super::members::{Member, Members};
 use super::permit::{RawPermit, Rejection, Settled};
 use super::snapshot::Snapshot;
 use crate::options::Problem;
+use crate::outcome::Outcome;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::time::Instant;
 
@@ -197,10 +198,13 @@ impl CircuitBreaker {
         self.change(|inner| inner.machine.restore(snapshot, now))
     }
 
-    /// The latest time the breaker has seen; giving a place back needs no newer one.
-    pub(super) fn latest(&self) -> Instant {
-        let inner = lock(&self.inner);
-        inner.machine.line.raw(inner.machine.line.now())
+    /// Takes back a permit whose call has no outcome. That needs no newer time than the latest
+    /// seen; taken under the same lock, it is not mistaken for a clock turned back.
+    pub(super) fn give_back(&self, permit: RawPermit) {
+        self.change(|inner| {
+            let latest = inner.machine.line.raw(inner.machine.line.now());
+            inner.machine.record(permit, Outcome::Neutral.into(), latest);
+        });
     }
 
     /// The counter of this thread, for callers without a handle.
