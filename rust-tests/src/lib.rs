@@ -11,3 +11,8 @@ pub fn cases(cases: u32) -> u32 {
     let effort = std::env::var("SEAWALL_TEST_EFFORT").ok().and_then(|effort| effort.parse().ok());
     cases.saturating_mul(effort.unwrap_or(1))
 }
+
+/// Runs the Rust blocks of the README as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
