@@ -88,17 +88,22 @@ function compile(prelude) {
   return errors
 }
 
-/** Names that an example uses and nobody declares; a misspelt one comes with a suggestion instead. */
-const open = /error TS(?:2304|18004): .*?'(\w+)'/
-
-const names = new Map()
-for (const [file, errors] of compile(() => '')) {
-  names.set(file, [...new Set(errors.map(line => open.exec(line)?.[1]).filter(Boolean))])
-}
 const entries = {
   seawall: await import('seawall'),
   'seawall/kysely': await import('seawall/kysely'),
 }
+const isExported = name => Object.values(entries).some(entry => name in entry)
+
+/** The names that an example uses and nobody declares. */
+function openNames(lines) {
+  const open = /error TS(?:2304|2552|18004): .*?'(\w+)'(?:.*Did you mean '(\w+)')?/
+  const found = lines.map(line => open.exec(line)).filter(Boolean)
+  // One that resembles an export is a misspelling, and stays an error.
+  return [...new Set(found.filter(([, , meant]) => !isExported(meant)).map(([, name]) => name))]
+}
+
+const names = new Map()
+for (const [file, lines] of compile(() => '')) names.set(file, openNames(lines))
 
 /** The import that a TSDoc example goes without, as those beside the code do. */
 function importOf(name, from) {
@@ -116,7 +121,7 @@ const errors = compile(({ file, from }) => {
   for (const name of names.get(file) ?? []) {
     const line = importOf(name, from)
     // A README without its import would mislead: left as it is, that is an error of the compiler.
-    if (line === undefined && Object.values(entries).some(entry => name in entry)) continue
+    if (line === undefined && isExported(name)) continue
     if (line === undefined) left.push(name)
     lines.push(line ?? `declare const ${name}: any`)
   }
