@@ -13,4 +13,5 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod registry;
 mod retry;

@@ -59,5 +59,6 @@ export {
 } from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'

@@ -11,4 +11,5 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod registry;
 mod retry;

@@ -131,7 +131,12 @@ impl Machine {
     ) -> Result<Self, crate::options::Problem> {
         let config = config.into();
         config.validate()?;
-        Ok(Self {
+        Ok(Self::of_valid(config, seed))
+    }
+
+    /// A breaker of options that were validated before.
+    pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
+        Self {
             line: Timeline::default(),
             phase: Phase::Closed,
             since: Instant::ZERO,
@@ -144,7 +149,7 @@ impl Machine {
             seed,
             mode: config.mode,
             config,
-        })
+        }
     }
 
     /// Whether a call may start at `now`.

@@ -7,6 +7,7 @@ import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 
 /**
@@ -16,6 +17,7 @@ import type { RetryEngine } from './contract/retry.js'
 export interface Engine
   extends OptionProblem,
     BreakerEngine,
+    RegistryEngine,
     CauseEngine,
     BackoffEngine,
     RetryEngine,
