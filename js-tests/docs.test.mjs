@@ -1,7 +1,7 @@
 // Every JavaScript and TypeScript block of the README and every example of the TSDoc comments is
 // type-checked, and run where it stands on its own. A name that an example leaves open (`db`,
 // `fetchUser`) makes it type-checked only, and so does `no_run` behind the language; both are
-// named in the test's title.
+// named in the test's title. In TSDoc, what the package exports needs no import.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -88,27 +88,53 @@ function compile(prelude) {
   return errors
 }
 
-/** Names that an example uses and nobody declares; a misspelt one comes with a suggestion instead. */
-const open = /error TS(?:2304|18004): .*?'(\w+)'/
+const entries = {
+  seawall: await import('seawall'),
+  'seawall/kysely': await import('seawall/kysely'),
+}
+const isExported = name => Object.values(entries).some(entry => name in entry)
+
+/** The names that an example uses and nobody declares. */
+function openNames(lines) {
+  const open = /error TS(?:2304|2552|18004): .*?'(\w+)'(?:.*Did you mean '(\w+)')?/
+  const found = lines.map(line => open.exec(line)).filter(Boolean)
+  // One that resembles an export is a misspelling, and stays an error.
+  return [...new Set(found.filter(([, , meant]) => !isExported(meant)).map(([, name]) => name))]
+}
 
 const names = new Map()
-for (const [file, errors] of compile(() => '')) {
-  names.set(file, [...new Set(errors.map(line => open.exec(line)?.[1]).filter(Boolean))])
+for (const [file, lines] of compile(() => '')) names.set(file, openNames(lines))
+
+/** The import that a TSDoc example goes without, as those beside the code do. */
+function importOf(name, from) {
+  if (!from.startsWith('npm/src/')) return undefined
+  const order = Object.keys(entries)
+  if (from.startsWith('npm/src/kysely/')) order.reverse()
+  const entry = order.find(entry => name in entries[entry])
+  return entry && `import { ${name} } from '${entry}'`
 }
-const exported = Object.keys(await import('seawall'))
-const errors = compile(({ file }) =>
-  (names.get(file) ?? [])
-    .filter(name => !exported.includes(name))
-    .map(name => `declare const ${name}: any`)
-    .join('\n'),
-)
+
+const unknown = new Map()
+const errors = compile(({ file, from }) => {
+  const lines = []
+  const left = []
+  for (const name of names.get(file) ?? []) {
+    const line = importOf(name, from)
+    // A README without its import would mislead: left as it is, that is an error of the compiler.
+    if (line === undefined && isExported(name)) continue
+    if (line === undefined) left.push(name)
+    lines.push(line ?? `declare const ${name}: any`)
+  }
+  unknown.set(file, left)
+  return lines.join('\n')
+})
 
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('there are examples', () => assert.ok(examples.length > 0))
 
 for (const { from, line, file, code, noRun } of examples) {
-  const left = names.get(file) ?? []
+  const left = unknown.get(file) ?? []
   const why = left.length > 0 ? `leaves open ${left.join(', ')}` : 'no_run'
   const runs = left.length === 0 && !noRun
   test(`${from}:${line} ${runs ? 'runs' : `compiles (not run: ${why})`}`, () => {

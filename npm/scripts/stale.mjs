@@ -31,7 +31,13 @@ const parts = {
     to: [join(dist, 'engine.wasm'), join(engine, 'wasm-glue.js'), join(engine, 'wasm-bytes.js')],
   },
   ts: {
-    from: ['npm/src', 'npm/tsconfig.json', 'npm/scripts/build.mjs', 'README.md', 'package-lock.json'],
+    from: [
+      'npm/src',
+      'npm/tsconfig.json',
+      'npm/scripts/build.mjs',
+      'README.md',
+      'package-lock.json',
+    ],
     to: [join(dist, 'index.js'), join(engine, 'deno.js'), join(root, 'npm/README.md')],
   },
 }
@@ -62,7 +68,10 @@ function stampOf(part) {
 function digest(sources) {
   const hash = createHash('sha256')
   for (const path of sources.flatMap(files)) {
-    hash.update(`${path}\0`).update(readFileSync(join(root, path))).update('\0')
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0')
   }
   return hash.digest('hex')
 }

@@ -48,7 +48,9 @@ export function check({ ok }) {
 
 /** The compiler's errors by file: a file with none has passed. */
 export function tsc({ ok, output }, files) {
-  const wrong = new Set([...output.matchAll(/^(\S[^(]*)\(\d+,\d+\): error/gm)].map(([, file]) => file))
+  const wrong = new Set(
+    [...output.matchAll(/^(\S[^(]*)\(\d+,\d+\): error/gm)].map(([, file]) => file),
+  )
   const failed = Math.min(wrong.size, files)
   return judged({ passed: files - failed, failed, skipped: 0 }, ok)
 }
