@@ -6,8 +6,11 @@ export {
   type RepeatOptions,
   type Verdict,
 } from './classify.js'
-export { engine } from './engine/index.js'
-export { CircuitBreaker } from './breaker.js'
+export { type BreakerEvents, type BreakerPermit, CircuitBreaker, type CircuitBreakerState, type ExecuteOptions } from './breaker.js'
+export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
+export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
+export { CircuitBreakerError, DatabaseError, OptionError, type RejectionReason, SeawallError } from './errors.js'
 export {
   Backoff,
   type BackoffLimits,
