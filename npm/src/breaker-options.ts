@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffNumbers, checkBackoff } from './backoff.js'
 import type { Clock } from './clock.js'
-import { OptionError } from './errors.js'
+import { describe, OptionError } from './errors.js'
 import { check, type Kind } from './options.js'
 
 /** What a circuit breaker does with calls, in `@kysera/infra`'s three words. */
@@ -125,9 +125,12 @@ export function checkBreaker(options: CircuitBreakerOptions): void {
     stepMs: 'number',
   })
   if (options.resetBackoff !== undefined) checkBackoff('CircuitBreaker resetBackoff', options.resetBackoff)
-  const { openFor } = options
+  const { openFor, clock } = options
   if (openFor !== undefined && openFor !== 'retry-after' && typeof openFor !== 'function') {
-    throw new OptionError('CircuitBreaker: `openFor` must be "retry-after" or a function', 'openFor')
+    throw new OptionError(`CircuitBreaker: \`openFor\` must be "retry-after" or a function, got ${describe(openFor)}`, 'openFor')
+  }
+  if (clock !== undefined && typeof clock.now !== 'function') {
+    throw new OptionError(`CircuitBreaker: \`clock.now\` must be a function, got ${describe(clock.now)}`, 'clock.now')
   }
 }
 

@@ -15,9 +15,10 @@ import { classify } from './classify.js'
 import { ADMIT, ASK_AT, type Cells, cells, FROM, GATE, NO_CELLS, REFUSE, REFUSED, SUCCESSES, UNTIL } from './engine/cells.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { CircuitBreakerError, OptionError, optionProblem, type RejectionReason, SeawallError, stackless } from './errors.js'
+import { CircuitBreakerError, optionProblem, type RejectionReason, SeawallError, stackless } from './errors.js'
 import { call, Listeners } from './events.js'
 import { causeOf } from './causes.js'
+import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
 
@@ -158,8 +159,8 @@ export class CircuitBreaker implements Disposable {
     } catch (error) {
       promise = Promise.reject(error)
     }
-    const native = promise instanceof Promise ? promise : Promise.resolve(promise)
-    return native.then(this.#ok, this.#err) as Promise<T>
+    // Not the promise's own `then`: a subclass may have another one.
+    return Promise.resolve(promise).then(this.#ok, this.#err) as Promise<T>
   }
 
   /**
@@ -167,8 +168,10 @@ export class CircuitBreaker implements Disposable {
    * `{ ok: false, error }`. A refusal costs a tenth of a thrown one; its `error` is made when read.
    */
   tryExecute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<Outcome<T>> {
-    const refused = this.#refusedByCell()
-    if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+    if (this.#handle >= 0 && !options?.signal?.aborted) {
+      const refused = this.#refusedByCell()
+      if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+    }
     return this.execute(fn, options).then(succeeded, failed) as Promise<Outcome<T>>
   }
 
@@ -262,7 +265,7 @@ export class CircuitBreaker implements Disposable {
   /** What the breaker does with its decisions from now on. Leaving `'disabled'` closes it. */
   setMode(mode: BreakerMode): void {
     const code = MODES.indexOf(mode)
-    if (code < 0) throw new OptionError(`CircuitBreaker: \`mode\` must be one of ${MODES.join(', ')}`, 'mode')
+    if (code < 0) check('CircuitBreaker', { mode: mode ?? null }, { mode: MODES })
     engine().breakerSetMode(this.#live(), code, this.#now())
     this.#sync()
   }
@@ -307,7 +310,7 @@ export class CircuitBreaker implements Disposable {
   }
 
   #live(): number {
-    if (this.#handle < 0) throw new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
+    if (this.#handle < 0) throw disposed()
     return this.#handle
   }
 
@@ -330,7 +333,9 @@ export class CircuitBreaker implements Disposable {
   #refusedByCell(): number {
     const { u32, f64 } = this.#views()
     const base = this.#base
-    if (((u32[base + GATE] as number) & 3) !== REFUSE) return -1
+    const gate = u32[base + GATE] as number
+    if ((gate & 3) !== REFUSE) return -1
+    this.#hear(gate)
     const now = this.#now()
     const until = f64[base / 2 + UNTIL] as number
     if (now >= until || now < (f64[base / 2 + FROM] as number)) return -1
@@ -344,7 +349,10 @@ export class CircuitBreaker implements Disposable {
   #permit(now: number): number {
     const { u32 } = this.#views()
     const gate = u32[this.#base + GATE] as number
-    if ((gate & 3) === ADMIT) return (gate >>> GENERATION_SHIFT) * PROBES
+    if ((gate & 3) === ADMIT) {
+      this.#hear(gate)
+      return (gate >>> GENERATION_SHIFT) * PROBES
+    }
     const permit = engine().breakerAcquire(this.#handle, now)
     this.#sync()
     if (permit < 0 && this.#listeners?.has('rejected')) {
@@ -356,7 +364,8 @@ export class CircuitBreaker implements Disposable {
   /** Everything but a plain call to a closed breaker. */
   #ask<T>(fn: () => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason)
-    const left = this.#handle < 0 ? -1 : this.#refusedByCell()
+    if (this.#handle < 0) return Promise.reject(disposed())
+    const left = this.#refusedByCell()
     if (left >= 0) return this.#reject('open', left)
     const started = this.#now()
     const permit = this.#permit(started)
@@ -482,9 +491,16 @@ export class CircuitBreaker implements Disposable {
     const { openFor } = this.#options
     let ms: number | null | undefined
     call(() => {
-      ms = openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+      const asked = openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+      ms = asked
+      return asked
     }, 'CircuitBreaker: `openFor`')
     return typeof ms === 'number' && ms >= 0 ? ms : -1
+  }
+
+  /** Tells listeners of a change that another holder of the name has made. */
+  #hear(gate: number): void {
+    if (((gate >>> STATE_SHIFT) & 7) !== this.#seen) this.#sync()
   }
 
   /** Tells listeners of a change they have not heard of. */
@@ -558,6 +574,10 @@ function count(u32: Uint32Array, base: number): boolean {
   return ((successes - (u32[base + ASK_AT] as number)) | 0) >= 0
 }
 
+function disposed(): SeawallError {
+  return new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
+}
+
 /** A promise that is rejected a microtask later: half the price of one rejected from the start. */
 function rejecting(error: Error): Promise<never> {
   return new Promise((_, reject) => {
@@ -565,11 +585,13 @@ function rejecting(error: Error): Promise<never> {
   })
 }
 
-/** The answer of a filter of the user's, or `otherwise` where it throws. */
+/** The answer of a filter of the user's, or `otherwise` where it throws or answers a promise. */
 function guarded<A>(filter: (argument: A) => boolean, argument: A, otherwise: boolean): boolean {
   let answer = otherwise
   call(() => {
-    answer = filter(argument)
+    const said: unknown = filter(argument)
+    if (!(said instanceof Promise)) answer = Boolean(said)
+    return said
   }, 'CircuitBreaker: a filter')
   return answer
 }

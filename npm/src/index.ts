@@ -49,7 +49,7 @@ export {
   type Verdict,
 } from './classify.js'
 export type { Clock } from './clock.js'
-export { engine } from './engine/index.js'
+export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
   DatabaseError,
