@@ -23,7 +23,7 @@ thread_local! {
 }
 
 #[inline(never)]
-fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
+pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
     BREAKERS.with_borrow(|breakers| breakers.get(handle, now))
 }
 

@@ -1,19 +1,11 @@
 //! Failures on purpose: see `core/src/chaos`.
 
-use std::cell::RefCell;
-
 use napi_derive::napi;
 use seawall::Rng;
-use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
-use seawall::door::Slab;
+use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan};
 
+use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
-use crate::options::refused;
-
-thread_local! {
-    static CHAOS: RefCell<Slab<(Chaos, Rng)>> = const { RefCell::new(Slab::new()) };
-    static PAUSES: RefCell<Slab<(LoopPause, Rng)>> = const { RefCell::new(Slab::new()) };
-}
 
 /// A handle, or -1 after a refusal.
 #[napi]
@@ -26,33 +18,32 @@ pub fn chaos_new(
     seed: f64,
 ) -> f64 {
     let (enabled, result) = (Some(enabled), Some(result));
-    match (ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result }).build() {
-        Ok(chaos) => {
-            let entry = (chaos, Rng::new(seed as u64));
-            CHAOS.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
-    }
+    let options = ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result };
+    keep(options.build().map(|chaos| Policy::Chaos(chaos, Rng::new(seed as u64))))
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
 /// prepared result, from 0 on it is held up by so many ms.
 #[napi]
 pub fn chaos_draw(handle: u32) -> f64 {
-    CHAOS.with_borrow_mut(|slab| {
-        match slab.get_mut(handle).and_then(|(chaos, rng)| chaos.draw(rng)) {
-            None => -1.0,
-            Some(Strike::Fault) => -2.0,
-            Some(Strike::Result) => -3.0,
-            Some(Strike::Delay(delay)) => millis(delay),
+    let mut strike = None;
+    on(handle, &mut |policy| {
+        if let Policy::Chaos(chaos, rng) = policy {
+            strike = chaos.draw(rng);
         }
-    })
+    });
+    match strike {
+        None => -1.0,
+        Some(Strike::Fault) => -2.0,
+        Some(Strike::Result) => -3.0,
+        Some(Strike::Delay(delay)) => millis(delay),
+    }
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn chaos_free(handle: u32) {
-    CHAOS.with_borrow_mut(|slab| slab.remove(handle));
+    free(handle);
 }
 
 /// How long a process lives in ms, at most `longest_ms`.
@@ -69,28 +60,25 @@ pub fn loop_pause_new(
     max_pause_ms: Option<f64>,
     seed: f64,
 ) -> f64 {
-    match (LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms }).build() {
-        Ok(plan) => {
-            let entry = (plan, Rng::new(seed as u64));
-            PAUSES.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
-    }
+    let options = LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms };
+    keep(options.build().map(|plan| Policy::LoopPause(plan, Rng::new(seed as u64))))
 }
 
 /// The next pause: the time to it and its length, in ms.
 #[napi]
 pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
-    PAUSES.with_borrow_mut(|slab| {
-        slab.get_mut(handle).map_or(Vec::new(), |(plan, rng)| {
-            let pause = plan.draw(rng);
-            vec![millis(pause.after), millis(pause.lasts)]
-        })
-    })
+    let mut pause = Vec::new();
+    on(handle, &mut |policy| {
+        if let Policy::LoopPause(plan, rng) = policy {
+            let drawn = plan.draw(rng);
+            pause = vec![millis(drawn.after), millis(drawn.lasts)];
+        }
+    });
+    pause
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn loop_pause_free(handle: u32) {
-    PAUSES.with_borrow_mut(|slab| slab.remove(handle));
+    free(handle);
 }

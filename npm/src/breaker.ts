@@ -75,6 +75,13 @@ const GENERATION_SHIFT = 5
 const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
 const NO_NUMBERS = new Float64Array(0)
 
+let handleOf: (breaker: CircuitBreaker) => number
+
+/** The engine's handle of a breaker, for the registry that keeps it. @internal */
+export function breakerHandle(breaker: CircuitBreaker): number {
+  return handleOf(breaker)
+}
+
 const handles = new Handles(handle => engine().breakerForget(handle))
 const resolved = Promise.resolve()
 
@@ -93,6 +100,10 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
  * ```
  */
 export class CircuitBreaker implements Disposable {
+  static {
+    handleOf = breaker => breaker.#handle
+  }
+
   /** The gate the two closures below were built for; no gate is negative. */
   #gate = -1
   #u32: Uint32Array = NO_CELLS.u32

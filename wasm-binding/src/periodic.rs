@@ -1,17 +1,10 @@
 //! Jobs that repeat for ever: see `core/src/periodic`.
 
-use std::cell::RefCell;
-
-use seawall::door::Slab;
-use seawall::periodic::{Periodic, PeriodicOptions};
+use seawall::periodic::PeriodicOptions;
 use seawall::{Instant, Rng};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::options::refused;
-
-thread_local! {
-    static JOBS: RefCell<Slab<Periodic>> = const { RefCell::new(Slab::new()) };
-}
+use crate::handles::{Policy, free, keep, on};
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = periodicNew)]
@@ -23,38 +16,48 @@ pub fn periodic_new(
     seed: f64,
 ) -> f64 {
     let options = PeriodicOptions { period_ms: Some(period_ms), offset_ms, jitter };
-    match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
-        Ok(job) => JOBS.with_borrow_mut(|slab| slab.insert(job)).into(),
-        Err(problem) => refused(problem),
-    }
+    let made = options.build(Instant::from_millis(now_ms), Rng::new(seed as u64));
+    keep(made.map(Policy::Periodic))
 }
 
 /// When the next run is due in ms, or -1 while one is under way.
 #[wasm_bindgen(js_name = periodicDue)]
 pub fn periodic_due(handle: u32) -> f64 {
-    JOBS.with_borrow(|slab| {
-        slab.get(handle).and_then(Periodic::due).map_or(-1.0, Instant::as_millis)
-    })
+    let mut due = None;
+    on(handle, &mut |policy| {
+        if let Policy::Periodic(job) = policy {
+            due = job.due();
+        }
+    });
+    due.map_or(-1.0, Instant::as_millis)
 }
 
 /// Whether a run begins now.
 #[wasm_bindgen(js_name = periodicBegin)]
 pub fn periodic_begin(handle: u32, now_ms: f64) -> bool {
-    JOBS.with_borrow_mut(|slab| {
-        slab.get_mut(handle).is_some_and(|job| job.begin(Instant::from_millis(now_ms)))
-    })
+    let mut begins = false;
+    on(handle, &mut |policy| {
+        if let Policy::Periodic(job) = policy {
+            begins = job.begin(Instant::from_millis(now_ms));
+        }
+    });
+    begins
 }
 
 /// Ends a run and answers how many due times passed during it.
 #[wasm_bindgen(js_name = periodicFinish)]
 pub fn periodic_finish(handle: u32, now_ms: f64) -> f64 {
-    JOBS.with_borrow_mut(|slab| {
-        slab.get_mut(handle).map_or(0.0, |job| job.finish(Instant::from_millis(now_ms)) as f64)
-    })
+    let mut passed = 0;
+    on(handle, &mut |policy| {
+        if let Policy::Periodic(job) = policy {
+            passed = job.finish(Instant::from_millis(now_ms));
+        }
+    });
+    passed as f64
 }
 
 /// Gives the handle back.
 #[wasm_bindgen(js_name = periodicFree)]
 pub fn periodic_free(handle: u32) {
-    JOBS.with_borrow_mut(|slab| slab.remove(handle));
+    free(handle);
 }

@@ -1,52 +1,41 @@
 //! Repeating calls: see `core/src/retry`.
 
-use std::cell::RefCell;
-
 use seawall::Rng;
 use seawall::classify::Verdict;
-use seawall::door::{Slab, numbers};
-use seawall::retry::{Decision, Failure, Retry, RetryOptions};
+use seawall::door::numbers;
+use seawall::retry::{Decision, Failure, Reason, RetryOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
-use crate::options::refused;
-
-struct Entry {
-    retry: Retry,
-    rng: Rng,
-}
-
-thread_local! {
-    static RETRIES: RefCell<Slab<Entry>> = const { RefCell::new(Slab::new()) };
-}
 
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[wasm_bindgen(js_name = retryNew)]
 pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
     let options: RetryOptions = numbers::read(options).unwrap_or_default();
-    let built = if backoff < 0.0 {
-        options.build(None)
-    } else {
-        crate::backoff::with(backoff as u32, |backoff| options.build(backoff))
-    };
-    match built {
-        Ok(retry) => {
-            let entry = Entry { retry, rng: Rng::new(seed as u64) };
-            RETRIES.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
+    let mut schedule = None;
+    if backoff >= 0.0 {
+        on(backoff as u32, &mut |policy| {
+            if let Policy::Backoff(backoff, _) = policy {
+                schedule = Some(backoff.clone());
+            }
+        });
     }
+    let made = options.build(schedule);
+    keep(made.map(|retry| Policy::Retry(retry, Rng::new(seed as u64))))
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.
 #[wasm_bindgen(js_name = retryOver)]
 pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
-    RETRIES.with_borrow(|slab| {
-        let reason = slab
-            .get(handle)
-            .and_then(|entry| entry.retry.over(attempt as u32, duration(elapsed_ms)));
-        reason.map_or(0, |reason| reason as i32)
-    })
+    let mut over = 0;
+    on(handle, &mut |policy| {
+        if let Policy::Retry(retry, _) = policy {
+            let reason = retry.over(attempt as u32, duration(elapsed_ms));
+            over = reason.map_or(0, |reason| reason as i32);
+        }
+    });
+    over
 }
 
 /// The wait in ms before the next try, or the reason (below 0) why there is
@@ -70,17 +59,20 @@ pub fn retry_decide(
         verdict: (verdict >= 0.0).then(|| Verdict::from_bits(verdict as u32, asked)),
         wanted: (wanted >= 0.0).then_some(wanted > 0.0),
     };
-    RETRIES.with_borrow_mut(|slab| {
-        let Some(Entry { retry, rng }) = slab.get_mut(handle) else { return -2.0 };
-        match retry.decide(&failure, rng) {
-            Decision::After(wait) => millis(wait),
-            Decision::Stop(reason) => f64::from(reason as i8),
+    let mut answer = f64::from(Reason::Attempts as i8);
+    on(handle, &mut |policy| {
+        if let Policy::Retry(retry, rng) = policy {
+            answer = match retry.decide(&failure, rng) {
+                Decision::After(wait) => millis(wait),
+                Decision::Stop(reason) => f64::from(reason as i8),
+            };
         }
-    })
+    });
+    answer
 }
 
 /// Gives the handle back.
 #[wasm_bindgen(js_name = retryFree)]
 pub fn retry_free(handle: u32) {
-    RETRIES.with_borrow_mut(|slab| slab.remove(handle));
+    free(handle);
 }

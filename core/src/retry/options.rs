@@ -47,7 +47,7 @@ impl RetryOptions {
     ///
     /// The first option that is out of range, or that describes waits beside
     /// `backoff`.
-    pub fn build(&self, backoff: Option<&Backoff>) -> Result<Retry, Problem> {
+    pub fn build(&self, backoff: Option<Backoff>) -> Result<Retry, Problem> {
         let mut config = RetryConfig::with(match backoff {
             Some(backoff) => self.only(backoff)?,
             None => self.schedule()?,
@@ -64,7 +64,7 @@ impl RetryOptions {
         Retry::new(config)
     }
 
-    fn only(&self, backoff: &Backoff) -> Result<Backoff, Problem> {
+    fn only(&self, backoff: Backoff) -> Result<Backoff, Problem> {
         for (given, field) in [
             (self.delay_ms, "delayMs"),
             (self.max_delay_ms, "maxDelayMs"),
@@ -74,7 +74,7 @@ impl RetryOptions {
                 return Err(Problem::between(field, Rule::NotWith, "backoff"));
             }
         }
-        Ok(backoff.clone())
+        Ok(backoff)
     }
 
     fn schedule(&self) -> Result<Backoff, Problem> {
