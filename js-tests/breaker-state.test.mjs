@@ -373,7 +373,6 @@ test('a snapshot with nonsense in its numbers restores to something that works',
   }
   await breaker.reset()
   await succeeding(breaker, 1)
-  assert.equal(down.message.length > 0, true)
 })
 
 test('two holders of a name are one breaker', async () => {

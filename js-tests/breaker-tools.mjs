@@ -58,19 +58,22 @@ export function hanging(breaker, options) {
   }
 }
 
-/** The warnings of this package during `act`. */
+/** The warnings of this package during `act`, which are not printed. */
 export async function warnings(act) {
   const heard = []
-  const listen = warning => {
+  const others = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', warning => {
     if (warning.name === 'SeawallWarning') heard.push(warning.message)
-  }
-  process.on('warning', listen)
+    else for (const other of others) other(warning)
+  })
   try {
     await act()
     // Warnings are emitted a tick later.
     await new Promise(resolve => setImmediate(resolve))
   } finally {
-    process.off('warning', listen)
+    process.removeAllListeners('warning')
+    for (const other of others) process.on('warning', other)
   }
   return heard
 }
