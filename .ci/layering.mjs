@@ -78,7 +78,7 @@ const checks = {
     const words = folder => new Set(under(folder, /./).flatMap(path => path.split(/[/.]/)))
     const core = words('core/src/')
     const npm = words('npm/src/')
-    const helpers = new Set(['lib', 'options', 'slab', 'millis'])
+    const helpers = new Set(['lib', 'options', 'handles', 'millis', 'registry', 'causes'])
     const shared = difference(node, helpers)
     return [
       ...difference(node, wasm).map(name => `${name}.rs is in node-binding alone`),
@@ -91,7 +91,11 @@ const checks = {
   'policies of the package import no other policy, adapters no engine'() {
     const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
     shared.add('causes')
-    const also = { retry: ['backoff', 'classify'], breaker: ['backoff', 'classify'] }
+    const also = {
+      retry: ['backoff', 'classify'],
+      breaker: ['backoff', 'classify'],
+      registry: ['breaker'],
+    }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)
       const [area] = inside.split(/[/.-]/)
@@ -126,9 +130,9 @@ const checks = {
       ...difference(wanted, names)
         .filter(name => !isOptional(contract.get(name), name))
         .map(name => `${engine} lacks ${name} (${contract.get(name)})`),
-      ...difference(names, wanted).map(
-        name => `${engine} exports ${name}, which no contract names`,
-      ),
+      ...difference(names, wanted)
+        .filter(name => engine !== 'native' || !nativeOnly.has(name))
+        .map(name => `${engine} exports ${name}, which no contract names`),
     ])
   },
 
@@ -162,7 +166,7 @@ const checks = {
     const parents = [root.replace(/\/$/, ''), dirname(root), homedir()]
     const paths = parents
       .filter(path => !common.has(path))
-      .map(path => RegExp.escape?.(path) ?? path)
+      .map(path => `${RegExp.escape?.(path) ?? path}(?![\\w-])`)
     const hosts = ['registry\\.npm', 'static\\.crates', 'index\\.crates', 'deb\\.deb', 'pypi\\.']
     const pattern = new RegExp(
       [...paths, ...hosts.map(host => `${host}(?=[a-z])`), '/(?:home|Users)/[a-z]\\w*/'].join('|'),

@@ -26,12 +26,12 @@ test('the packed package is the one under test', () => {
 })
 
 test('the engine is the one that was asked for', () => {
-  assert.equal(seawall.engine().kind, wanted)
+  assert.equal(seawall.engineKind(), wanted)
 })
 
 test('without the addon the package runs on WASM', () => {
   const { stdout, stderr } = inChild(
-    `import { engine } from 'seawall'; console.log(engine().kind)`,
+    `import { engineKind } from 'seawall'; console.log(engineKind())`,
     {
       flags: ['--no-addons'],
       env: { SEAWALL_ENGINE: '' },
@@ -42,7 +42,7 @@ test('without the addon the package runs on WASM', () => {
 
 test('an engine that does not exist is refused by name', () => {
   const { stdout } = inChild(
-    `import { engine } from 'seawall'; try { engine() } catch (error) { console.log(error.message) }`,
+    `import { engineKind } from 'seawall'; try { engineKind() } catch (error) { console.log(error.message) }`,
     { env: { SEAWALL_ENGINE: 'steam' } },
   )
   assert.match(stdout, /native.*wasm.*steam/)
@@ -51,7 +51,7 @@ test('an engine that does not exist is refused by name', () => {
 test('require and import give the same module', () => {
   const required = createRequire(import.meta.url)('seawall')
   assert.deepEqual(Object.keys(required).sort(), Object.keys(seawall).sort())
-  assert.equal(required.engine, seawall.engine)
+  assert.equal(required.engineKind, seawall.engineKind)
 })
 
 test('an import starts nothing: no timer, no engine, no clock, no randomness', () => {
@@ -71,7 +71,7 @@ test('an import starts nothing: no timer, no engine, no clock, no randomness', (
     }
     await import('seawall')
     const atImport = used.length
-    ;(await import('seawall')).engine()
+    ;(await import("seawall")).engineKind()
     console.log(JSON.stringify({ atImport: used.slice(0, atImport), later: used.slice(atImport) }))
   `)
   assert.equal(status, 0, stderr)

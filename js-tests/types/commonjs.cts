@@ -1,5 +1,5 @@
 import seawall = require('seawall')
 
-const kind: 'native' | 'wasm' = seawall.engine().kind
+const kind: 'native' | 'wasm' = seawall.engineKind()
 
 export = kind

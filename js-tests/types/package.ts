@@ -1,7 +1,7 @@
-import { engine } from 'seawall'
+import { engineKind } from 'seawall'
 
-const kind: 'native' | 'wasm' = engine().kind
+const kind: 'native' | 'wasm' = engineKind()
 // @ts-expect-error the kind is one of two words
-const wrong: 'steam' = engine().kind
+const wrong: 'steam' = engineKind()
 
 export { kind, wrong }

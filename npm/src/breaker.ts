@@ -75,6 +75,9 @@ const GENERATION_SHIFT = 5
 const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
 const NO_NUMBERS = new Float64Array(0)
 
+/** What `getState` reports as failures while the listener of this breaker's closing is called. */
+let closing: { breaker: CircuitBreaker; failures: number } | undefined
+
 let handleOf: (breaker: CircuitBreaker) => number
 
 /** The engine's handle of a breaker, for the registry that keeps it. @internal */
@@ -110,15 +113,12 @@ export class CircuitBreaker implements Disposable {
   #base = 0
   #ok: Settler['ok'] | undefined
   #err: Settler['err'] | undefined
-  #f64: Float64Array = NO_CELLS.f64
+  #cells: Cells = NO_CELLS
   #handle: number
-  #block = 0
   /** The state listeners have heard of. */
   #seen = 0
   readonly #options: CircuitBreakerOptions
   #listeners: Listeners<BreakerEvents> | undefined
-  /** What `getState` reports as failures while the listener of a closing is called. */
-  #failures: number | undefined
 
   /**
    * A closed breaker: with options, or with `threshold` and `resetTimeMs` in this order.
@@ -134,7 +134,8 @@ export class CircuitBreaker implements Disposable {
     this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())
     if (this.#handle < 0) throw optionProblem('CircuitBreaker', given, e)
     handles.keep(this, this.#handle)
-    this.#block = e.breakerBlock(this.#handle)
+    this.#cells = cells(e.breakerBlock(this.#handle))
+    this.#u32 = this.#cells.u32
     this.#base = e.breakerOffset(this.#handle) / 4
     this.#seen = this.#state()
   }
@@ -159,8 +160,10 @@ export class CircuitBreaker implements Disposable {
     } catch (error) {
       promise = Promise.reject(error)
     }
-    // Not the promise's own `then`: a subclass may have another one.
-    return Promise.resolve(promise).then(this.#ok, this.#err) as Promise<T>
+    // What `Promise.resolve` does, but inlined: a subclass may have a `then` of its own.
+    const plain = promise instanceof Promise && promise.constructor === Promise
+    const native = (plain ? promise : Promise.resolve(promise)) as Promise<unknown>
+    return native.then(this.#ok, this.#err) as Promise<T>
   }
 
   /**
@@ -213,7 +216,7 @@ export class CircuitBreaker implements Disposable {
     const now = this.explain()
     return {
       state: visible(now.state),
-      failures: this.#failures ?? now.failures,
+      failures: closing?.breaker === this ? closing.failures : now.failures,
       lastFailureTime: now.lastFailureTime,
       isTestingHalfOpen: now.isTesting,
     }
@@ -300,7 +303,6 @@ export class CircuitBreaker implements Disposable {
     engine().breakerFree(this.#handle)
     this.#handle = -1
     this.#u32 = NO_CELLS.u32
-    this.#f64 = NO_CELLS.f64
     this.#gate = -1
   }
 
@@ -318,11 +320,10 @@ export class CircuitBreaker implements Disposable {
   #views(): Cells {
     this.#live()
     if (this.#u32.length === 0) {
-      const views = cells(this.#block)
-      this.#u32 = views.u32
-      this.#f64 = views.f64
+      this.#cells = cells(this.#cells.block)
+      this.#u32 = this.#cells.u32
     }
-    return { u32: this.#u32, f64: this.#f64 }
+    return this.#cells
   }
 
   #state(): number {
@@ -439,7 +440,7 @@ export class CircuitBreaker implements Disposable {
   /** Counts a success in the cell while its gate and its time hold, else tells the engine. */
   #succeedTimed(gate: number, permit: number, now: number): void {
     const u32 = this.#u32
-    const f64 = this.#f64
+    const { f64 } = this.#cells
     const base = this.#base
     const half = base / 2
     if (u32[base] === gate && now >= (f64[half + FROM] as number) && now < (f64[half + UNTIL] as number)) {
@@ -480,9 +481,9 @@ export class CircuitBreaker implements Disposable {
     const probe = permit % PROBES !== 0
     const before = probe && this.#options.onStateChange ? this.explain().failures : undefined
     engine().breakerRecord(this.#handle, permit, how, wait, cause, failure ? Date.now() : 0, now)
-    this.#failures = before
+    closing = before === undefined ? undefined : { breaker: this, failures: before }
     this.#sync()
-    this.#failures = undefined
+    closing = undefined
     if (failure && this.#listeners?.has('failure')) this.#listeners.emit('failure', { error, breaker: this })
   }
 
@@ -512,7 +513,7 @@ export class CircuitBreaker implements Disposable {
     this.#seen = state
     const { onStateChange } = this.#options
     if (onStateChange && visible(from) !== visible(to)) {
-      if (to !== 'closed') this.#failures = undefined
+      if (to !== 'closed') closing = undefined
       call(() => onStateChange(visible(to), visible(from)), 'CircuitBreaker: `onStateChange`')
     }
     this.#listeners?.emit('stateChange', { from, to, breaker: this })
@@ -524,7 +525,7 @@ export class CircuitBreaker implements Disposable {
 
   /** The time until the answer may be another, as the cell says. */
   #retryAfter(now: number): number | undefined {
-    const left = (this.#f64[this.#base / 2 + UNTIL] as number) - now
+    const left = (this.#cells.f64[this.#base / 2 + UNTIL] as number) - now
     return left > 0 && left < Number.POSITIVE_INFINITY ? left : undefined
   }
 

@@ -13,10 +13,7 @@ pub fn cases(cases: u32) -> u32 {
     cases.saturating_mul(effort.unwrap_or(1))
 }
 
-<<<<<<< HEAD
 /// Runs the Rust blocks of the README as doc tests.
-=======
->>>>>>> main
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
