@@ -89,7 +89,8 @@ export class ModelBreaker {
   /** The calls the rule looks at. */
   window(now) {
     const { withinMs, failureRate, slowCallRate, window } = this.options
-    if (withinMs !== undefined) return this.ended.filter(call => call.failed && now - call.at <= withinMs)
+    if (withinMs !== undefined)
+      return this.ended.filter(call => call.failed && now - call.at <= withinMs)
     if (failureRate === undefined && slowCallRate === undefined) {
       const last = this.ended.findLastIndex(call => !call.failed)
       return this.ended.slice(last + 1)

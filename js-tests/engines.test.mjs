@@ -1,7 +1,15 @@
 // Which engine runs, and how one is asked for.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -19,7 +27,12 @@ function child(script, { engine, flags = [], cwd = import.meta.dirname, type = '
   const { SEAWALL_ENGINE, ...env } = process.env
   if (engine !== undefined) env.SEAWALL_ENGINE = engine
   const args = [...flags, `--input-type=${type}`, '-e', script]
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8', timeout: 60_000 })
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
   return { status, stdout: stdout.trim(), stderr: stderr.trim() }
 }
 
@@ -30,7 +43,8 @@ before(() => {
   const source = join(realpathSync(fileURLToPath(import.meta.resolve('seawall'))), '../..')
   const target = join(lonely, 'node_modules/seawall')
   mkdirSync(target, { recursive: true })
-  for (const name of ['dist', 'package.json']) cpSync(join(source, name), join(target, name), { recursive: true })
+  for (const name of ['dist', 'package.json'])
+    cpSync(join(source, name), join(target, name), { recursive: true })
   assert.equal(existsSync(join(target, 'platforms')), false)
 })
 after(() => rmSync(lonely, { recursive: true, force: true }))
@@ -114,5 +128,7 @@ test('the kind and the holdings of the engine can be asked for', () => {
 
 test('the engine itself is nobody else’s business', async () => {
   assert.equal('engine' in (await import('seawall')), false)
-  await assert.rejects(import('seawall/dist/engine/node.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+  await assert.rejects(import('seawall/dist/engine/node.js'), {
+    code: 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+  })
 })

@@ -50,7 +50,13 @@ class World {
 
   /** Of what is expected, what can be seen without a look at the breaker, or with one. */
   expected({ state, failures, ...expected }, look) {
-    if (look) return { retryAfterMs: undefined, ...expected, state, ...(failures !== undefined && { failures }) }
+    if (look)
+      return {
+        retryAfterMs: undefined,
+        ...expected,
+        state,
+        ...(failures !== undefined && { failures }),
+      }
     const isOpen = state === 'open' || state === 'isolated'
     return { retryAfterMs: undefined, ...expected, isClosed: state === 'closed', isOpen }
   }

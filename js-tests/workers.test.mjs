@@ -87,7 +87,10 @@ test('successes of all threads complete the minimum of a rate', { skip: !isNativ
 test('listeners of a thread hear of a change at its next call', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 1 }
   const heard = []
-  using breaker = new CircuitBreaker({ ...options, onStateChange: (...states) => heard.push(states) })
+  using breaker = new CircuitBreaker({
+    ...options,
+    onStateChange: (...states) => heard.push(states),
+  })
   const thread = await server(options)
   await thread.ask('fail')
   assert.equal(breaker.isOpen(), true)
@@ -132,7 +135,9 @@ test('a name with other options is an error in any thread', { skip: !isNative },
   await exit
 })
 
-test('a name is free again when the last thread that held it is gone', { skip: !isNative }, async () => {
+test('a name is free again when the last thread that held it is gone', {
+  skip: !isNative,
+}, async () => {
   const name = newName()
   for (const end of ends) {
     const worker = start({ options: { name, threshold: 3 }, failures: 1, end })
