@@ -6,7 +6,16 @@ import { test } from 'node:test'
 import { isNativeError } from 'node:util/types'
 import { runInNewContext } from 'node:vm'
 import { CircuitBreaker, CircuitBreakerError, SeawallError } from 'seawall'
-import { down, failing, hanging, ManualClock, onClock, outcome, succeeding, warnings } from './breaker-tools.mjs'
+import {
+  down,
+  failing,
+  hanging,
+  ManualClock,
+  onClock,
+  outcome,
+  succeeding,
+  warnings,
+} from './breaker-tools.mjs'
 
 /** A promise with a habit of its own: it counts how often it is awaited. */
 class Counting extends Promise {
@@ -39,7 +48,8 @@ const kinds = {
     await breaker.execute(() => 0)
     return breaker
   },
-  'with a filter of results': async () => new CircuitBreaker({ threshold: 50, isFailureResult: () => false }),
+  'with a filter of results': async () =>
+    new CircuitBreaker({ threshold: 50, isFailureResult: () => false }),
   'with a probe due': async () => {
     const halfOpen = { permits: 99, successRate: 0.01 }
     const { breaker, clock } = onClock({ threshold: 50, resetTimeMs: 1, halfOpen })
@@ -69,7 +79,14 @@ for (const [kind, make] of Object.entries(kinds)) {
     const throwing = error => () => {
       throw error
     }
-    const thrown = [down, undefined, null, 'text', Object.create(null), Object.freeze(new Error('frozen'))]
+    const thrown = [
+      down,
+      undefined,
+      null,
+      'text',
+      Object.create(null),
+      Object.freeze(new Error('frozen')),
+    ]
     for (const error of thrown) {
       assert.deepEqual(await outcome(breaker.execute(throwing(error))), { error })
       assert.deepEqual(await outcome(breaker.execute(() => Promise.reject(error))), { error })
@@ -81,7 +98,10 @@ for (const [kind, make] of Object.entries(kinds)) {
       },
     }
     assert.equal((await outcome(breaker.execute(() => then))).error, down)
-    assert.equal((await outcome(breaker.execute(() => lazy(() => Promise.reject(down))))).error, down)
+    assert.equal(
+      (await outcome(breaker.execute(() => lazy(() => Promise.reject(down))))).error,
+      down,
+    )
     assert.equal((await outcome(breaker.execute(() => Counting.reject(down)))).error, down)
     const foreign = runInNewContext('Promise.reject(new Error("foreign"))')
     assert.equal((await outcome(breaker.execute(() => foreign))).error.message, 'foreign')
@@ -91,7 +111,12 @@ for (const [kind, make] of Object.entries(kinds)) {
 
   test(`a breaker ${kind} answers a plain promise, whatever promise it was given`, async () => {
     const breaker = await make()
-    for (const fn of [async () => 1, () => 1, () => new Counting(resolve => resolve(1)), () => lazy(async () => 1)]) {
+    for (const fn of [
+      async () => 1,
+      () => 1,
+      () => new Counting(resolve => resolve(1)),
+      () => lazy(async () => 1),
+    ]) {
       const promise = breaker.execute(fn)
       assert.equal(Object.getPrototypeOf(promise), Promise.prototype)
       await promise
@@ -137,7 +162,10 @@ for (const [kind, make] of Object.entries(kinds)) {
     const signal = AbortSignal.abort()
     await outcome(breaker.execute(async () => 1, { signal }))
     const after = breaker.explain().totals
-    assert.deepEqual([after.successes - successes, after.failures - failures, after.neutral - neutral], [5, 3, 0])
+    assert.deepEqual(
+      [after.successes - successes, after.failures - failures, after.neutral - neutral],
+      [5, 3, 0],
+    )
   })
 
   test(`a breaker ${kind} counts a call as neutral whose signal was aborted meanwhile`, async () => {
@@ -151,7 +179,10 @@ for (const [kind, make] of Object.entries(kinds)) {
       assert.equal(result.value ?? result.error, down)
     }
     const after = breaker.explain().totals
-    assert.deepEqual([after.successes - successes, after.failures - failures, after.neutral - neutral], [0, 0, 2])
+    assert.deepEqual(
+      [after.successes - successes, after.failures - failures, after.neutral - neutral],
+      [0, 0, 2],
+    )
   })
 }
 
@@ -178,7 +209,10 @@ test('a signal aborted before: not called, rejected with its reason, not counted
   assert.deepEqual(await breaker.tryExecute(fn, options), { ok: false, error: reason })
   assert.equal(fn.mock.callCount(), 0)
   const { totals } = breaker.explain()
-  assert.deepEqual([totals.successes, totals.failures, totals.neutral, totals.rejected], [0, 0, 0, 0])
+  assert.deepEqual(
+    [totals.successes, totals.failures, totals.neutral, totals.rejected],
+    [0, 0, 0, 0],
+  )
 })
 
 test('an aborted probe decides nothing and frees its place', async () => {
@@ -189,7 +223,10 @@ test('an aborted probe decides nothing and frees its place', async () => {
   const probe = hanging(breaker, { signal: aborter.signal })
   aborter.abort()
   await probe.fail()
-  assert.deepEqual([breaker.getState().state, breaker.getState().isTestingHalfOpen], ['half-open', false])
+  assert.deepEqual(
+    [breaker.getState().state, breaker.getState().isTestingHalfOpen],
+    ['half-open', false],
+  )
   await succeeding(breaker, 1)
   assert.equal(breaker.isClosed(), true)
 })
@@ -212,7 +249,10 @@ function unhandled(body) {
     const down = new Error('down')
     ${body}`
   const flags = ['--input-type=module', '-e', script]
-  const { stdout, stderr } = spawnSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' })
+  const { stdout, stderr } = spawnSync(process.execPath, flags, {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  })
   assert.equal(stderr, '')
   return Number(stdout)
 }
@@ -225,12 +265,20 @@ test('an ignored rejection is reported once, a handled one never', () => {
       await breaker.forceOpen(); now = 5`,
   }
   for (const [name, make] of Object.entries(makers)) {
-    for (const fn of ['() => { throw down }', '() => Promise.reject(down)', 'async () => { await null; throw down }']) {
+    for (const fn of [
+      '() => { throw down }',
+      '() => Promise.reject(down)',
+      'async () => { await null; throw down }',
+    ]) {
       assert.equal(unhandled(`${make}; breaker.execute(${fn})`), 1, `${name} ${fn}`)
     }
     const fn = '() => { throw down }'
     assert.equal(unhandled(`${make}; breaker.execute(${fn}).catch(() => {})`), 0, name)
-    assert.equal(unhandled(`${make}; const p = breaker.execute(${fn}); await null; p.catch(() => {})`), 0, name)
+    assert.equal(
+      unhandled(`${make}; const p = breaker.execute(${fn}); await null; p.catch(() => {})`),
+      0,
+      name,
+    )
     assert.equal(unhandled(`${make}; breaker.tryExecute(${fn})`), 0, name)
   }
 })
@@ -258,7 +306,8 @@ test('refusals leave the limit of stack traces as it was', async () => {
   const refused = [outcome(breaker.execute(() => 1)), breaker.tryExecute(() => 1)]
   assert.equal(Error.stackTraceLimit, limit)
   assert.match(new Error('own').stack, /\n/)
-  for (const { error } of await Promise.all(refused)) assert.equal(error.name, 'CircuitBreakerError')
+  for (const { error } of await Promise.all(refused))
+    assert.equal(error.name, 'CircuitBreakerError')
   assert.equal(Error.stackTraceLimit, limit)
 })
 
@@ -267,7 +316,10 @@ test('refusals work where the limit of stack traces is frozen', () => {
     const breaker = new CircuitBreaker(); await breaker.forceOpen()
     for (let i = 0; i < 2; i++) await breaker.execute(() => 1).catch(error => console.log(String(error)))`
   const flags = ['--frozen-intrinsics', '--no-warnings', '--input-type=module', '-e', script]
-  const { stdout, stderr } = spawnSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' })
+  const { stdout, stderr } = spawnSync(process.execPath, flags, {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  })
   assert.equal(stdout, 'CircuitBreakerError: Circuit breaker is open\n'.repeat(2), stderr)
 })
 
@@ -284,7 +336,14 @@ test('tryExecute answers values, errors and refusals as results', async () => {
   assert.deepEqual([refused.error.reason, refused.error.retryAfterMs], ['open', 1_001])
   clock.pass(1_001)
   assert.deepEqual(await breaker.tryExecute(() => 8), { ok: true, value: 8 })
-  assert.deepEqual(breaker.explain().totals, { successes: 2, failures: 1, neutral: 0, slow: 0, late: 0, rejected: 1 })
+  assert.deepEqual(breaker.explain().totals, {
+    successes: 2,
+    failures: 1,
+    neutral: 0,
+    slow: 0,
+    late: 0,
+    rejected: 1,
+  })
 })
 
 test('wrap passes this and arguments on', async () => {
@@ -352,9 +411,16 @@ test('callbacks that throw or reject are reported and change no result', async (
   for (const callback of bad) {
     for (const option of ['onStateChange', 'isFailure', 'isFailureResult', 'openFor']) {
       const clock = new ManualClock()
-      const breaker = new CircuitBreaker({ threshold: 1, resetTimeMs: 10, clock, [option]: callback })
+      const breaker = new CircuitBreaker({
+        threshold: 1,
+        resetTimeMs: 10,
+        clock,
+        [option]: callback,
+      })
       const heard = await warnings(async () => {
-        assert.deepEqual(await outcome(breaker.execute(() => Promise.reject(down))), { error: down })
+        assert.deepEqual(await outcome(breaker.execute(() => Promise.reject(down))), {
+          error: down,
+        })
         assert.equal(breaker.isOpen(), true, option)
         clock.pass(11)
         assert.deepEqual(await outcome(breaker.execute(async () => 1)), { value: 1 })
@@ -392,7 +458,10 @@ test('listeners that throw or reject are reported and change no result', async (
   for (const event of ['stateChange', 'failure', 'rejected']) {
     for (const how of ['threw', 'rejected']) {
       const text = `CircuitBreaker: a listener of '${event}' threw: Error: ${event} ${how}`
-      assert.ok(heard.some(message => message.startsWith(text)), text)
+      assert.ok(
+        heard.some(message => message.startsWith(text)),
+        text,
+      )
     }
   }
 })
@@ -442,7 +511,10 @@ test('a listener may use the breaker', async () => {
     if (to === 'open') breaker.reset()
   })
   await failing(breaker, 1)
-  assert.deepEqual(inside, [['open', 'open'], ['closed', 'closed']])
+  assert.deepEqual(inside, [
+    ['open', 'open'],
+    ['closed', 'closed'],
+  ])
   assert.equal(breaker.isClosed(), true)
 })
 
@@ -468,7 +540,11 @@ test('two holders of a name hear of each other at their next call', async () => 
 test('a disposed breaker refuses to be used, and lets calls in flight end', async () => {
   const breaker = new CircuitBreaker({ threshold: 1 })
   await succeeding(breaker, 1)
-  const calls = [hanging(breaker), hanging(breaker), hanging(breaker, { signal: new AbortController().signal })]
+  const calls = [
+    hanging(breaker),
+    hanging(breaker),
+    hanging(breaker, { signal: new AbortController().signal }),
+  ]
   const permit = breaker.acquire()
   const hold = breaker.isolate()
   breaker[Symbol.dispose]()
@@ -478,12 +554,29 @@ test('a disposed breaker refuses to be used, and lets calls in flight end', asyn
   assert.deepEqual(await calls[2].succeed(2), { value: 2 })
   permit.failure(down)
   hold[Symbol.dispose]()
-  const gone = { name: 'SeawallError', code: 'SEAWALL_DISPOSED', message: 'CircuitBreaker: used after it was disposed' }
-  for (const use of ['acquire', 'getState', 'isOpen', 'isClosed', 'explain', 'isolate', 'snapshot']) {
+  const gone = {
+    name: 'SeawallError',
+    code: 'SEAWALL_DISPOSED',
+    message: 'CircuitBreaker: used after it was disposed',
+  }
+  for (const use of [
+    'acquire',
+    'getState',
+    'isOpen',
+    'isClosed',
+    'explain',
+    'isolate',
+    'snapshot',
+  ]) {
     assert.throws(() => breaker[use](), gone, use)
   }
   assert.throws(() => breaker.setMode('dryRun'), gone)
-  for (const use of ['execute', 'reset', 'forceOpen']) await assert.rejects(breaker[use](() => 1), gone, use)
+  for (const use of ['execute', 'reset', 'forceOpen'])
+    await assert.rejects(
+      breaker[use](() => 1),
+      gone,
+      use,
+    )
   const { ok, error } = await breaker.tryExecute(() => 1)
   assert.equal(ok, false)
   assert.ok(error instanceof SeawallError)
@@ -498,5 +591,12 @@ test('a call in flight ends well when its breaker is gone and another has its pl
   const second = new CircuitBreaker({ threshold: 1 })
   await calls[0].succeed(1)
   await calls[1].fail()
-  assert.deepEqual(second.explain().totals, { successes: 0, failures: 0, neutral: 0, slow: 0, late: 0, rejected: 0 })
+  assert.deepEqual(second.explain().totals, {
+    successes: 0,
+    failures: 0,
+    neutral: 0,
+    slow: 0,
+    late: 0,
+    rejected: 0,
+  })
 })

@@ -74,7 +74,10 @@ export class ModelBreaker {
 
   endProbe(permit, how, slow, now) {
     this.expire(now)
-    if (permit.end !== undefined) return
+    if (permit.end !== undefined) {
+      this.totals.late++
+      return
+    }
     permit.end = how === 'neutral' ? 'lost' : how === 'failure' || slow ? 'bad' : 'good'
     const { permits = 1, successRate = 1 } = this.options.halfOpen ?? {}
     const required = Math.max(1, Math.ceil(permits * successRate))
@@ -86,7 +89,8 @@ export class ModelBreaker {
   /** The calls the rule looks at. */
   window(now) {
     const { withinMs, failureRate, slowCallRate, window } = this.options
-    if (withinMs !== undefined) return this.ended.filter(call => call.failed && now - call.at <= withinMs)
+    if (withinMs !== undefined)
+      return this.ended.filter(call => call.failed && now - call.at <= withinMs)
     if (failureRate === undefined && slowCallRate === undefined) {
       const last = this.ended.findLastIndex(call => !call.failed)
       return this.ended.slice(last + 1)

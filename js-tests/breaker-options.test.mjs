@@ -217,7 +217,15 @@ test('openFor opens at once for as long as the error says', async () => {
 })
 
 test('openFor may be for no time, for ever, or say nothing', async () => {
-  for (const [said, isOpen] of [[0, true], [Number.POSITIVE_INFINITY, true], [null, false], [-1, false], [Number.NaN, false], ['9', false], [undefined, false]]) {
+  for (const [said, isOpen] of [
+    [0, true],
+    [Number.POSITIVE_INFINITY, true],
+    [null, false],
+    [-1, false],
+    [Number.NaN, false],
+    ['9', false],
+    [undefined, false],
+  ]) {
     const { breaker } = onClock({ openFor: () => said })
     await failing(breaker, 1)
     assert.equal(breaker.isOpen(), isOpen, String(said))
@@ -232,7 +240,10 @@ test('openFor retry-after reads the header of the error', async () => {
 })
 
 test('openFor sees values too if isFailureResult is set', async () => {
-  const options = { isFailureResult: value => value.status >= 500, openFor: (_, value) => value?.waitMs }
+  const options = {
+    isFailureResult: value => value.status >= 500,
+    openFor: (_, value) => value?.waitMs,
+  }
   const { breaker } = onClock(options)
   const value = { status: 200, waitMs: 30 }
   assert.equal(await breaker.execute(async () => value), value)
@@ -240,7 +251,10 @@ test('openFor sees values too if isFailureResult is set', async () => {
 })
 
 test('isFailureResult counts a value as a failure and answers it all the same', async () => {
-  const breaker = new CircuitBreaker({ threshold: 2, isFailureResult: ({ status }) => status === 503 })
+  const breaker = new CircuitBreaker({
+    threshold: 2,
+    isFailureResult: ({ status }) => status === 503,
+  })
   const busy = { status: 503 }
   assert.equal(await breaker.execute(async () => busy), busy)
   assert.equal(await breaker.execute(() => busy), busy)
@@ -250,19 +264,31 @@ test('isFailureResult counts a value as a failure and answers it all the same', 
 
 test('halfOpen.permits lets so many probes run, and successRate says how many must succeed', async () => {
   const halfOpen = { permits: 4, successRate: 0.5 }
-  for (const [ends, state] of [['++', 'closed'], ['-+-+', 'closed'], ['---', 'open'], ['-+--', 'open'], ['+', 'half-open'], ['--', 'half-open']]) {
+  for (const [ends, state] of [
+    ['++', 'closed'],
+    ['-+-+', 'closed'],
+    ['---', 'open'],
+    ['-+--', 'open'],
+    ['+', 'half-open'],
+    ['--', 'half-open'],
+  ]) {
     const { breaker, clock } = onClock({ threshold: 1, resetTimeMs: 100, halfOpen })
     await failing(breaker, 1)
     clock.pass(101)
     const probes = Array.from({ length: 4 }, () => hanging(breaker))
     await rejects(breaker, 'probing')
-    for (const [i, end] of [...ends].entries()) await (end === '+' ? probes[i].succeed(1) : probes[i].fail())
+    for (const [i, end] of [...ends].entries())
+      await (end === '+' ? probes[i].succeed(1) : probes[i].fail())
     assert.equal(breaker.getState().state, state, ends)
   }
 })
 
 test('halfOpen.leaseMs is how long a probe keeps its place', async () => {
-  const { breaker, clock } = onClock({ threshold: 1, resetTimeMs: 1_000, halfOpen: { leaseMs: 20 } })
+  const { breaker, clock } = onClock({
+    threshold: 1,
+    resetTimeMs: 1_000,
+    halfOpen: { leaseMs: 20 },
+  })
   await failing(breaker, 1)
   clock.pass(1_001)
   const lost = hanging(breaker)
@@ -283,7 +309,10 @@ test('reclose closes in steps', async () => {
   await failing(breaker, 1)
   clock.pass(101)
   await succeeding(breaker, 1)
-  for (const [index, share] of [[0, 0.25], [1, 0.5]]) {
+  for (const [index, share] of [
+    [0, 0.25],
+    [1, 0.5],
+  ]) {
     assert.equal(breaker.explain().state, 'recovering')
     assert.deepEqual(breaker.explain().step, { index, share })
     assert.equal(breaker.getState().state, 'half-open')
@@ -341,7 +370,10 @@ test('stack gives refusals the frames of their caller', async () => {
     return (await outcome(breaker.execute(async () => 1))).error.stack
   }
   assert.equal(await stackOf({}), 'CircuitBreakerError: Circuit breaker is open')
-  assert.match(await stackOf({ stack: true }), /^CircuitBreakerError: Circuit breaker is open\n.*\n[^]*stackOf/)
+  assert.match(
+    await stackOf({ stack: true }),
+    /^CircuitBreakerError: Circuit breaker is open\n.*\n[\s\S]*stackOf/,
+  )
 })
 
 test('name is in errors and explanations', async () => {
@@ -363,10 +395,26 @@ const bad = [
   [{ resettimems: 3 }, 'resettimems', 'unknown option `resettimems`; did you mean `resetTimeMs`?'],
   [{ timeout: 3 }, 'timeout', `unknown option \`timeout\`; known are ${known}`],
   [{ toString: 3 }, 'toString', `unknown option \`toString\`; known are ${known}`],
-  [{ window: { cals: 3 } }, 'window.cals', 'unknown option `window.cals`; did you mean `window.calls`?'],
-  [{ halfOpen: { probes: 3 } }, 'halfOpen.probes', 'unknown option `halfOpen.probes`; known are permits, successRate, leaseMs'],
-  [{ reclose: { step: 3 } }, 'reclose.step', 'unknown option `reclose.step`; did you mean `reclose.stepMs`?'],
-  [{ reclose: { steps: [1] } }, 'reclose.steps', 'unknown option `reclose.steps`; did you mean `reclose.stepMs`?'],
+  [
+    { window: { cals: 3 } },
+    'window.cals',
+    'unknown option `window.cals`; did you mean `window.calls`?',
+  ],
+  [
+    { halfOpen: { probes: 3 } },
+    'halfOpen.probes',
+    'unknown option `halfOpen.probes`; known are permits, successRate, leaseMs',
+  ],
+  [
+    { reclose: { step: 3 } },
+    'reclose.step',
+    'unknown option `reclose.step`; did you mean `reclose.stepMs`?',
+  ],
+  [
+    { reclose: { steps: [1] } },
+    'reclose.steps',
+    'unknown option `reclose.steps`; did you mean `reclose.stepMs`?',
+  ],
   [{ threshold: '5' }, 'threshold', '`threshold` must be a number, got "5"'],
   [{ threshold: Number.NaN }, 'threshold', '`threshold` must be a number, got NaN'],
   [{ threshold: 0 }, 'threshold', '`threshold` must be a whole number of at least 1, got 0'],
@@ -374,44 +422,148 @@ const bad = [
   [{ threshold: 1.5 }, 'threshold', '`threshold` must be a whole number of at least 1, got 1.5'],
   [{ threshold: 2 ** 32 }, 'threshold', '`threshold` must be at most 4294967295, got 4294967296'],
   [{ threshold: null }, 'threshold', '`threshold` must be a number, got null'],
-  [{ threshold: 3, ...rate }, 'threshold', '`threshold` must not be set together with `failureRate`, got 3'],
+  [
+    { threshold: 3, ...rate },
+    'threshold',
+    '`threshold` must not be set together with `failureRate`, got 3',
+  ],
   [{ withinMs: 0 }, 'withinMs', '`withinMs` must be a number above 0, got 0'],
   [{ withinMs: -1 }, 'withinMs', '`withinMs` must be a number of at least 0, got -1'],
-  [{ withinMs: 9, ...rate }, 'withinMs', '`withinMs` must not be set together with `failureRate`, got 9'],
+  [
+    { withinMs: 9, ...rate },
+    'withinMs',
+    '`withinMs` must not be set together with `failureRate`, got 9',
+  ],
   [{ failureRate: 0 }, 'failureRate', '`failureRate` must be above 0 and at most 1, got 0'],
   [{ failureRate: 50 }, 'failureRate', '`failureRate` must be above 0 and at most 1, got 50'],
-  [{ slowCallRate: 0.5 }, 'slowCallRate', '`slowCallRate` may be set only together with `slowCallMs`, got 0.5'],
-  [{ slowCallRate: 2, slowCallMs: 1 }, 'slowCallRate', '`slowCallRate` must be above 0 and at most 1, got 2'],
-  [{ slowCallMs: 100 }, 'slowCallMs', '`slowCallMs` may be set only together with `slowCallRate`, got 100'],
-  [{ slowCallMs: 100, ...rate }, 'slowCallMs', '`slowCallMs` may be set only together with `slowCallRate`, got 100'],
-  [{ slowCallMs: -1, slowCallRate: 1 }, 'slowCallMs', '`slowCallMs` must be a number of at least 0, got -1'],
+  [
+    { slowCallRate: 0.5 },
+    'slowCallRate',
+    '`slowCallRate` may be set only together with `slowCallMs`, got 0.5',
+  ],
+  [
+    { slowCallRate: 2, slowCallMs: 1 },
+    'slowCallRate',
+    '`slowCallRate` must be above 0 and at most 1, got 2',
+  ],
+  [
+    { slowCallMs: 100 },
+    'slowCallMs',
+    '`slowCallMs` may be set only together with `slowCallRate`, got 100',
+  ],
+  [
+    { slowCallMs: 100, ...rate },
+    'slowCallMs',
+    '`slowCallMs` may be set only together with `slowCallRate`, got 100',
+  ],
+  [
+    { slowCallMs: -1, slowCallRate: 1 },
+    'slowCallMs',
+    '`slowCallMs` must be a number of at least 0, got -1',
+  ],
   [{ window: 5 }, 'window', '`window` must be an object, got 5'],
-  [{ window: { calls: 5 } }, 'window.calls', '`window.calls` may be set only together with `failureRate`, got 5'],
-  [{ window: { calls: 0 }, ...rate }, 'window.calls', '`window.calls` must be a whole number of at least 1, got 0'],
-  [{ window: { calls: 5, ms: 5 }, ...rate }, 'window.calls', '`window.calls` must not be set together with `window.ms`, got 5'],
-  [{ window: { calls: 5, slices: 5 }, ...rate }, 'window.slices', '`window.slices` may be set only together with `window.ms`, got 5'],
+  [
+    { window: { calls: 5 } },
+    'window.calls',
+    '`window.calls` may be set only together with `failureRate`, got 5',
+  ],
+  [
+    { window: { calls: 0 }, ...rate },
+    'window.calls',
+    '`window.calls` must be a whole number of at least 1, got 0',
+  ],
+  [
+    { window: { calls: 5, ms: 5 }, ...rate },
+    'window.calls',
+    '`window.calls` must not be set together with `window.ms`, got 5',
+  ],
+  [
+    { window: { calls: 5, slices: 5 }, ...rate },
+    'window.slices',
+    '`window.slices` may be set only together with `window.ms`, got 5',
+  ],
   [{ window: { ms: 0 }, ...rate }, 'window.ms', '`window.ms` must be a number above 0, got 0'],
-  [{ window: { ms: 10, slices: 0 }, ...rate }, 'window.slices', '`window.slices` must be a whole number of at least 1, got 0'],
-  [{ window: { calls: 5 }, minimumCalls: 6, ...rate }, 'window.calls', '`window.calls` must not be less than `minimumCalls`, got 5'],
-  [{ minimumCalls: 5 }, 'minimumCalls', '`minimumCalls` may be set only together with `failureRate`, got 5'],
-  [{ minimumCalls: 0, ...rate }, 'minimumCalls', '`minimumCalls` must be a whole number of at least 1, got 0'],
+  [
+    { window: { ms: 10, slices: 0 }, ...rate },
+    'window.slices',
+    '`window.slices` must be a whole number of at least 1, got 0',
+  ],
+  [
+    { window: { calls: 5 }, minimumCalls: 6, ...rate },
+    'window.calls',
+    '`window.calls` must not be less than `minimumCalls`, got 5',
+  ],
+  [
+    { minimumCalls: 5 },
+    'minimumCalls',
+    '`minimumCalls` may be set only together with `failureRate`, got 5',
+  ],
+  [
+    { minimumCalls: 0, ...rate },
+    'minimumCalls',
+    '`minimumCalls` must be a whole number of at least 1, got 0',
+  ],
   [{ resetTimeMs: -5 }, 'resetTimeMs', '`resetTimeMs` must be a number of at least 0, got -5'],
   [{ resetTimeMs: 5n }, 'resetTimeMs', '`resetTimeMs` must be a number, got 5'],
-  [{ resetTimeMs: 5, resetBackoff: {} }, 'resetTimeMs', '`resetTimeMs` must not be set together with `resetBackoff`, got 5'],
-  [{ resetBackoff: { delay: 5 } }, 'resetBackoff.delay', 'unknown option `resetBackoff.delay`; did you mean `resetBackoff.delayMs`?'],
+  [
+    { resetTimeMs: 5, resetBackoff: {} },
+    'resetTimeMs',
+    '`resetTimeMs` must not be set together with `resetBackoff`, got 5',
+  ],
+  [
+    { resetBackoff: { delay: 5 } },
+    'resetBackoff.delay',
+    'unknown option `resetBackoff.delay`; did you mean `resetBackoff.delayMs`?',
+  ],
   [{ openFor: 5 }, 'openFor', '`openFor` must be "retry-after" or a function, got 5'],
-  [{ openFor: 'retryAfter' }, 'openFor', '`openFor` must be "retry-after" or a function, got "retryAfter"'],
-  [{ halfOpen: { permits: 0 } }, 'halfOpen.permits', '`halfOpen.permits` must be a whole number of at least 1, got 0'],
-  [{ halfOpen: { successRate: 0 } }, 'halfOpen.successRate', '`halfOpen.successRate` must be above 0 and at most 1, got 0'],
-  [{ halfOpen: { leaseMs: 0 } }, 'halfOpen.leaseMs', '`halfOpen.leaseMs` must be a number above 0, got 0'],
+  [
+    { openFor: 'retryAfter' },
+    'openFor',
+    '`openFor` must be "retry-after" or a function, got "retryAfter"',
+  ],
+  [
+    { halfOpen: { permits: 0 } },
+    'halfOpen.permits',
+    '`halfOpen.permits` must be a whole number of at least 1, got 0',
+  ],
+  [
+    { halfOpen: { successRate: 0 } },
+    'halfOpen.successRate',
+    '`halfOpen.successRate` must be above 0 and at most 1, got 0',
+  ],
+  [
+    { halfOpen: { leaseMs: 0 } },
+    'halfOpen.leaseMs',
+    '`halfOpen.leaseMs` must be a number above 0, got 0',
+  ],
   [{ reclose: { shares: [] } }, 'reclose.shares', '`reclose.shares` must not be empty, got []'],
-  [{ reclose: { shares: [0.5, 0.2] } }, 'reclose.shares', '`reclose.shares` must grow from entry to entry, got [0.5, 0.2]'],
-  [{ reclose: { shares: ['a'] } }, 'reclose.shares', '`reclose.shares` must be an array of numbers, got ["a"]'],
-  [{ reclose: { shares: [0.5], calls: 0 } }, 'reclose.calls', '`reclose.calls` must be a whole number of at least 1, got 0'],
-  [{ reclose: { shares: [0.5], stepMs: 0 } }, 'reclose.stepMs', '`reclose.stepMs` must be a number above 0, got 0'],
+  [
+    { reclose: { shares: [0.5, 0.2] } },
+    'reclose.shares',
+    '`reclose.shares` must grow from entry to entry, got [0.5, 0.2]',
+  ],
+  [
+    { reclose: { shares: ['a'] } },
+    'reclose.shares',
+    '`reclose.shares` must be an array of numbers, got ["a"]',
+  ],
+  [
+    { reclose: { shares: [0.5], calls: 0 } },
+    'reclose.calls',
+    '`reclose.calls` must be a whole number of at least 1, got 0',
+  ],
+  [
+    { reclose: { shares: [0.5], stepMs: 0 } },
+    'reclose.stepMs',
+    '`reclose.stepMs` must be a number above 0, got 0',
+  ],
   [{ mode: 'off' }, 'mode', '`mode` must be one of "enforce", "dryRun", "disabled", got "off"'],
   [{ isFailure: true }, 'isFailure', '`isFailure` must be a function, got true'],
-  [{ isFailureResult: {} }, 'isFailureResult', '`isFailureResult` must be a function, got an object'],
+  [
+    { isFailureResult: {} },
+    'isFailureResult',
+    '`isFailureResult` must be a function, got an object',
+  ],
   [{ onStateChange: 'log' }, 'onStateChange', '`onStateChange` must be a function, got "log"'],
   [{ stack: 1 }, 'stack', '`stack` must be a boolean, got 1'],
   [{ seed: 'x' }, 'seed', '`seed` must be a number, got "x"'],
@@ -424,7 +576,12 @@ const bad = [
 ]
 
 for (const [options, option, message] of bad) {
-  const input = options?.toString === 3 ? 'toString' : JSON.stringify(options, (_, v) => (typeof v === 'bigint' || Number.isNaN(v) ? String(v) : v))
+  const input =
+    options?.toString === 3
+      ? 'toString'
+      : JSON.stringify(options, (_, v) =>
+          typeof v === 'bigint' || Number.isNaN(v) ? String(v) : v,
+        )
   test(`bad: ${input} names ${option || 'what came'}`, () => {
     assert.throws(
       () => new CircuitBreaker(options),
@@ -450,7 +607,11 @@ test('the second number is checked like the option', () => {
 })
 
 test('undefined and null options are no options', async () => {
-  for (const breaker of [new CircuitBreaker(undefined), new CircuitBreaker(null), new CircuitBreaker({ threshold: undefined, window: undefined })]) {
+  for (const breaker of [
+    new CircuitBreaker(undefined),
+    new CircuitBreaker(null),
+    new CircuitBreaker({ threshold: undefined, window: undefined }),
+  ]) {
     await failing(breaker, 4)
     assert.equal(breaker.isClosed(), true)
     await failing(breaker, 1)
@@ -467,7 +628,11 @@ test('a refused construction leaves no breaker behind', async () => {
 
 test('modes that are none are refused by setMode too', () => {
   const breaker = new CircuitBreaker()
-  for (const [mode, got] of [['off', '"off"'], [undefined, 'null'], [1, '1']]) {
+  for (const [mode, got] of [
+    ['off', '"off"'],
+    [undefined, 'null'],
+    [1, '1'],
+  ]) {
     assert.throws(() => breaker.setMode(mode), {
       name: 'OptionError',
       option: 'mode',

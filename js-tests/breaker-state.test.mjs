@@ -33,17 +33,38 @@ test('explain: closed and new', () => {
 
 test('explain: closed with trouble', async t => {
   t.mock.timers.enable({ apis: ['Date'], now: 77_000 })
-  const { breaker, clock } = onClock({ failureRate: 0.9, slowCallRate: 1, slowCallMs: 10, window: { calls: 10 } })
+  const { breaker, clock } = onClock({
+    failureRate: 0.9,
+    slowCallRate: 1,
+    slowCallMs: 10,
+    window: { calls: 10 },
+  })
   await succeeding(breaker, 2)
   const slow = hanging(breaker)
   clock.pass(11)
   await slow.succeed(1)
   await failing(breaker, 3, Object.assign(new Error('no'), { code: 'ECONNREFUSED' }))
   clock.pass(4)
-  const { calls, failures, slow: slowCalls, lastFailureMs, lastFailureTime, causes, totals, opened } = breaker.explain()
+  const {
+    calls,
+    failures,
+    slow: slowCalls,
+    lastFailureMs,
+    lastFailureTime,
+    causes,
+    totals,
+    opened,
+  } = breaker.explain()
   assert.deepEqual(
     { calls, failures, slowCalls, lastFailureMs, lastFailureTime, opened },
-    { calls: 6, failures: 3, slowCalls: 1, lastFailureMs: 4, lastFailureTime: 77_000, opened: undefined },
+    {
+      calls: 6,
+      failures: 3,
+      slowCalls: 1,
+      lastFailureMs: 4,
+      lastFailureTime: 77_000,
+      opened: undefined,
+    },
   )
   assert.deepEqual(causes, [{ cause: 'ECONNREFUSED', count: 3, agoMs: 4 }])
   assert.deepEqual(totals, { ...none, successes: 3, failures: 3, slow: 1 })
@@ -59,7 +80,13 @@ test('explain: open, with why and until when', async () => {
   assert.equal(now.state, 'open')
   assert.equal(now.sinceMs, 300)
   assert.equal(now.changesInMs, 700.000001)
-  assert.deepEqual(now.opened, { by: 'consecutive failures', calls: 2, failures: 2, slow: 0, forMs: 1_000 })
+  assert.deepEqual(now.opened, {
+    by: 'consecutive failures',
+    calls: 2,
+    failures: 2,
+    slow: 0,
+    forMs: 1_000,
+  })
   assert.equal(now.openings, 1)
   assert.equal(now.totals.rejected, 2)
   assert.equal(now.generation, 1)
@@ -72,7 +99,10 @@ test('explain: half-open, with the lease of its probe', async () => {
   const probe = hanging(breaker)
   clock.pass(400)
   const now = breaker.explain()
-  assert.deepEqual([now.state, now.isTesting, now.changesInMs, now.sinceMs], ['half-open', true, 600, 400])
+  assert.deepEqual(
+    [now.state, now.isTesting, now.changesInMs, now.sinceMs],
+    ['half-open', true, 600, 400],
+  )
   await probe.fail()
   assert.equal(breaker.explain().opened.by, 'failed recovery')
   assert.equal(breaker.explain().openings, 2)
@@ -86,7 +116,10 @@ test('explain: recovering, with its step', async () => {
   await succeeding(breaker, 1)
   clock.pass(100)
   const now = breaker.explain()
-  assert.deepEqual([now.state, now.step, now.changesInMs], ['recovering', { index: 0, share: 0.5 }, 400])
+  assert.deepEqual(
+    [now.state, now.step, now.changesInMs],
+    ['recovering', { index: 0, share: 0.5 }, 400],
+  )
 })
 
 test('explain: isolated, by nobody knows when', () => {
@@ -144,8 +177,24 @@ test('causes: the latest first, by code, then by name, at most a few', async () 
 
 test('causes: an error that cannot be read is one too', async () => {
   const breaker = new CircuitBreaker()
-  const thorny = new Proxy({}, { get() { throw new Error('hands off') } })
-  assert.deepEqual((await outcome(breaker.execute(() => { throw thorny }))).error === thorny, true)
+  const thorny = new Proxy(
+    {},
+    {
+      get() {
+        throw new Error('hands off')
+      },
+    },
+  )
+  assert.deepEqual(
+    (
+      await outcome(
+        breaker.execute(() => {
+          throw thorny
+        }),
+      )
+    ).error === thorny,
+    true,
+  )
   assert.equal(breaker.explain().causes[0].cause, 'unreadable')
 })
 
@@ -163,7 +212,10 @@ test('isolate refuses every call until each holder has let go', async t => {
   const [one, two] = [breaker.isolate(), breaker.isolate()]
   assert.equal(await reasonOf(breaker), 'isolated')
   const { error } = await outcome(breaker.execute(fn))
-  assert.deepEqual([error.message, error.retryAfterMs], ['Circuit breaker is held isolated', undefined])
+  assert.deepEqual(
+    [error.message, error.retryAfterMs],
+    ['Circuit breaker is held isolated', undefined],
+  )
   assert.equal(breaker.getState().state, 'open')
   assert.equal(breaker.isOpen(), true)
   one[Symbol.dispose]()
@@ -202,14 +254,23 @@ test('calls under way when the isolation began decide nothing', async () => {
 test('a dry run decides, counts and reports the same, and lets every call through', async () => {
   const changes = []
   const onStateChange = (to, from) => changes.push([from, to])
-  const { breaker, clock } = onClock({ threshold: 2, resetTimeMs: 100, mode: 'dryRun', onStateChange })
+  const { breaker, clock } = onClock({
+    threshold: 2,
+    resetTimeMs: 100,
+    mode: 'dryRun',
+    onStateChange,
+  })
   await failing(breaker, 2)
   assert.equal(breaker.getState().state, 'open')
   await succeeding(breaker, 3)
   assert.equal(breaker.explain().totals.rejected, 3)
   clock.pass(101)
   await succeeding(breaker, 1)
-  assert.deepEqual(changes, [['closed', 'open'], ['open', 'half-open'], ['half-open', 'closed']])
+  assert.deepEqual(changes, [
+    ['closed', 'open'],
+    ['open', 'half-open'],
+    ['half-open', 'closed'],
+  ])
   assert.equal(breaker.isClosed(), true)
 })
 
@@ -396,7 +457,8 @@ test('a name with other options is an error, and free again when nobody holds it
   assert.throws(() => new CircuitBreaker({ name, threshold: 3 }), {
     code: 'SEAWALL_INVALID_OPTION',
     option: 'name',
-    message: 'CircuitBreaker: `name` is in use with other options; one name is one breaker with one set of options, got "one set of options"',
+    message:
+      'CircuitBreaker: `name` is in use with other options; one name is one breaker with one set of options, got "one set of options"',
   })
   first[Symbol.dispose]()
   using second = new CircuitBreaker({ name, threshold: 3 })
@@ -407,4 +469,22 @@ test('breakers without a name share nothing', async () => {
   const [one, two] = [new CircuitBreaker(1), new CircuitBreaker(1)]
   await failing(one, 1)
   assert.deepEqual([one.isOpen(), two.isOpen()], [true, false])
+})
+
+test('looking at a breaker changes nothing that it decides', {
+  todo: 'the core moves its window on without judging it',
+}, async () => {
+  const after = async look => {
+    const window = { ms: 100, slices: 2 }
+    const { breaker, clock } = onClock({ failureRate: 0.5, window, minimumCalls: 5 })
+    await succeeding(breaker, 10)
+    clock.pass(60)
+    await failing(breaker, 9)
+    // The ten successes leave the window here.
+    clock.pass(40)
+    if (look) breaker.explain()
+    await succeeding(breaker, 1)
+    return breaker.explain().state
+  }
+  assert.equal(await after(false), await after(true))
 })

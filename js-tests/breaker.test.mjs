@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CircuitBreaker, CircuitBreakerError, DatabaseError, SeawallError } from 'seawall'
-import { down, failing, hanging, ManualClock, onClock, outcome, succeeding } from './breaker-tools.mjs'
+import {
+  down,
+  failing,
+  hanging,
+  ManualClock,
+  onClock,
+  outcome,
+  succeeding,
+} from './breaker-tools.mjs'
 
 const fresh = { state: 'closed', failures: 0, lastFailureTime: undefined, isTestingHalfOpen: false }
 
@@ -84,7 +92,9 @@ test('an open breaker refuses by its error and does not call the function', asyn
   const fn = t.mock.fn(async () => 1)
   const { error } = await outcome(breaker.execute(fn))
   assert.ok(error instanceof CircuitBreakerError)
-  assert.ok(error instanceof DatabaseError && error instanceof SeawallError && error instanceof Error)
+  assert.ok(
+    error instanceof DatabaseError && error instanceof SeawallError && error instanceof Error,
+  )
   assert.equal(error.name, 'CircuitBreakerError')
   assert.equal(error.message, 'Circuit breaker is open')
   assert.equal(error.code, 'DB_CONNECTION_FAILED')
@@ -200,7 +210,10 @@ test('forceOpen opens with the threshold as the count of failures, and recovers 
     lastFailureTime: 5_000,
     isTestingHalfOpen: false,
   })
-  assert.equal((await outcome(breaker.execute(async () => 1))).error.message, 'Circuit breaker is open')
+  assert.equal(
+    (await outcome(breaker.execute(async () => 1))).error.message,
+    'Circuit breaker is open',
+  )
   clock.pass(101)
   await succeeding(breaker, 1)
   assert.equal(breaker.isClosed(), true)

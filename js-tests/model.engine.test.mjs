@@ -25,13 +25,44 @@ function random(seed) {
 const rules = {
   consecutive: { threshold: 3, resetTimeMs: 50 },
   'failures within a time': { threshold: 4, withinMs: 40, resetTimeMs: 50 },
-  'calls of a window': { failureRate: 0.5, window: { calls: 12 }, minimumCalls: 6, resetTimeMs: 50 },
-  'a large window with a small minimum': { failureRate: 0.3, window: { calls: 150 }, minimumCalls: 3, resetTimeMs: 20 },
-  'a window of time': { failureRate: 0.5, window: { ms: 100, slices: 5 }, minimumCalls: 5, resetTimeMs: 50 },
-  'one slice of time': { failureRate: 0.25, window: { ms: 64, slices: 1 }, minimumCalls: 8, resetTimeMs: 30 },
+  'calls of a window': {
+    failureRate: 0.5,
+    window: { calls: 12 },
+    minimumCalls: 6,
+    resetTimeMs: 50,
+  },
+  'a large window with a small minimum': {
+    failureRate: 0.3,
+    window: { calls: 150 },
+    minimumCalls: 3,
+    resetTimeMs: 20,
+  },
+  'a window of time': {
+    failureRate: 0.5,
+    window: { ms: 100, slices: 5 },
+    minimumCalls: 5,
+    resetTimeMs: 50,
+  },
+  'one slice of time': {
+    failureRate: 0.25,
+    window: { ms: 64, slices: 1 },
+    minimumCalls: 8,
+    resetTimeMs: 30,
+  },
   'slow calls': { slowCallRate: 0.5, slowCallMs: 15, window: { calls: 10 }, resetTimeMs: 50 },
-  'slow and failed calls in time': { failureRate: 0.75, slowCallRate: 0.5, slowCallMs: 10, window: { ms: 80, slices: 4 }, minimumCalls: 4, resetTimeMs: 25 },
-  'several probes': { threshold: 2, resetTimeMs: 20, halfOpen: { permits: 4, successRate: 0.5, leaseMs: 15 } },
+  'slow and failed calls in time': {
+    failureRate: 0.75,
+    slowCallRate: 0.5,
+    slowCallMs: 10,
+    window: { ms: 80, slices: 4 },
+    minimumCalls: 4,
+    resetTimeMs: 25,
+  },
+  'several probes': {
+    threshold: 2,
+    resetTimeMs: 20,
+    halfOpen: { permits: 4, successRate: 0.5, leaseMs: 15 },
+  },
 }
 
 class Life {
@@ -99,7 +130,9 @@ class Life {
       if (how === 'success') call.resolve(value)
       else call.reject(value)
       this.log.push(how)
-      settled.push(call.result.then(({ value: answer, error }) => assert.equal(answer ?? error, value)))
+      settled.push(
+        call.result.then(({ value: answer, error }) => assert.equal(answer ?? error, value)),
+      )
     }
     await Promise.all(settled)
   }
@@ -175,7 +208,12 @@ for (const [rule, options] of Object.entries(rules)) {
       for (const change of life.heard) changes[change] = (changes[change] ?? 0) + 1
     }
     // Lives that never opened, closed or probed would prove little.
-    for (const change of ['closed > open', 'open > half-open', 'half-open > closed', 'half-open > open']) {
+    for (const change of [
+      'closed > open',
+      'open > half-open',
+      'half-open > closed',
+      'half-open > open',
+    ]) {
       assert.ok(count === 1 || changes[change] > 5, `${change}: ${changes[change]}`)
     }
   })

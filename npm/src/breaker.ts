@@ -9,15 +9,47 @@
  * 0.20 of the overhead of cockatiel's breaker, of which the promise reaction alone is 0.19; an
  * `async` function cannot get below 0.35.
  */
-import { type BreakerMode, breakerNumbers, type CircuitBreakerOptions, type CircuitState, checkBreaker, MODES } from './breaker-options.js'
-import { type BreakerExplanation, type BreakerSnapshot, explanation, STATES, snapshotFrom, snapshotNumbers } from './breaker-report.js'
+import {
+  type BreakerMode,
+  breakerNumbers,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  checkBreaker,
+  MODES,
+} from './breaker-options.js'
+import {
+  type BreakerExplanation,
+  type BreakerSnapshot,
+  explanation,
+  STATES,
+  snapshotFrom,
+  snapshotNumbers,
+} from './breaker-report.js'
+import { causeOf } from './causes.js'
 import { classify } from './classify.js'
-import { ADMIT, ASK_AT, type Cells, cells, FROM, GATE, NO_CELLS, REFUSE, REFUSED, SUCCESSES, UNTIL } from './engine/cells.js'
+import {
+  ADMIT,
+  ASK_AT,
+  type Cells,
+  cells,
+  FROM,
+  GATE,
+  NO_CELLS,
+  REFUSE,
+  REFUSED,
+  SUCCESSES,
+  UNTIL,
+} from './engine/cells.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { CircuitBreakerError, optionProblem, type RejectionReason, SeawallError, stackless } from './errors.js'
+import {
+  CircuitBreakerError,
+  optionProblem,
+  type RejectionReason,
+  SeawallError,
+  stackless,
+} from './errors.js'
 import { call, Listeners } from './events.js'
-import { causeOf } from './causes.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
@@ -36,7 +68,11 @@ export interface CircuitBreakerState {
 /** What a breaker tells of itself; see {@link CircuitBreaker.on}. */
 export interface BreakerEvents {
   /** It changed its state. In other threads a shared breaker tells at the thread's next call. */
-  stateChange: { from: BreakerExplanation['state']; to: BreakerExplanation['state']; breaker: CircuitBreaker }
+  stateChange: {
+    from: BreakerExplanation['state']
+    to: BreakerExplanation['state']
+    breaker: CircuitBreaker
+  }
   /** A call failed. */
   failure: { error: unknown; breaker: CircuitBreaker }
   /** A call was refused. */
@@ -126,7 +162,8 @@ export class CircuitBreaker implements Disposable {
    * @throws OptionError naming the option, what is allowed and what came.
    */
   constructor(options?: CircuitBreakerOptions | number, resetTimeMs?: number) {
-    const given: CircuitBreakerOptions = typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
+    const given: CircuitBreakerOptions =
+      typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
     checkBreaker(given)
     this.#options = given
     const e = engine()
@@ -292,7 +329,10 @@ export class CircuitBreaker implements Disposable {
   }
 
   /** Calls `listener` at each such event until the function returned is called. */
-  on<E extends keyof BreakerEvents>(event: E, listener: (detail: BreakerEvents[E]) => void): () => void {
+  on<E extends keyof BreakerEvents>(
+    event: E,
+    listener: (detail: BreakerEvents[E]) => void,
+  ): () => void {
     this.#listeners ??= new Listeners('CircuitBreaker')
     return this.#listeners.add(event, listener)
   }
@@ -419,13 +459,24 @@ export class CircuitBreaker implements Disposable {
   }
 
   /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
-  #settlerOf(permit: number, gate: number, started: number, signal: AbortSignal | undefined): Settler {
+  #settlerOf(
+    permit: number,
+    gate: number,
+    started: number,
+    signal: AbortSignal | undefined,
+  ): Settler {
     const { isFailureResult, slowCallMs = Number.POSITIVE_INFINITY, openFor } = this.#options
     return {
       ok: value => {
         const bad = isFailureResult !== undefined && guarded(isFailureResult, value, false)
         const now = this.#now()
-        if (gate !== 0 && !bad && !signal?.aborted && !(now - started > slowCallMs) && !(isFailureResult && openFor)) {
+        if (
+          gate !== 0 &&
+          !bad &&
+          !signal?.aborted &&
+          !(now - started > slowCallMs) &&
+          !(isFailureResult && openFor)
+        ) {
           this.#succeedTimed(gate, permit, now)
         } else this.#record(permit, bad ? FAILURE : SUCCESS, undefined, value, started, signal)
         return value
@@ -443,7 +494,11 @@ export class CircuitBreaker implements Disposable {
     const { f64 } = this.#cells
     const base = this.#base
     const half = base / 2
-    if (u32[base] === gate && now >= (f64[half + FROM] as number) && now < (f64[half + UNTIL] as number)) {
+    if (
+      u32[base] === gate &&
+      now >= (f64[half + FROM] as number) &&
+      now < (f64[half + UNTIL] as number)
+    ) {
       if (count(u32, base)) this.#check()
     } else this.#late(permit)
   }
@@ -474,7 +529,12 @@ export class CircuitBreaker implements Disposable {
     let how = outcome
     if (signal?.aborted) how = NEUTRAL
     else if (outcome === FAILURE && isFailure && !guarded(isFailure, error, true)) how = NEUTRAL
-    const wait = openFor === undefined || how === NEUTRAL || (how === SUCCESS && this.#options.isFailureResult === undefined) ? -1 : this.#openFor(error, value)
+    const wait =
+      openFor === undefined ||
+      how === NEUTRAL ||
+      (how === SUCCESS && this.#options.isFailureResult === undefined)
+        ? -1
+        : this.#openFor(error, value)
     const failure = how === FAILURE
     if (slowCallMs !== undefined && started !== undefined && now - started > slowCallMs) how += SLOW
     const cause = failure ? causeOf(error) : 0
@@ -484,7 +544,8 @@ export class CircuitBreaker implements Disposable {
     closing = before === undefined ? undefined : { breaker: this, failures: before }
     this.#sync()
     closing = undefined
-    if (failure && this.#listeners?.has('failure')) this.#listeners.emit('failure', { error, breaker: this })
+    if (failure && this.#listeners?.has('failure'))
+      this.#listeners.emit('failure', { error, breaker: this })
   }
 
   /** For how long a result asks to be left alone, or -1. */
@@ -492,7 +553,8 @@ export class CircuitBreaker implements Disposable {
     const { openFor } = this.#options
     let ms: number | null | undefined
     call(() => {
-      const asked = openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+      const asked =
+        openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
       ms = asked
       return asked
     }, 'CircuitBreaker: `openFor`')
@@ -531,7 +593,11 @@ export class CircuitBreaker implements Disposable {
 
   #rejection(code: number): CircuitBreakerError {
     const reason = REASONS[-code] ?? 'open'
-    return refusal(this.#options, reason, reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined)
+    return refusal(
+      this.#options,
+      reason,
+      reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined,
+    )
   }
 
   #reject(reason: RejectionReason, left: number): Promise<never> {
@@ -540,10 +606,19 @@ export class CircuitBreaker implements Disposable {
 }
 
 /** The error of a refusal. */
-function refusal(options: CircuitBreakerOptions, reason: RejectionReason, left: number | undefined): CircuitBreakerError {
+function refusal(
+  options: CircuitBreakerOptions,
+  reason: RejectionReason,
+  left: number | undefined,
+): CircuitBreakerError {
   const message = MESSAGES[reason]
   const make = (): CircuitBreakerError =>
-    new CircuitBreakerError(message, reason, options.name, left === undefined ? undefined : Math.ceil(left))
+    new CircuitBreakerError(
+      message,
+      reason,
+      options.name,
+      left === undefined ? undefined : Math.ceil(left),
+    )
   return options.stack ? make() : stackless(make, `CircuitBreakerError: ${message}`)
 }
 
