@@ -16,6 +16,8 @@ export default async function* report(events) {
       printed.set(data.file, (printed.get(data.file) ?? '') + data.message)
     } else if (type === 'test:pass' && data.skip !== undefined) {
       yield `  skipped: ${data.name}${typeof data.skip === 'string' ? ` (${data.skip})` : ''}\n`
+    } else if (type === 'test:fail' && data.todo !== undefined) {
+      yield `  todo: ${data.name}${typeof data.todo === 'string' ? ` (${data.todo})` : ''}\n`
     } else if (type === 'test:fail') {
       // A file that breaks down as a whole is a test of its own name, which no summary of a file counts.
       if (data.nesting === 0 && resolve(data.name) === data.file) total.failed++
