@@ -22,7 +22,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::fields::millis;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// How well a dependency answered. The worst of several is their maximum.
@@ -98,16 +98,13 @@ impl CheckOptions {
     /// The first option that is out of range.
     pub fn into_config(self) -> Result<CheckConfig, Problem> {
         let default = CheckConfig::default();
-        let timeout = millis("timeoutMs", self.timeout_ms)?.unwrap_or(default.timeout);
-        if timeout.is_zero() {
-            return Err(Problem::limit("timeoutMs", Rule::Above, 0.0));
-        }
-        let degraded = millis("degradedMs", self.degraded_ms)?.unwrap_or(default.degraded);
-        let unhealthy = millis("unhealthyMs", self.unhealthy_ms)?.unwrap_or(default.unhealthy);
-        if unhealthy < degraded {
-            return Err(Problem::between("unhealthyMs", Rule::NotBelow, "degradedMs"));
-        }
-        Ok(CheckConfig { timeout, degraded, unhealthy })
+        let mut checks = Checks::new();
+        let timeout = checks.millis_or("timeoutMs", self.timeout_ms, default.timeout);
+        checks.above_zero("timeoutMs", timeout);
+        let degraded = checks.millis_or("degradedMs", self.degraded_ms, default.degraded);
+        let unhealthy = checks.millis_or("unhealthyMs", self.unhealthy_ms, default.unhealthy);
+        checks.between(unhealthy >= degraded, "unhealthyMs", Rule::NotBelow, "degradedMs");
+        checks.finish(CheckConfig { timeout, degraded, unhealthy })
     }
 }
 

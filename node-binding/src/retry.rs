@@ -23,7 +23,7 @@ thread_local! {
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[napi]
 pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
-    let options: RetryOptions = numbers::read(options).unwrap_or_default();
+    let options: RetryOptions = numbers::read(options);
     let built = if backoff < 0.0 {
         options.build(None)
     } else {

@@ -27,7 +27,7 @@ pub(crate) fn with<R>(handle: u32, read: impl FnOnce(Option<&Backoff>) -> R) -> 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = backoffNew)]
 pub fn backoff_new(options: &[f64], seed: f64) -> f64 {
-    let options: BackoffOptions = numbers::read(options).unwrap_or_default();
+    let options: BackoffOptions = numbers::read(options);
     let built = options.into_config().and_then(Backoff::new);
     match built {
         Ok(backoff) => {

@@ -172,13 +172,13 @@ pub fn breaker_explain(handle: u32, now: f64) -> Vec<f64> {
 #[wasm_bindgen(js_name = breakerSnapshot)]
 pub fn breaker_snapshot(handle: u32, now: f64) -> Vec<f64> {
     let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
-    numbers::write(&snapshot).unwrap_or_default()
+    snapshot.to_numbers()
 }
 
 /// Takes the state of such numbers; 0, or -1 where it was refused.
 #[wasm_bindgen(js_name = breakerRestore)]
 pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
-    let snapshot: Snapshot = numbers::read(snapshot).unwrap_or_default();
+    let snapshot: Snapshot = numbers::read(snapshot);
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
     breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
 }

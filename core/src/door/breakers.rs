@@ -131,8 +131,7 @@ impl Breakers {
         {
             return Ok(Arc::clone(config));
         }
-        let read: BreakerOptions = numbers::read(options).unwrap_or_default();
-        let config = Arc::new(read.into_config()?);
+        let config = Arc::new(numbers::read::<BreakerOptions>(options).into_config()?);
         self.last = Some((bits.collect(), Arc::clone(&config)));
         Ok(config)
     }
