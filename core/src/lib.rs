@@ -11,7 +11,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod chaos;
 pub mod classify;
-#[cfg(all(feature = "std", feature = "serde"))]
+#[cfg(feature = "std")]
 #[doc(hidden)]
 pub mod door;
 mod fields;

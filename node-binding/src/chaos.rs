@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
-use seawall::door::Slab;
+use seawall::door::{Slab, isolate};
 
 use crate::millis::{duration, millis};
-use crate::options::refused;
+use crate::options::kept;
 
 thread_local! {
     static CHAOS: RefCell<Slab<(Chaos, Rng)>> = const { RefCell::new(Slab::new()) };
@@ -26,33 +26,26 @@ pub fn chaos_new(
     seed: f64,
 ) -> f64 {
     let (enabled, result) = (Some(enabled), Some(result));
-    match (ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result }).build() {
-        Ok(chaos) => {
-            let entry = (chaos, Rng::new(seed as u64));
-            CHAOS.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
-    }
+    let options = ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result };
+    kept(&CHAOS, options.build().map(|chaos| (chaos, Rng::new(seed as u64))))
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
 /// prepared result, from 0 on it is held up by so many ms.
 #[napi]
 pub fn chaos_draw(handle: u32) -> f64 {
-    CHAOS.with_borrow_mut(|slab| {
-        match slab.get_mut(handle).and_then(|(chaos, rng)| chaos.draw(rng)) {
-            None => -1.0,
-            Some(Strike::Fault) => -2.0,
-            Some(Strike::Result) => -3.0,
-            Some(Strike::Delay(delay)) => millis(delay),
-        }
-    })
+    match isolate::entry(&CHAOS, handle, |(chaos, rng)| chaos.draw(rng)).flatten() {
+        None => -1.0,
+        Some(Strike::Fault) => -2.0,
+        Some(Strike::Result) => -3.0,
+        Some(Strike::Delay(delay)) => millis(delay),
+    }
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn chaos_free(handle: u32) {
-    CHAOS.with_borrow_mut(|slab| slab.remove(handle));
+    isolate::remove(&CHAOS, handle);
 }
 
 /// How long a process lives in ms, at most `longest_ms`.
@@ -69,28 +62,19 @@ pub fn loop_pause_new(
     max_pause_ms: Option<f64>,
     seed: f64,
 ) -> f64 {
-    match (LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms }).build() {
-        Ok(plan) => {
-            let entry = (plan, Rng::new(seed as u64));
-            PAUSES.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
-    }
+    let options = LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms };
+    kept(&PAUSES, options.build().map(|plan| (plan, Rng::new(seed as u64))))
 }
 
 /// The next pause: the time to it and its length, in ms.
 #[napi]
 pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
-    PAUSES.with_borrow_mut(|slab| {
-        slab.get_mut(handle).map_or(Vec::new(), |(plan, rng)| {
-            let pause = plan.draw(rng);
-            vec![millis(pause.after), millis(pause.lasts)]
-        })
-    })
+    let pause = isolate::entry(&PAUSES, handle, |(plan, rng)| plan.draw(rng));
+    pause.map_or(Vec::new(), |pause| vec![millis(pause.after), millis(pause.lasts)])
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn loop_pause_free(handle: u32) {
-    PAUSES.with_borrow_mut(|slab| slab.remove(handle));
+    isolate::remove(&PAUSES, handle);
 }

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 
 use napi_derive::napi;
+use seawall::door::Slab;
+use seawall::door::isolate::{self, Kept};
 use seawall::options::Problem;
 
 thread_local! {
@@ -13,6 +15,14 @@ thread_local! {
 pub(crate) fn refused(problem: Problem) -> f64 {
     LAST.set(Some(problem));
     -1.0
+}
+
+/// The number of what was made, or what [`refused`] answers.
+pub(crate) fn kept<T>(values: &'static Kept<Slab<T>>, made: Result<T, Problem>) -> f64 {
+    match made {
+        Ok(value) => isolate::insert(values, value),
+        Err(problem) => refused(problem),
+    }
 }
 
 /// The option that was refused.

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use napi_derive::napi;
-use seawall::door::Slab;
+use seawall::door::{Slab, isolate};
 use seawall::periodic::{Periodic, PeriodicOptions};
 use seawall::{Instant, Rng};
 
-use crate::options::refused;
+use crate::options::kept;
 
 thread_local! {
     static JOBS: RefCell<Slab<Periodic>> = const { RefCell::new(Slab::new()) };
@@ -23,38 +23,32 @@ pub fn periodic_new(
     seed: f64,
 ) -> f64 {
     let options = PeriodicOptions { period_ms: Some(period_ms), offset_ms, jitter };
-    match options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)) {
-        Ok(job) => JOBS.with_borrow_mut(|slab| slab.insert(job)).into(),
-        Err(problem) => refused(problem),
-    }
+    kept(&JOBS, options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)))
 }
 
 /// When the next run is due in ms, or -1 while one is under way.
 #[napi]
 pub fn periodic_due(handle: u32) -> f64 {
-    JOBS.with_borrow(|slab| {
-        slab.get(handle).and_then(Periodic::due).map_or(-1.0, Instant::as_millis)
-    })
+    let due = isolate::entry(&JOBS, handle, |job| job.due());
+    due.flatten().map_or(-1.0, Instant::as_millis)
 }
 
 /// Whether a run begins now.
 #[napi]
 pub fn periodic_begin(handle: u32, now_ms: f64) -> bool {
-    JOBS.with_borrow_mut(|slab| {
-        slab.get_mut(handle).is_some_and(|job| job.begin(Instant::from_millis(now_ms)))
-    })
+    let now = Instant::from_millis(now_ms);
+    isolate::entry(&JOBS, handle, |job| job.begin(now)).unwrap_or(false)
 }
 
 /// Ends a run and answers how many due times passed during it.
 #[napi]
 pub fn periodic_finish(handle: u32, now_ms: f64) -> f64 {
-    JOBS.with_borrow_mut(|slab| {
-        slab.get_mut(handle).map_or(0.0, |job| job.finish(Instant::from_millis(now_ms)) as f64)
-    })
+    let now = Instant::from_millis(now_ms);
+    isolate::entry(&JOBS, handle, |job| job.finish(now)).unwrap_or(0) as f64
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn periodic_free(handle: u32) {
-    JOBS.with_borrow_mut(|slab| slab.remove(handle));
+    isolate::remove(&JOBS, handle);
 }

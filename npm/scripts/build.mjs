@@ -65,7 +65,8 @@ function wasm() {
   mkdirSync(join(dist, 'engine'), { recursive: true })
   run(process.execPath, [
     join(root, 'node_modules/binaryen/bin/wasm-opt'),
-    '-Oz', '--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue',
+    // Nothing lies in the lowest kilobyte: the stack begins there, and ends in a trap before it.
+    '-Oz', '--converge', '--gufa', '--low-memory-unused', '--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue',
     '--strip-producers', '--strip-target-features',
     join(out, 'engine_bg.wasm'), '-o', join(dist, 'engine.wasm'),
   ])

@@ -6,8 +6,14 @@ mod causes;
 mod chaos;
 mod classify;
 mod health;
+#[cfg(target_family = "wasm")]
+mod heap;
 mod millis;
 mod options;
 mod periodic;
 mod pool;
 mod retry;
+
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static HEAP: heap::Heap = heap::Heap::new();

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::classify::Verdict;
-use seawall::door::{Slab, numbers};
+use seawall::door::{Slab, isolate, numbers};
 use seawall::retry::{Decision, Failure, Retry, RetryOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::{duration, millis};
-use crate::options::refused;
+use crate::options::kept;
 
 struct Entry {
     retry: Retry,
@@ -24,29 +24,18 @@ thread_local! {
 #[wasm_bindgen(js_name = retryNew)]
 pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
     let options: RetryOptions = numbers::read(options);
-    let built = if backoff < 0.0 {
-        options.build(None)
-    } else {
-        crate::backoff::with(backoff as u32, |backoff| options.build(backoff))
-    };
-    match built {
-        Ok(retry) => {
-            let entry = Entry { retry, rng: Rng::new(seed as u64) };
-            RETRIES.with_borrow_mut(|slab| slab.insert(entry)).into()
-        }
-        Err(problem) => refused(problem),
-    }
+    let chosen = (backoff >= 0.0).then_some(backoff as u32);
+    let built = options.build(chosen.and_then(crate::backoff::get).as_ref());
+    kept(&RETRIES, built.map(|retry| Entry { retry, rng: Rng::new(seed as u64) }))
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.
 #[wasm_bindgen(js_name = retryOver)]
 pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
-    RETRIES.with_borrow(|slab| {
-        let reason = slab
-            .get(handle)
-            .and_then(|entry| entry.retry.over(attempt as u32, duration(elapsed_ms)));
-        reason.map_or(0, |reason| reason as i32)
-    })
+    let elapsed = duration(elapsed_ms);
+    let reason =
+        isolate::entry(&RETRIES, handle, |entry| entry.retry.over(attempt as u32, elapsed));
+    reason.flatten().map_or(0, |reason| reason as i32)
 }
 
 /// The wait in ms before the next try, or the reason (below 0) why there is
@@ -70,17 +59,17 @@ pub fn retry_decide(
         verdict: (verdict >= 0.0).then(|| Verdict::from_bits(verdict as u32, asked)),
         wanted: (wanted >= 0.0).then_some(wanted > 0.0),
     };
-    RETRIES.with_borrow_mut(|slab| {
-        let Some(Entry { retry, rng }) = slab.get_mut(handle) else { return -2.0 };
-        match retry.decide(&failure, rng) {
-            Decision::After(wait) => millis(wait),
-            Decision::Stop(reason) => f64::from(reason as i8),
-        }
-    })
+    let decided =
+        isolate::entry(&RETRIES, handle, |Entry { retry, rng }| retry.decide(&failure, rng));
+    match decided {
+        None => -2.0,
+        Some(Decision::After(wait)) => millis(wait),
+        Some(Decision::Stop(reason)) => f64::from(reason as i8),
+    }
 }
 
 /// Gives the handle back.
 #[wasm_bindgen(js_name = retryFree)]
 pub fn retry_free(handle: u32) {
-    RETRIES.with_borrow_mut(|slab| slab.remove(handle));
+    isolate::remove(&RETRIES, handle);
 }

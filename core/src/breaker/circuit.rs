@@ -218,16 +218,22 @@ impl CircuitBreaker {
 
     /// Takes in what the cells counted, lets the machine act, and tells the cells.
     fn change<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = lock(&self.inner);
-        inner.fold(self.front.as_deref());
+        let mut inner = self.begin();
         let answer = act(&mut inner);
-        self.publish(&mut inner);
+        self.end(inner);
         answer
     }
 
-    fn publish(&self, inner: &mut MutexGuard<'_, Inner>) {
-        let inner = &mut **inner;
-        let Inner { machine, members } = inner;
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn begin(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = lock(&self.inner);
+        inner.fold(self.front.as_deref());
+        inner
+    }
+
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn end(&self, inner: MutexGuard<'_, Inner>) {
+        let Inner { machine, members } = &*inner;
         let gate = machine.gate();
         let (from, until) = machine.gate_times(gate);
         let share = machine.ask_after().map(|left| {

@@ -114,7 +114,7 @@ impl Breakers {
 
     /// How many breakers there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn len(&self) -> u32 {
         self.slab.len()
     }
 
