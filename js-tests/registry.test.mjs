@@ -14,12 +14,19 @@ test('a key is one breaker', async () => {
   await registry.execute('a', fail).catch(() => {})
   assert.ok(registry.get('a').isOpen())
   assert.ok(registry.get('b').isClosed())
-  assert.deepEqual(Array.from(registry, ([key]) => key), ['a', 'b'])
+  assert.deepEqual(
+    Array.from(registry, ([key]) => key),
+    ['a', 'b'],
+  )
 })
 
 test('200,000 keys stay within the cap; the one in use and the open one stay', async () => {
   const gone = new Set()
-  const registry = new BreakerRegistry({ max: 50, breaker: { threshold: 1 }, onEvict: key => gone.add(key) })
+  const registry = new BreakerRegistry({
+    max: 50,
+    breaker: { threshold: 1 },
+    onEvict: key => gone.add(key),
+  })
   await registry.execute('open', fail).catch(() => {})
   for (let i = 0; i < 200_000; i++) {
     registry.get(`key ${i}`)
@@ -57,7 +64,10 @@ test('options may depend on the key, and a name makes each known to the process'
   assert.ok(registry.get('abc') instanceof CircuitBreaker)
   const named = new BreakerRegistry({ breaker: { name: 'host', threshold: 7 } })
   assert.equal(named.get('x').name, 'host:x')
-  assert.throws(() => new CircuitBreaker({ name: 'host:x' }), { code: 'SEAWALL_INVALID_OPTION', option: 'name' })
+  assert.throws(() => new CircuitBreaker({ name: 'host:x' }), {
+    code: 'SEAWALL_INVALID_OPTION',
+    option: 'name',
+  })
 })
 
 test('an onEvict that throws changes nothing', async () => {
@@ -75,7 +85,10 @@ test('bad options', () => {
   bad({ max: 1.5 }, 'BreakerRegistry: `max` must be a whole number of at least 1, got 1.5')
   bad({ idleMs: 0 }, 'BreakerRegistry: `idleMs` must be a number above 0, got 0')
   bad({ idle: 5 }, /unknown option `idle`/)
-  bad({ breaker: { treshold: 1 } }, 'CircuitBreaker: unknown option `treshold`; did you mean `threshold`?')
+  bad(
+    { breaker: { treshold: 1 } },
+    'CircuitBreaker: unknown option `treshold`; did you mean `threshold`?',
+  )
 })
 
 test('used after disposal', () => {
