@@ -518,6 +518,20 @@ test('a listener may use the breaker', async () => {
   assert.equal(breaker.isClosed(), true)
 })
 
+test('a probe whose breaker a listener closes under it decides nothing', async () => {
+  const clock = new ManualClock()
+  const onStateChange = state => {
+    if (state === 'half-open') breaker.reset()
+  }
+  const breaker = new CircuitBreaker({ threshold: 1, resetTimeMs: 10, clock, onStateChange })
+  await failing(breaker, 1)
+  clock.pass(11)
+  const probe = hanging(breaker)
+  assert.equal(breaker.isClosed(), true)
+  await probe.succeed(1)
+  assert.equal(breaker.explain().totals.late, 1)
+})
+
 test('two holders of a name hear of each other at their next call', async () => {
   const options = { name: 'heard by both', threshold: 1, clock: new ManualClock() }
   using one = new CircuitBreaker(options)

@@ -167,6 +167,21 @@ test('a probe of a thread that died gives its place up in time', { skip: !isNati
   assert.equal(reasons.has('open'), false)
 })
 
+test('a thread that ends lets go of what it held isolated', {
+  skip: !isNative,
+  todo: 'the isolation of a thread that is gone lasts as long as the name',
+}, async () => {
+  for (const end of ['end', 'terminate']) {
+    const options = { name: newName() }
+    using breaker = new CircuitBreaker(options)
+    const thread = await server(options)
+    await thread.ask('isolate')
+    assert.equal(breaker.explain().state, 'isolated')
+    await thread[end]()
+    assert.equal(breaker.explain().state, 'closed', end)
+  }
+})
+
 test('breakers without a name are never shared', async () => {
   const breaker = new CircuitBreaker({ threshold: 1 })
   const thread = await server({ threshold: 1 })
