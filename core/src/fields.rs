@@ -1,5 +1,6 @@
 //! Turning the plain numbers of options that come from outside into what they mean.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::options::{Problem, Rule};
@@ -9,19 +10,29 @@ use crate::time::duration_from_millis;
 ///
 /// Each is one call, and the code that makes it goes on as if it had passed. With a `?` after
 /// each, which moves a whole [`Problem`], the options of all policies took 9 KB more in WASM.
-#[derive(Debug)]
-pub(crate) struct Checks(Option<Problem>);
+#[derive(Debug, Default)]
+pub struct Checks(Option<Box<Problem>>);
 
 impl Checks {
-    pub(crate) const fn new() -> Self {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
         Self(None)
+    }
+
+    /// Whether all passed.
+    ///
+    /// # Errors
+    /// What the first that failed found.
+    pub fn passed(self) -> Result<(), Box<Problem>> {
+        self.0.map_or(Ok(()), Err)
     }
 
     /// `value`, unless a check failed.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Problem> {
         match self.0 {
             None => Ok(value),
-            Some(problem) => Err(problem),
+            Some(problem) => Err(*problem),
         }
     }
 
@@ -35,7 +46,7 @@ impl Checks {
         other: &'static str,
     ) {
         if !holds && self.0.is_none() {
-            self.0 = Some(Problem { field, rule, limit, other });
+            self.0 = Some(Box::new(Problem { field, rule, limit, other }));
         }
     }
 
@@ -104,6 +115,20 @@ impl Checks {
         default: Duration,
     ) -> Duration {
         self.millis(field, value).unwrap_or(default)
+    }
+
+    /// Milliseconds above 0, `default` where there are none.
+    #[inline(never)]
+    pub(crate) fn positive(
+        &mut self,
+        field: &'static str,
+        value: Option<f64>,
+        default: Duration,
+    ) -> Duration {
+        let Some(ms) = value else { return default };
+        let time = duration_from_millis(ms);
+        self.above_zero(field, time);
+        time
     }
 
     /// A whole number of at least `least`, `default` where there is none.

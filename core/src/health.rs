@@ -19,6 +19,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct CheckConfig {
     /// The latency from which an answer is [`Grade::Unhealthy`]. Default
     /// 500 ms; equal to `degraded`, no answer is degraded.
     pub unhealthy: Duration,
+    /// From one check to the next, where checks repeat. Default 30 s.
+    pub interval: Duration,
 }
 
 impl Default for CheckConfig {
@@ -58,6 +61,7 @@ impl Default for CheckConfig {
             timeout: Duration::from_secs(5),
             degraded: Duration::from_millis(100),
             unhealthy: Duration::from_millis(500),
+            interval: Duration::from_secs(30),
         }
     }
 }
@@ -88,6 +92,8 @@ pub struct CheckOptions {
     pub degraded_ms: Option<f64>,
     /// [`CheckConfig::unhealthy`] in ms; at least `degraded_ms`, infinity is never.
     pub unhealthy_ms: Option<f64>,
+    /// [`CheckConfig::interval`] in ms; above 0, infinity is never again.
+    pub interval_ms: Option<f64>,
 }
 
 impl CheckOptions {
@@ -99,12 +105,12 @@ impl CheckOptions {
     pub fn into_config(self) -> Result<CheckConfig, Problem> {
         let default = CheckConfig::default();
         let mut checks = Checks::new();
-        let timeout = checks.millis_or("timeoutMs", self.timeout_ms, default.timeout);
-        checks.above_zero("timeoutMs", timeout);
+        let timeout = checks.positive("timeoutMs", self.timeout_ms, default.timeout);
+        let interval = checks.positive("intervalMs", self.interval_ms, default.interval);
         let degraded = checks.millis_or("degradedMs", self.degraded_ms, default.degraded);
         let unhealthy = checks.millis_or("unhealthyMs", self.unhealthy_ms, default.unhealthy);
         checks.between(unhealthy >= degraded, "unhealthyMs", Rule::NotBelow, "degradedMs");
-        checks.finish(CheckConfig { timeout, degraded, unhealthy })
+        checks.finish(CheckConfig { timeout, degraded, unhealthy, interval })
     }
 }
 
@@ -132,8 +138,7 @@ impl Summary {
     /// slow; `None` for an empty list. A NaN makes the mean NaN.
     #[must_use]
     pub fn of(durations: &[f64], slow_above: f64) -> Option<Self> {
-        let mut sorted = Vec::from(durations);
-        sorted.sort_unstable_by(f64::total_cmp);
+        let sorted = sorted(durations);
         Some(Self {
             count: durations.len(),
             mean: durations.iter().sum::<f64>() / durations.len() as f64,
@@ -164,6 +169,17 @@ pub struct Advice {
     pub near_limit: bool,
 }
 
+/// `values` in the order of [`f64::total_cmp`]. A heap of their bits makes 3.9 KB of WASM less than
+/// `sort_unstable_by`.
+fn sorted(values: &[f64]) -> Vec<f64> {
+    // An involution: below zero, all bits but the sign are turned over.
+    let ordered = |bits: i64| bits ^ ((bits >> 63) & i64::MAX);
+    let heap: BinaryHeap<i64> =
+        values.iter().map(|value| ordered(value.to_bits().cast_signed())).collect();
+    let sorted = heap.into_sorted_vec().into_iter();
+    sorted.map(|bits| f64::from_bits(ordered(bits).cast_unsigned())).collect()
+}
+
 /// The smallest entry of `sorted` that at least `percent` % of the entries do
 /// not exceed, `None` for an empty list: the nearest-rank definition, of which
 /// every result is one of the values measured.
@@ -182,6 +198,15 @@ pub fn is_busy(active: f64, total: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_every_kind_are_sorted() {
+        let values = [3.5, -0.0, f64::NAN, -2.0, f64::INFINITY, 0.0, -1e300, 1e-300];
+        let mut expected = values;
+        expected.sort_by(f64::total_cmp);
+        let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&sorted(&values)), bits(&expected));
+    }
 
     #[test]
     fn a_rank_lies_within_the_list_for_every_percentage() {

@@ -22,6 +22,7 @@ pub mod periodic;
 pub mod pool;
 pub mod retry;
 mod rng;
+pub mod rotation;
 #[cfg(feature = "std")]
 mod sync;
 mod time;

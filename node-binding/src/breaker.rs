@@ -22,7 +22,7 @@ thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
+pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
     isolate::with(&BREAKERS, |breakers| breakers.get(handle, now))?
 }
 
@@ -63,7 +63,7 @@ pub fn breaker_new(
             breakers.named(&mut named, &name, options, seed, clock_origin(now))
         }
     });
-    Ok(made.map_or(-1.0, |made| made.map_or_else(refused, f64::from)))
+    Ok(made.map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from)))
 }
 
 /// Lets a breaker go, whose cell callers may still look at.
@@ -226,5 +226,5 @@ pub fn breaker_snapshot(handle: u32, now: f64) -> Float64Array {
 pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
     let snapshot: Snapshot = numbers::read(snapshot);
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
-    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
+    breaker.restore(&snapshot, now).map_or_else(|problem| refused(&problem), |()| 0.0)
 }

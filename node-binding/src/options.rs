@@ -3,8 +3,6 @@
 use std::cell::Cell;
 
 use napi_derive::napi;
-use seawall::door::Slab;
-use seawall::door::isolate::{self, Kept};
 use seawall::options::Problem;
 
 thread_local! {
@@ -12,17 +10,10 @@ thread_local! {
 }
 
 /// Keeps `problem` for the getters below and answers what a constructor returns on refusal.
-pub(crate) fn refused(problem: Problem) -> f64 {
-    LAST.set(Some(problem));
+#[inline(never)]
+pub(crate) fn refused(problem: &Problem) -> f64 {
+    LAST.set(Some(*problem));
     -1.0
-}
-
-/// The number of what was made, or what [`refused`] answers.
-pub(crate) fn kept<T>(values: &'static Kept<Slab<T>>, made: Result<T, Problem>) -> f64 {
-    match made {
-        Ok(value) => isolate::insert(values, value),
-        Err(problem) => refused(problem),
-    }
 }
 
 /// The option that was refused.

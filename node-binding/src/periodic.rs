@@ -1,17 +1,11 @@
 //! Jobs that repeat for ever: see `core/src/periodic`.
 
-use std::cell::RefCell;
-
 use napi_derive::napi;
-use seawall::door::{Slab, isolate};
-use seawall::periodic::{Periodic, PeriodicOptions};
+use seawall::options::Checks;
+use seawall::periodic::PeriodicOptions;
 use seawall::{Instant, Rng};
 
-use crate::options::kept;
-
-thread_local! {
-    static JOBS: RefCell<Slab<Periodic>> = const { RefCell::new(Slab::new()) };
-}
+use crate::handles::{Policy, free, keep, on};
 
 /// A handle, or -1 after a refusal.
 #[napi]
@@ -23,32 +17,45 @@ pub fn periodic_new(
     seed: f64,
 ) -> f64 {
     let options = PeriodicOptions { period_ms: Some(period_ms), offset_ms, jitter };
-    kept(&JOBS, options.build(Instant::from_millis(now_ms), Rng::new(seed as u64)))
+    let mut checks = Checks::new();
+    let job = options.make(Instant::from_millis(now_ms), Rng::new(seed as u64), &mut checks);
+    keep(Policy::Periodic(job), checks)
 }
 
 /// When the next run is due in ms, or -1 while one is under way.
 #[napi]
 pub fn periodic_due(handle: u32) -> f64 {
-    let due = isolate::entry(&JOBS, handle, |job| job.due());
-    due.flatten().map_or(-1.0, Instant::as_millis)
+    let due = on(handle, |policy| match policy {
+        Policy::Periodic(job) => job.due(),
+        _ => None,
+    });
+    due.map_or(-1.0, Instant::as_millis)
 }
 
 /// Whether a run begins now.
 #[napi]
 pub fn periodic_begin(handle: u32, now_ms: f64) -> bool {
     let now = Instant::from_millis(now_ms);
-    isolate::entry(&JOBS, handle, |job| job.begin(now)).unwrap_or(false)
+    let begins = on(handle, |policy| match policy {
+        Policy::Periodic(job) => Some(job.begin(now)),
+        _ => None,
+    });
+    begins.unwrap_or(false)
 }
 
 /// Ends a run and answers how many due times passed during it.
 #[napi]
 pub fn periodic_finish(handle: u32, now_ms: f64) -> f64 {
     let now = Instant::from_millis(now_ms);
-    isolate::entry(&JOBS, handle, |job| job.finish(now)).unwrap_or(0) as f64
+    let passed = on(handle, |policy| match policy {
+        Policy::Periodic(job) => Some(job.finish(now)),
+        _ => None,
+    });
+    passed.unwrap_or(0) as f64
 }
 
 /// Gives the handle back.
 #[napi]
 pub fn periodic_free(handle: u32) {
-    isolate::remove(&JOBS, handle);
+    free(handle);
 }

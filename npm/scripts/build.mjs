@@ -1,74 +1,85 @@
 // Builds the package: the addon of this platform, the WASM engine, the TypeScript.
 // Runs on any Node from 20 on. `npm run build`, or `npm run build -- native|wasm|ts` for one part.
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync, readFileSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-
-const root = new URL('../..', import.meta.url).pathname
-const targetDir = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'seawall')
-const dist = join(root, 'npm/dist')
-
-function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
-  if (error) throw error
-  if (status !== 0) process.exit(status ?? 1)
-}
-
-function step(text) {
-  console.log(`\u001b[36m▸\u001b[0m ${text}`)
-}
-
-function platformName() {
-  const { platform, arch } = process
-  if (platform !== 'linux') return `${platform}-${arch}`
-  return `${platform}-${arch}-${process.report.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl'}`
-}
+import { cache, dist, platformName, root, targetDir } from './paths.mjs'
+import { must } from './run.mjs'
+import { wasmToolchain } from './rust.mjs'
+import { main, note, Stop, seconds, step } from './say.mjs'
+import { markBuilt } from './stale.mjs'
 
 function native() {
   step('native addon (cargo, release)')
-  run('cargo', ['build', '--release', '--locked', '-p', 'seawall-node'])
+  must('cargo', ['build', '--release', '--locked', '-p', 'seawall-node'])
   const name = platformName()
-  const dir = join(root, 'npm/platforms', name)
-  mkdirSync(dir, { recursive: true })
-  const library = { darwin: 'libseawall_node.dylib', win32: 'seawall_node.dll' }[process.platform] ?? 'libseawall_node.so'
+  const folder = join(root, 'npm/platforms', name)
+  mkdirSync(folder, { recursive: true })
+  const library =
+    { darwin: 'libseawall_node.dylib', win32: 'seawall_node.dll' }[process.platform] ??
+    'libseawall_node.so'
   // A fresh file each time: a running process may have the old one mapped.
-  rmSync(join(dir, 'seawall.node'), { force: true })
-  cpSync(join(targetDir, 'release', library), join(dir, 'seawall.node'))
+  rmSync(join(folder, 'seawall.node'), { force: true })
+  cpSync(join(targetDir, 'release', library), join(folder, 'seawall.node'))
   const { version, license } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
   const [os, cpu, libc] = name.split('-')
-  writeFileSync(
-    join(dir, 'package.json'),
-    `${JSON.stringify({ name: `seawall-${name}`, version, license, os: [os], cpu: [cpu], ...(libc && { libc: [libc === 'gnu' ? 'glibc' : libc] }), main: 'seawall.node', files: ['seawall.node'] }, null, 2)}\n`,
-  )
+  const manifest = {
+    name: `seawall-${name}`,
+    version,
+    license,
+    os: [os],
+    cpu: [cpu],
+    ...(libc && { libc: [libc === 'gnu' ? 'glibc' : libc] }),
+    main: 'seawall.node',
+    files: ['seawall.node'],
+  }
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
-function wasm() {
-  const bindgen = join(cache, 'bindgen/release/seawall-bindgen')
+/** The generator of the glue, at the version of its lock file; built once and kept. */
+function bindgen() {
+  const program = join(cache, 'bindgen/release/seawall-bindgen')
   const lock = readFileSync(join(root, 'wasm-binding/bindgen/Cargo.lock'), 'utf8')
   const stamp = join(cache, 'bindgen/Cargo.lock')
-  if (!existsSync(bindgen) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+  if (!existsSync(program) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
     step('wasm-bindgen generator (cargo, once, about a minute)')
-    run('cargo', ['build', '--release', '--locked', '--manifest-path', 'wasm-binding/bindgen/Cargo.toml'], {
+    const manifest = 'wasm-binding/bindgen/Cargo.toml'
+    must('cargo', ['build', '--release', '--locked', '--manifest-path', manifest], {
       env: { ...process.env, CARGO_TARGET_DIR: join(cache, 'bindgen') },
     })
     writeFileSync(stamp, lock)
   }
+  return program
+}
+
+function wasm() {
+  const toolchain = wasmToolchain()
+  const generator = bindgen()
   step('WASM engine (cargo, wasm-bindgen, wasm-opt)')
-  run('cargo', ['build', '--profile', 'wasm', '--locked', '-p', 'seawall-wasm', '--target', 'wasm32-unknown-unknown'], {
-    env: { ...process.env, RUSTFLAGS: '-C link-arg=-zstack-size=65536' },
+  const triple = 'wasm32-unknown-unknown'
+  const crate = ['build', '--profile', 'wasm', '--locked', '-p', 'seawall-wasm', '--target', triple]
+  must('cargo', [...crate, ...toolchain.args], {
+    env: { ...process.env, RUSTFLAGS: '-C link-arg=-zstack-size=65536', ...toolchain.env },
   })
   const out = join(targetDir, 'wasm-glue')
-  run(bindgen, [join(targetDir, 'wasm32-unknown-unknown/wasm/seawall_wasm.wasm'), out, 'engine'])
+  must(generator, [join(targetDir, triple, 'wasm/seawall_wasm.wasm'), out, 'engine'])
   mkdirSync(join(dist, 'engine'), { recursive: true })
-  run(process.execPath, [
+  must(process.execPath, [
     join(root, 'node_modules/binaryen/bin/wasm-opt'),
-    // Nothing lies in the lowest kilobyte: the stack begins there, and ends in a trap before it.
-    '-Oz', '--converge', '--gufa', '--low-memory-unused', '--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue',
-    '--strip-producers', '--strip-target-features',
-    join(out, 'engine_bg.wasm'), '-o', join(dist, 'engine.wasm'),
+    '-Oz',
+    '--converge',
+    '--enable-bulk-memory',
+    '--enable-nontrapping-float-to-int',
+    '--enable-sign-ext',
+    '--enable-mutable-globals',
+    '--enable-reference-types',
+    '--enable-multivalue',
+    '--strip-producers',
+    '--strip-target-features',
+    join(out, 'engine_bg.wasm'),
+    '-o',
+    join(dist, 'engine.wasm'),
   ])
   cpSync(join(out, 'engine.js'), join(dist, 'engine/wasm-glue.js'))
   const bytes = readFileSync(join(dist, 'engine.wasm'))
@@ -76,19 +87,20 @@ function wasm() {
     join(dist, 'engine/wasm-bytes.js'),
     `export const bytes = () => Uint8Array.from(atob('${bytes.toString('base64')}'), c => c.charCodeAt(0))\n`,
   )
-  console.log(`  engine.wasm ${statSync(join(dist, 'engine.wasm')).size} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
+  note(`engine.wasm ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
 }
 
 // One file for each entry and the code they share: reading twenty small modules takes Node longer
 // than all they do, and every import of the package would pay for it.
 async function ts() {
   step('TypeScript (tsc for types, esbuild for code)')
-  run(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
+  clean()
+  must(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
   const { build } = await import('esbuild')
   const src = join(root, 'npm/src')
   const entries = ['index', 'engine/node', 'engine/native', 'engine/wasm', 'engine/inline']
   for (const name of ['index', 'health', 'resilience', 'pool', 'shutdown']) {
-    if (existsSync(join(src, 'kysely', `${name}.ts`))) entries.push(`kysely/${name}`)
+    if (existsSync(join(src, `kysely/${name}.ts`))) entries.push(`kysely/${name}`)
   }
   await build({
     entryPoints: entries.map(name => join(src, `${name}.ts`)),
@@ -100,14 +112,43 @@ async function ts() {
     platform: 'neutral',
     target: 'es2023',
     chunkNames: 'engine/[name]-[hash]',
-    external: ['node:*', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
+    external: ['node:*', 'kysely', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
     logLevel: 'warning',
   })
   for (const name of ['deno.js', 'workerd.js']) {
     cpSync(join(src, 'engine', name), join(dist, 'engine', name))
   }
+  cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
+}
+
+/** Empties `dist` but for what the WASM build put there: files of sources that are gone would be packed. */
+function clean() {
+  const kept = ['engine.wasm', 'engine/wasm-glue.js', 'engine/wasm-bytes.js']
+    .map(name => join(dist, name))
+    .filter(existsSync)
+    .map(path => [path, readFileSync(path)])
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(join(dist, 'engine'), { recursive: true })
+  for (const [path, bytes] of kept) writeFileSync(path, bytes)
 }
 
 const parts = { native, wasm, ts }
-const wanted = process.argv.slice(2)
-for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) await parts[name]()
+
+/** Builds one part and notes from which sources. */
+export async function build(part) {
+  const started = performance.now()
+  const built = markBuilt(part)
+  await parts[part]()
+  built()
+  note(`${part} took ${seconds(started)}`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await main(async () => {
+    const wanted = process.argv.slice(2)
+    for (const part of wanted.length > 0 ? wanted : Object.keys(parts)) {
+      if (!(part in parts)) throw new Stop(`no part "${part}": ${Object.keys(parts).join(', ')}`)
+      await build(part)
+    }
+  })
+}

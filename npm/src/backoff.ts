@@ -1,4 +1,3 @@
-import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import type { Engine } from './engine/types.js'
 import { optionProblem } from './errors.js'
@@ -82,7 +81,14 @@ export interface BackoffOptions
   strategy?: (typeof STRATEGIES)[number] | undefined
 }
 
-const STRATEGIES = ['constant', 'linear', 'exponential', 'fibonacci', 'list', 'decorrelated'] as const
+const STRATEGIES = [
+  'constant',
+  'linear',
+  'exponential',
+  'fibonacci',
+  'list',
+  'decorrelated',
+] as const
 const JITTERS = ['none', 'full', 'equal'] as const
 const PLUS_MINUS = 3
 const FIELDS: Record<string, Kind> = {
@@ -126,7 +132,7 @@ export function backoffNumbers(options: BackoffOptions): Float64Array {
 }
 
 let handleOf: (backoff: Backoff) => number
-const handles = new Handles(handle => engine().backoffFree(handle))
+let forgotten: FinalizationRegistry<number> | undefined
 
 /**
  * How long to wait before trying again, and when to stop.
@@ -157,7 +163,8 @@ export class Backoff implements Disposable, Iterable<number> {
     if (handle < 0) throw optionProblem('Backoff', options, core)
     this.#engine = core
     this.#handle = handle
-    handles.watch(this, handle)
+    forgotten ??= new FinalizationRegistry(handle => engine().backoffFree(handle))
+    forgotten.register(this, handle, this)
   }
 
   /**
@@ -205,7 +212,8 @@ export class Backoff implements Disposable, Iterable<number> {
   /** Gives its memory back now rather than when it is collected. */
   [Symbol.dispose](): void {
     if (this.#handle < 0) return
-    handles.release(this, this.#handle)
+    forgotten?.unregister(this)
+    this.#engine.backoffFree(this.#handle)
     this.#handle = -1
   }
 }

@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffNumbers, checkBackoff } from './backoff.js'
 import type { Clock } from './clock.js'
-import { OptionError } from './errors.js'
+import { describe, OptionError } from './errors.js'
 import { check, type Kind } from './options.js'
 
 /** What a circuit breaker does with calls, in `@kysera/infra`'s three words. */
@@ -28,7 +28,9 @@ export interface CircuitBreakerOptions {
    * The calls a rate is taken of: the last so many, or those of the last `ms` in `slices` parts
    * (default 10). Default `{ calls: 100 }`.
    */
-  window?: { calls?: number | undefined; ms?: number | undefined; slices?: number | undefined } | undefined
+  window?:
+    | { calls?: number | undefined; ms?: number | undefined; slices?: number | undefined }
+    | undefined
   /** No rate is judged on fewer calls. Default 20, or the size of a smaller window of calls. */
   minimumCalls?: number | undefined
   /** How long the breaker stays open before it lets a probe through. 0: until the next call. Default 60,000. */
@@ -40,7 +42,10 @@ export interface CircuitBreakerOptions {
    * `isFailureResult` is set), and where it answers a number the breaker opens at once for so long.
    * `'retry-after'`: as long as the error says by its Retry-After or the like.
    */
-  openFor?: 'retry-after' | ((error: unknown, value: unknown) => number | null | undefined) | undefined
+  openFor?:
+    | 'retry-after'
+    | ((error: unknown, value: unknown) => number | null | undefined)
+    | undefined
   /** The trial after the open time. */
   halfOpen?:
     | {
@@ -113,7 +118,11 @@ const FIELDS: Record<keyof CircuitBreakerOptions, Kind> = {
 /** Refuses what is no breaker option. */
 export function checkBreaker(options: CircuitBreakerOptions): void {
   check('CircuitBreaker', options, FIELDS)
-  check('CircuitBreaker window', options.window, { calls: 'number', ms: 'number', slices: 'number' })
+  check('CircuitBreaker window', options.window, {
+    calls: 'number',
+    ms: 'number',
+    slices: 'number',
+  })
   check('CircuitBreaker halfOpen', options.halfOpen, {
     permits: 'number',
     successRate: 'number',
@@ -124,10 +133,20 @@ export function checkBreaker(options: CircuitBreakerOptions): void {
     calls: 'number',
     stepMs: 'number',
   })
-  if (options.resetBackoff !== undefined) checkBackoff('CircuitBreaker resetBackoff', options.resetBackoff)
-  const { openFor } = options
+  if (options.resetBackoff !== undefined)
+    checkBackoff('CircuitBreaker resetBackoff', options.resetBackoff)
+  const { openFor, clock } = options
   if (openFor !== undefined && openFor !== 'retry-after' && typeof openFor !== 'function') {
-    throw new OptionError('CircuitBreaker: `openFor` must be "retry-after" or a function', 'openFor')
+    throw new OptionError(
+      `CircuitBreaker: \`openFor\` must be "retry-after" or a function, got ${describe(openFor)}`,
+      'openFor',
+    )
+  }
+  if (clock !== undefined && typeof clock.now !== 'function') {
+    throw new OptionError(
+      `CircuitBreaker: \`clock.now\` must be a function, got ${describe(clock.now)}`,
+      'clock.now',
+    )
   }
 }
 

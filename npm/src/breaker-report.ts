@@ -33,7 +33,13 @@ export interface BreakerExplanation {
   slow: number
   /** Why it last opened, with the counts of that moment. */
   opened:
-    | { by: NonNullable<(typeof OPENED_BY)[number]>; calls: number; failures: number; slow: number; forMs: number }
+    | {
+        by: NonNullable<(typeof OPENED_BY)[number]>
+        calls: number
+        failures: number
+        slow: number
+        forMs: number
+      }
     | undefined
   /** Openings since it was last closed for good. */
   openings: number
@@ -62,7 +68,10 @@ export interface BreakerExplanation {
 const CAUSES_FROM = 25
 
 /** The numbers of `Explanation::to_numbers` in words. */
-export function explanation(numbers: ArrayLike<number>, options: CircuitBreakerOptions): BreakerExplanation {
+export function explanation(
+  numbers: ArrayLike<number>,
+  options: CircuitBreakerOptions,
+): BreakerExplanation {
   const at = (index: number): number => numbers[index] ?? 0
   const orNone = (index: number): number | undefined => (at(index) < 0 ? undefined : at(index))
   const by = OPENED_BY[at(8)]
@@ -138,5 +147,7 @@ export function snapshotFrom(numbers: ArrayLike<number>): BreakerSnapshot {
 export function snapshotNumbers(snapshot: BreakerSnapshot): Float64Array {
   const memory = Array.isArray(snapshot?.memory) ? snapshot.memory : []
   const fields = SNAPSHOT.map(field => snapshot?.[field])
-  return Float64Array.from([...fields, memory.length, ...memory], value => (Number.isFinite(value) ? Number(value) : 0))
+  return Float64Array.from([...fields, memory.length, ...memory], value =>
+    Number.isFinite(value) ? Number(value) : 0,
+  )
 }

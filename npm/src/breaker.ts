@@ -9,15 +9,48 @@
  * 0.20 of the overhead of cockatiel's breaker, of which the promise reaction alone is 0.19; an
  * `async` function cannot get below 0.35.
  */
-import { type BreakerMode, breakerNumbers, type CircuitBreakerOptions, type CircuitState, checkBreaker, MODES } from './breaker-options.js'
-import { type BreakerExplanation, type BreakerSnapshot, explanation, STATES, snapshotFrom, snapshotNumbers } from './breaker-report.js'
+import {
+  type BreakerMode,
+  breakerNumbers,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  checkBreaker,
+  MODES,
+} from './breaker-options.js'
+import {
+  type BreakerExplanation,
+  type BreakerSnapshot,
+  explanation,
+  STATES,
+  snapshotFrom,
+  snapshotNumbers,
+} from './breaker-report.js'
+import { causeOf } from './causes.js'
 import { classify } from './classify.js'
-import { ADMIT, ASK_AT, type Cells, cells, FROM, GATE, NO_CELLS, REFUSE, REFUSED, SUCCESSES, UNTIL } from './engine/cells.js'
+import {
+  ADMIT,
+  ASK_AT,
+  type Cells,
+  cells,
+  FROM,
+  GATE,
+  NO_CELLS,
+  REFUSE,
+  REFUSED,
+  SUCCESSES,
+  UNTIL,
+} from './engine/cells.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { CircuitBreakerError, OptionError, optionProblem, type RejectionReason, SeawallError, stackless } from './errors.js'
+import {
+  CircuitBreakerError,
+  optionProblem,
+  type RejectionReason,
+  SeawallError,
+  stackless,
+} from './errors.js'
 import { call, Listeners } from './events.js'
-import { causeOf } from './causes.js'
+import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
 
@@ -35,7 +68,11 @@ export interface CircuitBreakerState {
 /** What a breaker tells of itself; see {@link CircuitBreaker.on}. */
 export interface BreakerEvents {
   /** It changed its state. In other threads a shared breaker tells at the thread's next call. */
-  stateChange: { from: BreakerExplanation['state']; to: BreakerExplanation['state']; breaker: CircuitBreaker }
+  stateChange: {
+    from: BreakerExplanation['state']
+    to: BreakerExplanation['state']
+    breaker: CircuitBreaker
+  }
   /** A call failed. */
   failure: { error: unknown; breaker: CircuitBreaker }
   /** A call was refused. */
@@ -74,6 +111,16 @@ const GENERATION_SHIFT = 5
 const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
 const NO_NUMBERS = new Float64Array(0)
 
+/** What `getState` reports as failures while the listener of this breaker's closing is called. */
+let closing: { breaker: CircuitBreaker; failures: number } | undefined
+
+let handleOf: (breaker: CircuitBreaker) => number
+
+/** The engine's handle of a breaker, for the registry that keeps it. @internal */
+export function breakerHandle(breaker: CircuitBreaker): number {
+  return handleOf(breaker)
+}
+
 const handles = new Handles(handle => engine().breakerForget(handle))
 const resolved = Promise.resolve()
 
@@ -92,21 +139,22 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
  * ```
  */
 export class CircuitBreaker implements Disposable {
+  static {
+    handleOf = breaker => breaker.#handle
+  }
+
   /** The gate the two closures below were built for; no gate is negative. */
   #gate = -1
   #u32: Uint32Array = NO_CELLS.u32
   #base = 0
   #ok: Settler['ok'] | undefined
   #err: Settler['err'] | undefined
-  #f64: Float64Array = NO_CELLS.f64
+  #cells: Cells = NO_CELLS
   #handle: number
-  #block = 0
   /** The state listeners have heard of. */
   #seen = 0
   readonly #options: CircuitBreakerOptions
   #listeners: Listeners<BreakerEvents> | undefined
-  /** What `getState` reports as failures while the listener of a closing is called. */
-  #failures: number | undefined
 
   /**
    * A closed breaker: with options, or with `threshold` and `resetTimeMs` in this order.
@@ -114,7 +162,8 @@ export class CircuitBreaker implements Disposable {
    * @throws OptionError naming the option, what is allowed and what came.
    */
   constructor(options?: CircuitBreakerOptions | number, resetTimeMs?: number) {
-    const given: CircuitBreakerOptions = typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
+    const given: CircuitBreakerOptions =
+      typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
     checkBreaker(given)
     this.#options = given
     const e = engine()
@@ -122,7 +171,8 @@ export class CircuitBreaker implements Disposable {
     this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())
     if (this.#handle < 0) throw optionProblem('CircuitBreaker', given, e)
     handles.keep(this, this.#handle)
-    this.#block = e.breakerBlock(this.#handle)
+    this.#cells = cells(e.breakerBlock(this.#handle))
+    this.#u32 = this.#cells.u32
     this.#base = e.breakerOffset(this.#handle) / 4
     this.#seen = this.#state()
   }
@@ -147,7 +197,9 @@ export class CircuitBreaker implements Disposable {
     } catch (error) {
       promise = Promise.reject(error)
     }
-    const native = promise instanceof Promise ? promise : Promise.resolve(promise)
+    // What `Promise.resolve` does, but inlined: a subclass may have a `then` of its own.
+    const plain = promise instanceof Promise && promise.constructor === Promise
+    const native = (plain ? promise : Promise.resolve(promise)) as Promise<unknown>
     return native.then(this.#ok, this.#err) as Promise<T>
   }
 
@@ -156,8 +208,10 @@ export class CircuitBreaker implements Disposable {
    * `{ ok: false, error }`. A refusal costs a tenth of a thrown one; its `error` is made when read.
    */
   tryExecute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<Outcome<T>> {
-    const refused = this.#refusedByCell()
-    if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+    if (this.#handle >= 0 && !options?.signal?.aborted) {
+      const refused = this.#refusedByCell()
+      if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+    }
     return this.execute(fn, options).then(succeeded, failed) as Promise<Outcome<T>>
   }
 
@@ -199,7 +253,7 @@ export class CircuitBreaker implements Disposable {
     const now = this.explain()
     return {
       state: visible(now.state),
-      failures: this.#failures ?? now.failures,
+      failures: closing?.breaker === this ? closing.failures : now.failures,
       lastFailureTime: now.lastFailureTime,
       isTestingHalfOpen: now.isTesting,
     }
@@ -251,7 +305,7 @@ export class CircuitBreaker implements Disposable {
   /** What the breaker does with its decisions from now on. Leaving `'disabled'` closes it. */
   setMode(mode: BreakerMode): void {
     const code = MODES.indexOf(mode)
-    if (code < 0) throw new OptionError(`CircuitBreaker: \`mode\` must be one of ${MODES.join(', ')}`, 'mode')
+    if (code < 0) check('CircuitBreaker', { mode: mode ?? null }, { mode: MODES })
     engine().breakerSetMode(this.#live(), code, this.#now())
     this.#sync()
   }
@@ -275,7 +329,10 @@ export class CircuitBreaker implements Disposable {
   }
 
   /** Calls `listener` at each such event until the function returned is called. */
-  on<E extends keyof BreakerEvents>(event: E, listener: (detail: BreakerEvents[E]) => void): () => void {
+  on<E extends keyof BreakerEvents>(
+    event: E,
+    listener: (detail: BreakerEvents[E]) => void,
+  ): () => void {
     this.#listeners ??= new Listeners('CircuitBreaker')
     return this.#listeners.add(event, listener)
   }
@@ -286,7 +343,6 @@ export class CircuitBreaker implements Disposable {
     engine().breakerFree(this.#handle)
     this.#handle = -1
     this.#u32 = NO_CELLS.u32
-    this.#f64 = NO_CELLS.f64
     this.#gate = -1
   }
 
@@ -296,7 +352,7 @@ export class CircuitBreaker implements Disposable {
   }
 
   #live(): number {
-    if (this.#handle < 0) throw new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
+    if (this.#handle < 0) throw disposed()
     return this.#handle
   }
 
@@ -304,11 +360,10 @@ export class CircuitBreaker implements Disposable {
   #views(): Cells {
     this.#live()
     if (this.#u32.length === 0) {
-      const views = cells(this.#block)
-      this.#u32 = views.u32
-      this.#f64 = views.f64
+      this.#cells = cells(this.#cells.block)
+      this.#u32 = this.#cells.u32
     }
-    return { u32: this.#u32, f64: this.#f64 }
+    return this.#cells
   }
 
   #state(): number {
@@ -319,7 +374,9 @@ export class CircuitBreaker implements Disposable {
   #refusedByCell(): number {
     const { u32, f64 } = this.#views()
     const base = this.#base
-    if (((u32[base + GATE] as number) & 3) !== REFUSE) return -1
+    const gate = u32[base + GATE] as number
+    if ((gate & 3) !== REFUSE) return -1
+    this.#hear(gate)
     const now = this.#now()
     const until = f64[base / 2 + UNTIL] as number
     if (now >= until || now < (f64[base / 2 + FROM] as number)) return -1
@@ -333,7 +390,10 @@ export class CircuitBreaker implements Disposable {
   #permit(now: number): number {
     const { u32 } = this.#views()
     const gate = u32[this.#base + GATE] as number
-    if ((gate & 3) === ADMIT) return (gate >>> GENERATION_SHIFT) * PROBES
+    if ((gate & 3) === ADMIT) {
+      this.#hear(gate)
+      return (gate >>> GENERATION_SHIFT) * PROBES
+    }
     const permit = engine().breakerAcquire(this.#handle, now)
     this.#sync()
     if (permit < 0 && this.#listeners?.has('rejected')) {
@@ -345,7 +405,8 @@ export class CircuitBreaker implements Disposable {
   /** Everything but a plain call to a closed breaker. */
   #ask<T>(fn: () => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason)
-    const left = this.#handle < 0 ? -1 : this.#refusedByCell()
+    if (this.#handle < 0) return Promise.reject(disposed())
+    const left = this.#refusedByCell()
     if (left >= 0) return this.#reject('open', left)
     const started = this.#now()
     const permit = this.#permit(started)
@@ -398,13 +459,24 @@ export class CircuitBreaker implements Disposable {
   }
 
   /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
-  #settlerOf(permit: number, gate: number, started: number, signal: AbortSignal | undefined): Settler {
+  #settlerOf(
+    permit: number,
+    gate: number,
+    started: number,
+    signal: AbortSignal | undefined,
+  ): Settler {
     const { isFailureResult, slowCallMs = Number.POSITIVE_INFINITY, openFor } = this.#options
     return {
       ok: value => {
         const bad = isFailureResult !== undefined && guarded(isFailureResult, value, false)
         const now = this.#now()
-        if (gate !== 0 && !bad && !signal?.aborted && !(now - started > slowCallMs) && !(isFailureResult && openFor)) {
+        if (
+          gate !== 0 &&
+          !bad &&
+          !signal?.aborted &&
+          !(now - started > slowCallMs) &&
+          !(isFailureResult && openFor)
+        ) {
           this.#succeedTimed(gate, permit, now)
         } else this.#record(permit, bad ? FAILURE : SUCCESS, undefined, value, started, signal)
         return value
@@ -419,10 +491,14 @@ export class CircuitBreaker implements Disposable {
   /** Counts a success in the cell while its gate and its time hold, else tells the engine. */
   #succeedTimed(gate: number, permit: number, now: number): void {
     const u32 = this.#u32
-    const f64 = this.#f64
+    const { f64 } = this.#cells
     const base = this.#base
     const half = base / 2
-    if (u32[base] === gate && now >= (f64[half + FROM] as number) && now < (f64[half + UNTIL] as number)) {
+    if (
+      u32[base] === gate &&
+      now >= (f64[half + FROM] as number) &&
+      now < (f64[half + UNTIL] as number)
+    ) {
       if (count(u32, base)) this.#check()
     } else this.#late(permit)
   }
@@ -453,17 +529,23 @@ export class CircuitBreaker implements Disposable {
     let how = outcome
     if (signal?.aborted) how = NEUTRAL
     else if (outcome === FAILURE && isFailure && !guarded(isFailure, error, true)) how = NEUTRAL
-    const wait = openFor === undefined || how === NEUTRAL || (how === SUCCESS && this.#options.isFailureResult === undefined) ? -1 : this.#openFor(error, value)
+    const wait =
+      openFor === undefined ||
+      how === NEUTRAL ||
+      (how === SUCCESS && this.#options.isFailureResult === undefined)
+        ? -1
+        : this.#openFor(error, value)
     const failure = how === FAILURE
     if (slowCallMs !== undefined && started !== undefined && now - started > slowCallMs) how += SLOW
     const cause = failure ? causeOf(error) : 0
     const probe = permit % PROBES !== 0
     const before = probe && this.#options.onStateChange ? this.explain().failures : undefined
     engine().breakerRecord(this.#handle, permit, how, wait, cause, failure ? Date.now() : 0, now)
-    this.#failures = before
+    closing = before === undefined ? undefined : { breaker: this, failures: before }
     this.#sync()
-    this.#failures = undefined
-    if (failure && this.#listeners?.has('failure')) this.#listeners.emit('failure', { error, breaker: this })
+    closing = undefined
+    if (failure && this.#listeners?.has('failure'))
+      this.#listeners.emit('failure', { error, breaker: this })
   }
 
   /** For how long a result asks to be left alone, or -1. */
@@ -471,9 +553,17 @@ export class CircuitBreaker implements Disposable {
     const { openFor } = this.#options
     let ms: number | null | undefined
     call(() => {
-      ms = openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+      const asked =
+        openFor === 'retry-after' ? classify(error ?? value)?.retryAfterMs : openFor?.(error, value)
+      ms = asked
+      return asked
     }, 'CircuitBreaker: `openFor`')
     return typeof ms === 'number' && ms >= 0 ? ms : -1
+  }
+
+  /** Tells listeners of a change that another holder of the name has made. */
+  #hear(gate: number): void {
+    if (((gate >>> STATE_SHIFT) & 7) !== this.#seen) this.#sync()
   }
 
   /** Tells listeners of a change they have not heard of. */
@@ -485,7 +575,7 @@ export class CircuitBreaker implements Disposable {
     this.#seen = state
     const { onStateChange } = this.#options
     if (onStateChange && visible(from) !== visible(to)) {
-      if (to !== 'closed') this.#failures = undefined
+      if (to !== 'closed') closing = undefined
       call(() => onStateChange(visible(to), visible(from)), 'CircuitBreaker: `onStateChange`')
     }
     this.#listeners?.emit('stateChange', { from, to, breaker: this })
@@ -497,13 +587,17 @@ export class CircuitBreaker implements Disposable {
 
   /** The time until the answer may be another, as the cell says. */
   #retryAfter(now: number): number | undefined {
-    const left = (this.#f64[this.#base / 2 + UNTIL] as number) - now
+    const left = (this.#cells.f64[this.#base / 2 + UNTIL] as number) - now
     return left > 0 && left < Number.POSITIVE_INFINITY ? left : undefined
   }
 
   #rejection(code: number): CircuitBreakerError {
     const reason = REASONS[-code] ?? 'open'
-    return refusal(this.#options, reason, reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined)
+    return refusal(
+      this.#options,
+      reason,
+      reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined,
+    )
   }
 
   #reject(reason: RejectionReason, left: number): Promise<never> {
@@ -512,10 +606,19 @@ export class CircuitBreaker implements Disposable {
 }
 
 /** The error of a refusal. */
-function refusal(options: CircuitBreakerOptions, reason: RejectionReason, left: number | undefined): CircuitBreakerError {
+function refusal(
+  options: CircuitBreakerOptions,
+  reason: RejectionReason,
+  left: number | undefined,
+): CircuitBreakerError {
   const message = MESSAGES[reason]
   const make = (): CircuitBreakerError =>
-    new CircuitBreakerError(message, reason, options.name, left === undefined ? undefined : Math.ceil(left))
+    new CircuitBreakerError(
+      message,
+      reason,
+      options.name,
+      left === undefined ? undefined : Math.ceil(left),
+    )
   return options.stack ? make() : stackless(make, `CircuitBreakerError: ${message}`)
 }
 
@@ -547,6 +650,10 @@ function count(u32: Uint32Array, base: number): boolean {
   return ((successes - (u32[base + ASK_AT] as number)) | 0) >= 0
 }
 
+function disposed(): SeawallError {
+  return new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
+}
+
 /** A promise that is rejected a microtask later: half the price of one rejected from the start. */
 function rejecting(error: Error): Promise<never> {
   return new Promise((_, reject) => {
@@ -554,11 +661,13 @@ function rejecting(error: Error): Promise<never> {
   })
 }
 
-/** The answer of a filter of the user's, or `otherwise` where it throws. */
+/** The answer of a filter of the user's, or `otherwise` where it throws or answers a promise. */
 function guarded<A>(filter: (argument: A) => boolean, argument: A, otherwise: boolean): boolean {
   let answer = otherwise
   call(() => {
-    answer = filter(argument)
+    const said: unknown = filter(argument)
+    if (!(said instanceof Promise)) answer = Boolean(said)
+    return said
   }, 'CircuitBreaker: a filter')
   return answer
 }

@@ -90,7 +90,11 @@ function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper
     core.chaosFree(handle)
     return fn => fn
   }
-  const what = answers ? 'answers made results' : latencyMs === undefined ? 'fails calls' : 'delays calls'
+  const what = answers
+    ? 'answers made results'
+    : latencyMs === undefined
+      ? 'fails calls'
+      : 'delays calls'
   tell(options, `${where} ${what} on purpose, at a rate of ${rate ?? 0.001}`)
   const clock = options.clock ?? systemClock
   const wrapper: ChaosWrapper = fn =>
@@ -179,7 +183,11 @@ export interface LoopPauseOptions extends ChaosBase {
 /** Blocks the event loop now and then. */
 export function loopPause(options: LoopPauseOptions = {}): Experiment {
   const { maxGapMs, minPauseMs, maxPauseMs, clock = systemClock } = options
-  const fields: Record<string, Kind> = { maxGapMs: 'number', minPauseMs: 'number', maxPauseMs: 'number' }
+  const fields: Record<string, Kind> = {
+    maxGapMs: 'number',
+    minPauseMs: 'number',
+    maxPauseMs: 'number',
+  }
   check('loopPause', options, { ...BASE, ...fields, block: 'function' })
   const core = engine()
   const handle = core.loopPauseNew(maxGapMs, minPauseMs, maxPauseMs, seedOr(options.seed))
@@ -193,10 +201,15 @@ export function loopPause(options: LoopPauseOptions = {}): Experiment {
   let cancel: () => void
   const plan = (): void => {
     const [after = 0, lasts = 0] = Array.from(core.loopPauseDraw(handle))
-    cancel = startTimer(clock, after, () => {
-      call(() => block(lasts), 'loopPause: block')
-      plan()
-    }, true)
+    cancel = startTimer(
+      clock,
+      after,
+      () => {
+        call(() => block(lasts), 'loopPause: block')
+        plan()
+      },
+      true,
+    )
   }
   plan()
   return experiment(() => {

@@ -83,9 +83,9 @@ export function classify(error: unknown, options: ClassifyOptions = {}): Verdict
  * `number`, also of the `cause` and within an `AggregateError`. {@link classify} knows far more.
  */
 export function isTransientError(error: unknown): boolean {
-  return (
-    isObject(error) && isListed({ core: engine(), now: Number.NaN, visit: new Visit() }, error, 0)
-  )
+  if (!isObject(error)) return false
+  const walk = { core: engine(), now: Number.NaN, visit: new Visit() }
+  return listing(walk, error, 0) === 'listed'
 }
 
 /**
@@ -127,18 +127,19 @@ function verdictOf(walk: Walk, error: object, depth: number): number {
   return joined >= 0 || !cause ? joined : verdictOf(walk, cause, depth + 1)
 }
 
-function isListed(walk: Walk, error: object, depth: number): boolean {
+/** What an error is to {@link isTransientError}: on its list, known to last, or neither. */
+type Listing = 'listed' | 'lasting' | 'neither'
+
+function listing(walk: Walk, error: object, depth: number): Listing {
   const { core, now, visit } = walk
-  if (!visit.enter(error, depth)) return false
-  if (hasListedCode(core, error)) return true
+  if (!visit.enter(error, depth)) return 'neither'
+  if (hasListedCode(core, error)) return 'listed'
+  if (unpack(judge(core, error, now, true))?.transient === false) return 'lasting'
   const { errors, cause } = children(error)
-  if (isLasting(judge(core, error, now, true))) return false
-  let found = false
-  for (const child of errors) {
-    if (isListed(walk, child, depth + 1)) found = true
-    else if (isLasting(verdictOf({ ...walk, visit: new Visit() }, child, depth + 1))) return false
-  }
-  return found || (cause !== undefined && isListed(walk, cause, depth + 1))
+  const parts = errors.map(child => listing(walk, child, depth + 1))
+  if (parts.includes('lasting')) return 'lasting'
+  if (parts.includes('listed')) return 'listed'
+  return cause ? listing(walk, cause, depth + 1) : 'neither'
 }
 
 function hasListedCode(core: Engine, error: object): boolean {
@@ -150,10 +151,6 @@ function hasListedCode(core: Engine, error: object): boolean {
   }
   const result = read(error, 'errcode')
   return typeof result === 'number' && core.isTransientSqlite(result)
-}
-
-function isLasting(packed: number): boolean {
-  return packed >= 0 && !unpack(packed)?.transient
 }
 
 function unpack(packed: number): Verdict | undefined {

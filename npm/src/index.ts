@@ -1,14 +1,4 @@
 export {
-  type ClassifyOptions,
-  classify,
-  isTransientError,
-  mayRepeat,
-  type RepeatOptions,
-  type Verdict,
-} from './classify.js'
-export { engine } from './engine/index.js'
-export { CircuitBreaker } from './breaker.js'
-export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,
@@ -29,6 +19,15 @@ export {
   type SpreadBackoff,
 } from './backoff.js'
 export {
+  type BreakerEvents,
+  type BreakerPermit,
+  CircuitBreaker,
+  type CircuitBreakerState,
+  type ExecuteOptions,
+} from './breaker.js'
+export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
+export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+export {
   type ChaosBase,
   type ChaosOptions,
   type ChaosWrapper,
@@ -41,6 +40,25 @@ export {
   type RandomExitOptions,
   randomExit,
 } from './chaos.js'
+export {
+  type ClassifyOptions,
+  classify,
+  isTransientError,
+  mayRepeat,
+  type RepeatOptions,
+  type Verdict,
+} from './classify.js'
+export type { Clock } from './clock.js'
+export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
+export {
+  CircuitBreakerError,
+  DatabaseError,
+  OptionError,
+  type RejectionReason,
+  SeawallError,
+} from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
-export { createRetryWrapper, type RetryOptions, tryRetry, withRetry } from './retry.js'
+export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
+export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
+export type { RetryOptions } from './retry-options.js'

@@ -143,14 +143,17 @@ export class Periodic implements Disposable, AsyncDisposable {
 
   #arm(): void {
     const due = this.#engine.periodicDue(this.#handle)
-    // Runtimes cut fractions off, which would fire early.
-    const wait = Math.max(0, Math.ceil(due - this.#now()))
+    // Runtimes cut fractions off, which would fire early; a nanosecond of rounding is none.
+    const wait = Math.max(0, Math.ceil(due - this.#now() - 1e-6))
     this.#cancel = startTimer(this.#clock, wait, () => this.#fire(due), true)
   }
 
   #fire(due: number): void {
     this.#seen = Math.max(this.#seen, due)
-    if (!this.#engine.periodicBegin(this.#handle, this.#now())) return this.#arm()
+    if (!this.#engine.periodicBegin(this.#handle, this.#now())) {
+      this.#arm()
+      return
+    }
     this.#run = this.#execute().then(() => {
       this.#run = undefined
       if (this.#stopped) return

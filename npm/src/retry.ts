@@ -5,95 +5,18 @@
  * A first try that succeeds costs a `.then`, and a look at the options: no engine, no timer, no
  * `AbortController`, no `async` frame.
  */
-import { Backoff, backoffHandle, type BackoffOptions } from './backoff.js'
+import { Backoff, backoffHandle } from './backoff.js'
 import { classify, isTransientError, type Verdict } from './classify.js'
-import { type Clock, systemClock } from './clock.js'
+import { systemClock } from './clock.js'
 import { engine } from './engine/index.js'
 import type { Engine } from './engine/types.js'
 import { optionProblem } from './errors.js'
 import { call, report } from './events.js'
-import { check, type Kind } from './options.js'
 import type { Outcome } from './outcome.js'
+import { checkRetry, isPlain, type RetryOptions, retryNumbers } from './retry-options.js'
 import { seedOr } from './seed.js'
 import { sleep } from './timer.js'
 
-/** How a call is repeated. Times are in milliseconds. */
-export interface RetryOptions {
-  /**
-   * How many calls in all, the first included: 3 is one try and two repetitions, 1 is no
-   * repetition. A whole number of at least 1, or `Infinity`. Default 3; with a `backoff` object
-   * that gives up by itself as many as that allows.
-   */
-  maxAttempts?: number | undefined
-  /**
-   * A wait that would end later than this after the first call began is not begun. Running calls
-   * are not cut short. Default no limit.
-   */
-  maxElapsedMs?: number | undefined
-  /** The first wait. Default 1000. 0: none. Not with a `backoff` object. */
-  delayMs?: number | undefined
-  /**
-   * The longest wait before jitter. Default 30,000, or `delayMs` if that is more. Not with a
-   * `backoff` object.
-   */
-  maxDelayMs?: number | undefined
-  /**
-   * `true` (default) doubles the wait each time, `false` waits exactly `delayMs` each time, an
-   * object is a schedule of its own.
-   */
-  backoff?: boolean | Backoff | BackoffOptions | undefined
-  /**
-   * By which share a doubling wait is spread: 0.25 is a quarter more or less, also above
-   * `maxDelayMs`. Default 0.25. Not with a `backoff` object.
-   */
-  jitterFactor?: number | undefined
-  /**
-   * Whether the failure is worth another call; asked for each failure but the last. May answer a
-   * promise. If it throws, that is reported and there is no further call. Default
-   * `isTransientError`.
-   */
-  shouldRetry?: ((error: unknown) => boolean | PromiseLike<boolean>) | undefined
-  /**
-   * Called before each wait with the number of the call that failed (1 is the first). What it
-   * throws is reported and changes nothing.
-   */
-  onRetry?: ((attempt: number, error: unknown) => void) | undefined
-  /**
-   * `false`: the call must not be carried out twice, so a failure after which that is possible (a
-   * reset connection, a timeout, or one nobody knows) is not repeated. Default `true`.
-   */
-  idempotent?: boolean | undefined
-  /** Whether a wait that the error names (Retry-After) is the least wait. Default `true`. */
-  respectRetryAfter?: boolean | undefined
-  /** If the error names a longer wait than this, there is no further call. Default 30,000. */
-  maxRetryAfterMs?: number | undefined
-  /**
-   * Ends a wait at once; the promise rejects with `signal.reason`. Aborted before the first call,
-   * nothing is called. A running call is not interrupted: give it the signal yourself.
-   */
-  signal?: AbortSignal | undefined
-  /** The same seed gives the same waits. Default a random one, or the one of a `Backoff`. */
-  seed?: number | undefined
-  /** Where time and timers come from. Default the runtime's. */
-  clock?: Clock | undefined
-}
-
-const FIELDS: Record<string, Kind> = {
-  maxAttempts: 'number',
-  maxElapsedMs: 'number',
-  delayMs: 'number',
-  maxDelayMs: 'number',
-  backoff: 'any',
-  jitterFactor: 'number',
-  shouldRetry: 'function',
-  onRetry: 'function',
-  idempotent: 'boolean',
-  respectRetryAfter: 'boolean',
-  maxRetryAfterMs: 'number',
-  signal: 'object',
-  seed: 'number',
-  clock: 'object',
-}
 const NONE: RetryOptions = {}
 const PROCESSED = ['no', 'maybe', 'yes']
 const SCOPES = ['request', 'statement', 'transaction', 'connection']
@@ -181,48 +104,10 @@ function refusal(options: RetryOptions): unknown {
   return problem
 }
 
-/** Whether options are surely in order. A `switch` because a look-up in a table costs four times as much. */
-function isPlain(options: RetryOptions): boolean {
-  for (const key in options) {
-    const value: unknown = options[key as keyof RetryOptions]
-    switch (key) {
-      case 'maxAttempts':
-        if (value !== undefined && !Number.isInteger(value)) return false
-        break
-      case 'delayMs':
-      case 'maxDelayMs':
-      case 'jitterFactor':
-      case 'maxElapsedMs':
-      case 'maxRetryAfterMs':
-      case 'seed':
-        if (value !== undefined && !(typeof value === 'number' && value >= 0 && value < Infinity)) {
-          return false
-        }
-        break
-      case 'shouldRetry':
-      case 'onRetry':
-        if (value !== undefined && typeof value !== 'function') return false
-        break
-      case 'backoff':
-      case 'idempotent':
-      case 'respectRetryAfter':
-        if (value !== undefined && typeof value !== 'boolean') return false
-        break
-      case 'signal':
-      case 'clock':
-        if (value !== undefined && (typeof value !== 'object' || value === null)) return false
-        break
-      default:
-        return false
-    }
-  }
-  return true
-}
-
 /** What the type check or the engine says against the options. */
 function judged(options: RetryOptions): unknown {
   try {
-    check('withRetry', options, FIELDS)
+    checkRetry(options)
     new Rule(options).free()
     return undefined
   } catch (error) {
@@ -287,23 +172,6 @@ function bits(verdict: Verdict): number {
     (PROCESSED.indexOf(processed) << 2) |
     (SCOPES.indexOf(scope) << 4)
   )
-}
-
-/** The options as `RetryOptions` of `core/src/retry/options.rs`, field by field. */
-function retryNumbers(options: RetryOptions): Float64Array {
-  const { backoff, respectRetryAfter, idempotent } = options
-  const numbers = [
-    options.maxAttempts,
-    options.maxElapsedMs,
-    options.delayMs,
-    options.maxDelayMs,
-    typeof backoff === 'boolean' ? backoff : undefined,
-    options.jitterFactor,
-    respectRetryAfter,
-    options.maxRetryAfterMs,
-    idempotent,
-  ]
-  return Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value)))
 }
 
 /** The calls after the first, which failed with `failure`. */

@@ -1,1 +1,19 @@
-//! Shared helpers of the proofs.
+//! What the tests of the `seawall` crate share.
+
+pub mod breaker_model;
+pub mod breaker_world;
+#[cfg(not(loom))]
+pub mod js_caller;
+pub mod vectors;
+
+/// `cases` random cases, or as many times more as `SEAWALL_TEST_EFFORT` says.
+#[must_use]
+pub fn cases(cases: u32) -> u32 {
+    let effort = std::env::var("SEAWALL_TEST_EFFORT").ok().and_then(|effort| effort.parse().ok());
+    cases.saturating_mul(effort.unwrap_or(1))
+}
+
+/// Runs the Rust blocks of the README as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

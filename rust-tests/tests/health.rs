@@ -11,6 +11,7 @@ fn defaults_are_five_seconds_and_100_and_500_ms() {
     let config = CheckOptions::default().into_config().unwrap();
     assert_eq!(config, CheckConfig::default());
     assert_eq!(config.timeout, Duration::from_secs(5));
+    assert_eq!(config.interval, Duration::from_secs(30));
     for (ms, grade) in [
         (0, Grade::Healthy),
         (99, Grade::Healthy),
@@ -40,14 +41,21 @@ fn limits_out_of_order_and_times_below_zero_are_refused() {
     assert_eq!(refused(CheckOptions { timeout_ms: Some(0.0), ..none }), ("timeoutMs", Rule::Above));
     assert_eq!(
         refused(CheckOptions { timeout_ms: Some(f64::NAN), ..none }),
-        ("timeoutMs", Rule::AtLeast)
+        ("timeoutMs", Rule::Above)
     );
+    for bad in [0.0, -1.0, f64::NAN] {
+        assert_eq!(
+            refused(CheckOptions { interval_ms: Some(bad), ..none }),
+            ("intervalMs", Rule::Above)
+        );
+    }
 }
 
 #[test]
 fn infinity_switches_a_limit_off() {
     let off = Some(f64::INFINITY);
-    let config = CheckOptions { timeout_ms: off, degraded_ms: off, unhealthy_ms: off };
+    let config =
+        CheckOptions { timeout_ms: off, degraded_ms: off, unhealthy_ms: off, interval_ms: off };
     let config = config.into_config().unwrap();
     assert_eq!(config.grade(Duration::from_secs(3_600)), Grade::Healthy);
 }

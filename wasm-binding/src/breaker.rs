@@ -16,7 +16,7 @@ thread_local! {
 }
 
 #[inline(never)]
-fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
+pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
     isolate::with(&BREAKERS, |breakers| breakers.get(handle, now))?
 }
 
@@ -36,7 +36,7 @@ pub fn breaker_new(options: &[f64], seed: f64, name: Option<String>, _now: f64) 
         None => Some(breakers.unnamed(options, seed)),
         Some(name) => isolate::with(&NAMED, |named| breakers.named(named, &name, options, seed, 0)),
     });
-    made.flatten().map_or(-1.0, |made| made.map_or_else(refused, f64::from))
+    made.flatten().map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from))
 }
 
 /// Lets a breaker go, whose cell callers may still look at.
@@ -173,5 +173,5 @@ pub fn breaker_snapshot(handle: u32, now: f64) -> Vec<f64> {
 pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
     let snapshot: Snapshot = numbers::read(snapshot);
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
-    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
+    breaker.restore(&snapshot, now).map_or_else(|problem| refused(&problem), |()| 0.0)
 }

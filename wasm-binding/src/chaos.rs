@@ -1,19 +1,12 @@
 //! Failures on purpose: see `core/src/chaos`.
 
-use std::cell::RefCell;
-
 use seawall::Rng;
-use seawall::chaos::{Chaos, ChaosOptions, LoopPause, LoopPauseOptions, Strike, lifespan};
-use seawall::door::{Slab, isolate};
+use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan};
+use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
-use crate::options::kept;
-
-thread_local! {
-    static CHAOS: RefCell<Slab<(Chaos, Rng)>> = const { RefCell::new(Slab::new()) };
-    static PAUSES: RefCell<Slab<(LoopPause, Rng)>> = const { RefCell::new(Slab::new()) };
-}
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = chaosNew)]
@@ -27,14 +20,19 @@ pub fn chaos_new(
 ) -> f64 {
     let (enabled, result) = (Some(enabled), Some(result));
     let options = ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result };
-    kept(&CHAOS, options.build().map(|chaos| (chaos, Rng::new(seed as u64))))
+    let mut checks = Checks::new();
+    keep(Policy::Chaos(options.make(&mut checks), Rng::new(seed as u64)), checks)
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
 /// prepared result, from 0 on it is held up by so many ms.
 #[wasm_bindgen(js_name = chaosDraw)]
 pub fn chaos_draw(handle: u32) -> f64 {
-    match isolate::entry(&CHAOS, handle, |(chaos, rng)| chaos.draw(rng)).flatten() {
+    let strike = on(handle, |policy| match policy {
+        Policy::Chaos(chaos, rng) => chaos.draw(rng),
+        _ => None,
+    });
+    match strike {
         None => -1.0,
         Some(Strike::Fault) => -2.0,
         Some(Strike::Result) => -3.0,
@@ -45,7 +43,7 @@ pub fn chaos_draw(handle: u32) -> f64 {
 /// Gives the handle back.
 #[wasm_bindgen(js_name = chaosFree)]
 pub fn chaos_free(handle: u32) {
-    isolate::remove(&CHAOS, handle);
+    free(handle);
 }
 
 /// How long a process lives in ms, at most `longest_ms`.
@@ -63,18 +61,22 @@ pub fn loop_pause_new(
     seed: f64,
 ) -> f64 {
     let options = LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms };
-    kept(&PAUSES, options.build().map(|plan| (plan, Rng::new(seed as u64))))
+    let mut checks = Checks::new();
+    keep(Policy::LoopPause(options.make(&mut checks), Rng::new(seed as u64)), checks)
 }
 
 /// The next pause: the time to it and its length, in ms.
 #[wasm_bindgen(js_name = loopPauseDraw)]
 pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
-    let pause = isolate::entry(&PAUSES, handle, |(plan, rng)| plan.draw(rng));
+    let pause = on(handle, |policy| match policy {
+        Policy::LoopPause(plan, rng) => Some(plan.draw(rng)),
+        _ => None,
+    });
     pause.map_or(Vec::new(), |pause| vec![millis(pause.after), millis(pause.lasts)])
 }
 
 /// Gives the handle back.
 #[wasm_bindgen(js_name = loopPauseFree)]
 pub fn loop_pause_free(handle: u32) {
-    isolate::remove(&PAUSES, handle);
+    free(handle);
 }

@@ -5,6 +5,7 @@ mod breaker;
 mod causes;
 mod chaos;
 mod classify;
+mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
@@ -12,6 +13,7 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod registry;
 mod retry;
 
 #[cfg(target_family = "wasm")]

@@ -1,41 +1,38 @@
 //! Repeating calls: see `core/src/retry`.
 
-use std::cell::RefCell;
-
 use seawall::Rng;
 use seawall::classify::Verdict;
-use seawall::door::{Slab, isolate, numbers};
-use seawall::retry::{Decision, Failure, Retry, RetryOptions};
+use seawall::door::numbers;
+use seawall::options::Checks;
+use seawall::retry::{Decision, Failure, Reason, RetryOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
-use crate::options::kept;
-
-struct Entry {
-    retry: Retry,
-    rng: Rng,
-}
-
-thread_local! {
-    static RETRIES: RefCell<Slab<Entry>> = const { RefCell::new(Slab::new()) };
-}
 
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[wasm_bindgen(js_name = retryNew)]
 pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
-    let options: RetryOptions = numbers::read(options);
-    let chosen = (backoff >= 0.0).then_some(backoff as u32);
-    let built = options.build(chosen.and_then(crate::backoff::get).as_ref());
-    kept(&RETRIES, built.map(|retry| Entry { retry, rng: Rng::new(seed as u64) }))
+    let schedule = (backoff >= 0.0).then_some(backoff as u32).and_then(|handle| {
+        on(handle, |policy| match policy {
+            Policy::Backoff(backoff, _) => Some(backoff.clone()),
+            _ => None,
+        })
+    });
+    let mut checks = Checks::new();
+    let retry = numbers::read::<RetryOptions>(options).make(schedule, &mut checks);
+    keep(Policy::Retry(retry, Rng::new(seed as u64)), checks)
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.
 #[wasm_bindgen(js_name = retryOver)]
 pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
     let elapsed = duration(elapsed_ms);
-    let reason =
-        isolate::entry(&RETRIES, handle, |entry| entry.retry.over(attempt as u32, elapsed));
-    reason.flatten().map_or(0, |reason| reason as i32)
+    let reason = on(handle, |policy| match policy {
+        Policy::Retry(retry, _) => retry.over(attempt as u32, elapsed),
+        _ => None,
+    });
+    reason.map_or(0, |reason| reason as i32)
 }
 
 /// The wait in ms before the next try, or the reason (below 0) why there is
@@ -59,17 +56,18 @@ pub fn retry_decide(
         verdict: (verdict >= 0.0).then(|| Verdict::from_bits(verdict as u32, asked)),
         wanted: (wanted >= 0.0).then_some(wanted > 0.0),
     };
-    let decided =
-        isolate::entry(&RETRIES, handle, |Entry { retry, rng }| retry.decide(&failure, rng));
-    match decided {
-        None => -2.0,
-        Some(Decision::After(wait)) => millis(wait),
-        Some(Decision::Stop(reason)) => f64::from(reason as i8),
+    let decision = on(handle, |policy| match policy {
+        Policy::Retry(retry, rng) => Some(retry.decide(&failure, rng)),
+        _ => None,
+    });
+    match decision.unwrap_or(Decision::Stop(Reason::Attempts)) {
+        Decision::After(wait) => millis(wait),
+        Decision::Stop(reason) => f64::from(reason as i8),
     }
 }
 
 /// Gives the handle back.
 #[wasm_bindgen(js_name = retryFree)]
 pub fn retry_free(handle: u32) {
-    isolate::remove(&RETRIES, handle);
+    free(handle);
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::config::{FACTOR, JITTER};
-use super::{BackoffConfig, Jitter, Strategy};
+use super::{Backoff, BackoffConfig, Jitter, Strategy};
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
@@ -62,6 +62,13 @@ impl BackoffOptions {
         let mut checks = Checks::new();
         let config = self.config(&mut checks);
         checks.finish(config)
+    }
+
+    /// The schedule they describe, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> Backoff {
+        Backoff::of(self.config(checks))
     }
 
     pub(crate) fn config(&self, checks: &mut Checks) -> BackoffConfig {

@@ -53,6 +53,11 @@ impl Gate {
         self.0 & 3
     }
 
+    /// Whether it lets calls through, as it did when a call of `generation` was.
+    pub(crate) const fn lets_all_of(self, generation: u32) -> bool {
+        self.kind() == Self::ADMIT && self.generation() == generation
+    }
+
     /// The generation that wrote it.
     #[must_use]
     pub const fn generation(self) -> u32 {

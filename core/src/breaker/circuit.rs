@@ -13,16 +13,18 @@ use std::sync::OnceLock;
 use super::cell::{Block, Cell, Gate};
 use super::config::{BreakerConfig, Mode, TripRule};
 use super::explain::Explanation;
-use super::machine::{Machine, State};
+use super::machine::{Machine, State, Totals};
 use super::members::{Member, Members};
 use super::permit::{RawPermit, Rejection, Settled};
 use super::snapshot::Snapshot;
 use crate::options::Problem;
+use crate::outcome::Outcome;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::time::Instant;
 
-/// Counters for callers without a handle: more than the writers that collide often.
-const SHARDS: usize = 8;
+/// Counters for callers without a handle: more than the writers that collide often. Two are enough
+/// for loom, which tries every order of every access.
+const SHARDS: usize = if cfg!(loom) { 2 } else { 8 };
 /// Cells between two shards, so that no two share a cache line or its neighbour.
 const STRIDE: usize = 4;
 
@@ -69,7 +71,14 @@ impl CircuitBreaker {
     /// # Errors
     /// The [`Problem`] of [`BreakerConfig::validate`].
     pub fn new(config: impl Into<Arc<BreakerConfig>>, seed: u64) -> Result<Self, Problem> {
-        let mut breaker = Self::for_cells(config, seed)?;
+        let config = config.into();
+        config.validate()?;
+        Ok(Self::of_valid(config, seed))
+    }
+
+    /// A breaker of options that were validated before.
+    pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
+        let mut breaker = Self::for_cells(config, seed);
         breaker.front = Some(Box::new(Front {
             home: Cell::default(),
             want: AtomicU32::new(Want::NOTHING),
@@ -77,16 +86,26 @@ impl CircuitBreaker {
             shards: OnceLock::new(),
         }));
         breaker.change(|_| ());
-        Ok(breaker)
+        breaker
     }
 
-    /// A breaker for callers that all have cells; others may use it too, at the price of a lock.
-    pub(crate) fn for_cells(
-        config: impl Into<Arc<BreakerConfig>>,
-        seed: u64,
-    ) -> Result<Self, Problem> {
-        let machine = Machine::new(config, seed)?;
-        Ok(Self { front: None, inner: Mutex::new(Inner { machine, members: Members::None }) })
+    /// A breaker of options that were validated before, for callers that all have cells; others
+    /// may use it too, at the price of a lock.
+    pub(crate) fn for_cells(config: Arc<BreakerConfig>, seed: u64) -> Self {
+        let machine = Machine::of_valid(config, seed);
+        Self { front: None, inner: Mutex::new(Inner { machine, members: Members::None }) }
+    }
+
+    /// What it does with calls deserves no memory: it is closed and held by nobody.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state() == State::Closed
+    }
+
+    /// A number that changes with every call.
+    #[must_use]
+    pub fn uses(&self) -> u64 {
+        self.change(|inner| inner.machine.uses())
     }
 
     /// The options it was built with.
@@ -197,10 +216,13 @@ impl CircuitBreaker {
         self.change(|inner| inner.machine.restore(snapshot, now))
     }
 
-    /// The latest time the breaker has seen; giving a place back needs no newer one.
-    pub(super) fn latest(&self) -> Instant {
-        let inner = lock(&self.inner);
-        inner.machine.line.raw(inner.machine.line.now())
+    /// Takes back a permit whose call has no outcome. That needs no newer time than the latest
+    /// seen; taken under the same lock, it is not mistaken for a clock turned back.
+    pub(super) fn give_back(&self, permit: RawPermit) {
+        self.change(|inner| {
+            let latest = inner.machine.line.raw(inner.machine.line.now());
+            inner.machine.record(permit, Outcome::Neutral.into(), latest);
+        });
     }
 
     /// The counter of this thread, for callers without a handle.
@@ -289,6 +311,12 @@ impl Machine {
         }
         let until = self.poll_timeout().map_or(f64::INFINITY, Instant::as_millis);
         (self.line.raw(self.since).as_millis(), until)
+    }
+
+    /// A number that changes with every call.
+    fn uses(&self) -> u64 {
+        let Totals { failures, neutral, rejected, .. } = self.history().totals;
+        self.successes.wrapping_add(failures).wrapping_add(neutral).wrapping_add(rejected)
     }
 
     fn want(&self) -> u32 {

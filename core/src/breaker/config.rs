@@ -73,8 +73,9 @@ pub enum Window {
 pub enum OpenFor {
     /// Always this long.
     Fixed(Duration),
-    /// As the schedule says for the 1st, 2nd, … opening since the breaker was last
-    /// closed; past its end, as long as the last one.
+    /// As the schedule says for the 1st, 2nd, … opening since the breaker was last closed. A
+    /// breaker cannot give up, so the schedule's limits do not apply and the last entry of a list
+    /// goes on.
     Backoff(Box<Backoff>),
 }
 
@@ -101,8 +102,20 @@ impl Default for HalfOpen {
 impl HalfOpen {
     /// How many of `of` results must be successes.
     pub(crate) fn required(self, of: u32) -> u32 {
-        (libm::ceil(f64::from(of) * self.success_rate) as u32).clamp(1, of.max(1))
+        let up = libm::ceil(f64::from(of) * self.success_rate) as u32;
+        // The product may be a hair above the whole number that it stands for.
+        let one_less = up.saturating_sub(1);
+        let required = if is_share(one_less, of, self.success_rate) { one_less } else { up };
+        required.clamp(1, of.max(1))
     }
+}
+
+/// Whether `count` of `of` is at least the share `rate`.
+///
+/// Divides, since the quotient of two whole numbers is the very number that its decimal is read
+/// as; a product is not: 0.07 of 100 comes out above 7.
+pub(crate) fn is_share(count: u32, of: u32, rate: f64) -> bool {
+    f64::from(count) / f64::from(of) >= rate
 }
 
 /// Closing in steps instead of all at once, each with a verdict of its own.

@@ -48,7 +48,7 @@ impl Machine {
     /// Why the breaker is as it is at `now`.
     #[must_use]
     pub fn explain(&mut self, now: Instant) -> Explanation {
-        let now = self.line.read(now);
+        let (raw, now) = (now, self.line.read(now));
         if self.is_closed() {
             self.tracker.advance(&self.config.trip, now);
         }
@@ -66,7 +66,7 @@ impl Machine {
             mode: self.mode(),
             generation: self.generation,
             since: now.since(self.since),
-            changes_in: self.poll_timeout().map(|at| at.since(self.line.raw(now))),
+            changes_in: self.poll_timeout().map(|at| at.since(raw)),
             counts: self.tracker.counts(),
             opened: history.opened,
             open_for: history.open_for,

@@ -38,7 +38,6 @@ pub struct Permit<'a> {
     breaker: &'a CircuitBreaker,
     cell: Option<&'a Cell>,
     raw: RawPermit,
-    gate: Gate,
     started: Instant,
     open: bool,
 }
@@ -87,7 +86,7 @@ impl CircuitBreaker {
         }
         let started = if front.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
         let raw = RawPermit { generation: gate.generation(), probe: 0 };
-        Ok(Permit { breaker: self, cell, raw, gate, started, open: true })
+        Ok(Permit { breaker: self, cell, raw, started, open: true })
     }
 
     #[cold]
@@ -112,8 +111,7 @@ impl CircuitBreaker {
             });
         }
         let raw = self.acquire(now)?;
-        let gate = front.map_or(Gate(Gate::ASK), |front| front.home.gate());
-        Ok(Permit { breaker: self, cell, raw, gate, started: now, open: true })
+        Ok(Permit { breaker: self, cell, raw, started: now, open: true })
     }
 }
 
@@ -124,7 +122,7 @@ impl Permit<'_> {
         let Some(front) = self.breaker.front.as_deref() else {
             return self.settle(Outcome::Success.into(), clock);
         };
-        if self.raw.is_probe() || self.gate != front.home.gate() {
+        if self.raw.is_probe() || !front.home.gate().lets_all_of(self.raw.generation) {
             return self.settle(Outcome::Success.into(), clock);
         }
         if front.slow_limit != u64::MAX && self.is_slow(clock.now()) {
@@ -159,7 +157,12 @@ impl Permit<'_> {
     }
 
     fn is_slow(&self, now: Instant) -> bool {
-        self.breaker.slow_limit().is_some_and(|limit| now.since(self.started) > limit)
+        // Without a front every call takes the lock anyway.
+        let limit = match &self.breaker.front {
+            Some(front) => front.slow_limit,
+            None => self.breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
+        };
+        limit != u64::MAX && now.since(self.started).as_nanos() > u128::from(limit)
     }
 
     #[inline]
@@ -190,8 +193,7 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.open && self.raw.is_probe() {
-            let now = self.breaker.latest();
-            self.breaker.record(self.raw, Outcome::Neutral.into(), now);
+            self.breaker.give_back(self.raw);
         }
     }
 }

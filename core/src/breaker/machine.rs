@@ -47,7 +47,8 @@ pub struct Totals {
     pub neutral: u64,
     /// Calls that took longer than the slow-call limit.
     pub slow: u64,
-    /// Calls that ended after the breaker had changed state, and so decided nothing.
+    /// Calls that ended after the breaker had changed state, or a probe's lease had ended, and so
+    /// decided nothing.
     pub late: u64,
     /// Calls refused; in a dry run, calls that would have been.
     pub rejected: u64,
@@ -130,7 +131,12 @@ impl Machine {
     ) -> Result<Self, crate::options::Problem> {
         let config = config.into();
         config.validate()?;
-        Ok(Self {
+        Ok(Self::of_valid(config, seed))
+    }
+
+    /// A breaker of options that were validated before.
+    pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
+        Self {
             line: Timeline::default(),
             phase: Phase::Closed,
             since: Instant::ZERO,
@@ -143,7 +149,7 @@ impl Machine {
             seed,
             mode: config.mode,
             config,
-        })
+        }
     }
 
     /// Whether a call may start at `now`.
@@ -151,7 +157,7 @@ impl Machine {
     /// # Errors
     /// The [`Rejection`], in any mode but [`Mode::Enforce`] never.
     pub fn acquire(&mut self, now: Instant) -> Result<RawPermit, Rejection> {
-        let now = self.line.read(now);
+        let (raw, now) = (now, self.line.read(now));
         if self.mode == Mode::Disabled {
             return Ok(self.permit(0));
         }
@@ -162,7 +168,7 @@ impl Machine {
                 if self.mode == Mode::DryRun {
                     return Ok(self.permit(0));
                 }
-                let retry_after = retry_at.map(|at| at.since(now));
+                let retry_after = retry_at.map(|at| self.line.raw(at).since(raw));
                 Err(Rejection { reason, retry_after, generation: self.generation })
             }
         }
@@ -172,13 +178,13 @@ impl Machine {
         if self.holders > 0 {
             return Err((Reason::Isolated, None));
         }
+        self.lapse(now);
         if let Phase::Open { until } = self.phase {
             if now < until {
                 return Err((Reason::Open, Some(until)));
             }
             self.enter_half_open(now);
         }
-        self.lapse(now);
         match &mut self.phase {
             Phase::Closed | Phase::Open { .. } => Ok(0),
             Phase::HalfOpen(trial) => {
@@ -203,13 +209,19 @@ impl Machine {
         if self.mode == Mode::Disabled {
             return;
         }
+        if self.holders == 0 {
+            self.lapse(now);
+        }
         if permit.generation != self.generation || self.holders > 0 {
-            let late = &mut self.history_mut().totals.late;
-            *late = late.saturating_add(1);
-            return;
+            return self.count_late();
         }
         if matches!(self.phase, Phase::Open { .. }) || (!self.is_closed() && !permit.is_probe()) {
             return;
+        }
+        if let Phase::HalfOpen(trial) = &mut self.phase
+            && !trial.take(permit.probe, now)
+        {
+            return self.count_late();
         }
         let failed = settled.outcome == Outcome::Failure;
         if failed {
@@ -239,7 +251,7 @@ impl Machine {
                     _ if bad => Outcome::Failure,
                     _ => Outcome::Success,
                 };
-                let verdict = trial.settle(self.config.half_open, permit.probe, outcome, now);
+                let verdict = trial.count(self.config.half_open, outcome);
                 self.note_failure_outside(failed);
                 match verdict {
                     Some(true) => self.recover(0, now),
@@ -447,6 +459,11 @@ impl Machine {
         totals.slow = totals.slow.saturating_add(u64::from(settled.slow));
     }
 
+    fn count_late(&mut self) {
+        let late = &mut self.history_mut().totals.late;
+        *late = late.saturating_add(1);
+    }
+
     fn judge(&mut self, now: Instant) {
         if let Some(cause) = self.tracker.verdict(&self.config.trip) {
             self.open(now, cause, None);
@@ -461,6 +478,9 @@ impl Machine {
     }
 
     fn open(&mut self, now: Instant, cause: Cause, open_for: Option<Duration>) {
+        if self.is_closed() {
+            self.tracker.advance(&self.config.trip, now);
+        }
         let counts = self.tracker.counts();
         let openings = self.history().openings.saturating_add(1);
         let open_for = open_for.unwrap_or_else(|| self.next_open_for(openings));
@@ -477,9 +497,10 @@ impl Machine {
         match &self.config.open_for {
             OpenFor::Fixed(duration) => *duration,
             OpenFor::Backoff(backoff) => {
-                let mut rng = Rng::new(self.seed.wrapping_add(u64::from(openings)));
                 let last = self.history().open_for;
-                backoff.delay(openings, last, &mut rng).unwrap_or(last)
+                let previous = if openings > 1 { last } else { Duration::ZERO };
+                let mut rng = Rng::new(self.seed.wrapping_add(u64::from(openings)));
+                backoff.wait(openings, previous, &mut rng)
             }
         }
     }

@@ -65,6 +65,8 @@ mod members;
 mod named;
 mod options;
 mod permit;
+#[cfg(feature = "std")]
+mod registry;
 mod snapshot;
 mod timeline;
 mod trial;
@@ -86,6 +88,8 @@ pub use machine::{Machine, Opened, State, Totals};
 pub use named::Named;
 pub use options::BreakerOptions;
 pub use permit::{RawPermit, Reason, Rejection, Settled};
+#[cfg(feature = "std")]
+pub use registry::Registry;
 pub use snapshot::{SNAPSHOT_VERSION, Snapshot};
 pub use trip::Cause;
 pub use window::Counts;

@@ -69,19 +69,24 @@ impl BreakerOptions {
     /// The first [`Problem`] found.
     pub fn into_config(self) -> Result<BreakerConfig, Problem> {
         let mut checks = Checks::new();
+        let config = self.config(&mut checks);
+        checks.finish(config)
+    }
+
+    pub(crate) fn config(&self, checks: &mut Checks) -> BreakerConfig {
         let config = BreakerConfig {
-            trip: self.trip(&mut checks),
-            open_for: self.open_for(&mut checks),
+            trip: self.trip(checks),
+            open_for: self.open_for(checks),
             half_open: HalfOpen {
                 permits: checks.count("halfOpen.permits", self.permits, 1),
                 success_rate: self.success_rate.unwrap_or(1.0),
                 lease: checks.millis("halfOpen.leaseMs", self.lease_ms),
             },
-            reclose: self.reclose(&mut checks),
+            reclose: self.reclose(checks),
             mode: Mode::from_code(self.mode.unwrap_or(0)),
         };
-        config.check(&mut checks);
-        checks.finish(config)
+        config.check(checks);
+        config
     }
 
     fn trip(&self, checks: &mut Checks) -> TripRule {

@@ -7,7 +7,7 @@ use super::machine::{Machine, Phase, Step};
 use super::trip::Tracker;
 use super::window::Counts;
 use crate::options::{Problem, Rule};
-use crate::time::{Instant, duration_from_millis, millis};
+use crate::time::{Instant, duration_from_millis, millis, nanos_from_millis};
 
 /// The version [`Machine::snapshot`] writes and [`Machine::restore`] reads.
 pub const SNAPSHOT_VERSION: u32 = 1;
@@ -15,8 +15,9 @@ pub const SNAPSHOT_VERSION: u32 = 1;
 /// The state of a breaker, in ages instead of times, so that it may be restored in another
 /// process, on another clock.
 ///
-/// A trial is saved as an opening that is over: the first call after a restore probes.
-/// Isolations belong to whoever holds them and are not saved, nor are totals and causes.
+/// A trial is saved as an opening that is over: the first call after a restore probes. A step of
+/// a gradual re-close keeps its time and begins its results anew. Isolations belong to whoever
+/// holds them and are not saved, nor are totals and causes.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
@@ -91,30 +92,57 @@ impl Machine {
         }
         let step = u16::try_from(snapshot.step).unwrap_or(u16::MAX);
         let steps = self.config.reclose.as_ref().map_or(0, |reclose| reclose.shares.len());
+        if ![0, 1, 3].contains(&snapshot.state) {
+            return Err(Problem::new("snapshot.state", Rule::OneOf));
+        }
         let now = self.line.read(now);
+        let now = self.make_room(snapshot, now);
         let phase = match snapshot.state {
-            0 => Phase::Closed,
             1 => Phase::Open { until: now.after(duration_from_millis(snapshot.left_ms)) },
             3 if usize::from(step) < steps => {
                 Phase::Recovering(Step { index: step, successes: 0, failures: 0 })
             }
-            3 => Phase::Closed,
-            _ => return Err(Problem::new("snapshot.state", Rule::OneOf)),
-        };
-        let before = |ms: f64| {
-            Instant::from_nanos(now.as_nanos().saturating_sub(crate::time::nanos_from_millis(ms)))
+            _ => Phase::Closed,
         };
         self.enter(phase, now);
-        self.since = before(snapshot.since_ms);
+        self.since = before(now, snapshot.since_ms);
         let history = self.history_mut();
         history.open_for = duration_from_millis(snapshot.open_for_ms);
         history.openings = snapshot.openings;
         history.last_failure = (snapshot.last_failure_ms >= 0.0)
-            .then(|| (before(snapshot.last_failure_ms), snapshot.last_failure_wall_ms));
+            .then(|| (before(now, snapshot.last_failure_ms), snapshot.last_failure_wall_ms));
+        history.causes.clear();
         self.tracker.clear();
         self.tracker.restore(snapshot.rule, &snapshot.memory, now);
         Ok(())
     }
+
+    /// Moves the breaker's time to where every age of `snapshot` has its place on it. The clock of
+    /// a process that has just begun would have none for what happened before, and its slices
+    /// would begin at other points.
+    fn make_room(&mut self, snapshot: &Snapshot, now: Instant) -> Instant {
+        let ages: &[f64] = if snapshot.rule == 1 { &snapshot.memory } else { &[] };
+        let ages = ages.iter().chain([&snapshot.since_ms, &snapshot.last_failure_ms]);
+        let oldest = ages.fold(0.0, |oldest: f64, &age| oldest.max(age));
+        let mut time = now.as_nanos().max(nanos_from_millis(oldest).min(MOST_ROOM));
+        if let (3, Tracker::Time(window), [_, age, ..]) =
+            (snapshot.rule, &self.tracker, &*snapshot.memory)
+        {
+            let slice = window.slice_nanos();
+            let into = |nanos: u64| nanos.checked_rem(slice).unwrap_or(0);
+            let ahead = into(nanos_from_millis(*age)).saturating_add(slice);
+            time = time.saturating_add(into(ahead.saturating_sub(into(time))));
+        }
+        self.line.move_to(Instant::from_nanos(time));
+        self.line.now()
+    }
+}
+
+/// Ages of more than a hundred years come from no breaker.
+const MOST_ROOM: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+
+fn before(now: Instant, ms: f64) -> Instant {
+    Instant::from_nanos(now.as_nanos().saturating_sub(nanos_from_millis(ms)))
 }
 
 impl Tracker {
@@ -151,13 +179,7 @@ impl Tracker {
                 *streak = memory.first().map_or(0, |&streak| streak as u32);
             }
             (Self::Failures(failures), 1) => {
-                failures.times = memory
-                    .iter()
-                    .map(|&age| {
-                        let age = crate::time::nanos_from_millis(age);
-                        Instant::from_nanos(now.as_nanos().saturating_sub(age))
-                    })
-                    .collect();
+                failures.times = memory.iter().map(|&age| before(now, age)).collect();
             }
             (Self::Count(window), 2) => {
                 for &call in memory {
@@ -168,13 +190,11 @@ impl Tracker {
             (Self::Time(window), 3) => {
                 let mut numbers = memory.iter().copied();
                 let slice = numbers.next().unwrap_or(0.0);
-                if crate::time::nanos_from_millis(slice) != window.slice_nanos() {
+                if nanos_from_millis(slice) != window.slice_nanos() {
                     return;
                 }
-                // How many slices of this clock have begun since the newest one of that clock.
-                let age = crate::time::nanos_from_millis(numbers.next().unwrap_or(0.0));
-                let into = now.as_nanos().checked_rem(window.slice_nanos()).unwrap_or(0);
-                let ago = age.saturating_sub(into).div_ceil(window.slice_nanos());
+                let age = nanos_from_millis(numbers.next().unwrap_or(0.0));
+                let ago = age.checked_div(window.slice_nanos()).unwrap_or(0);
                 let rest: Vec<f64> = numbers.collect();
                 let slices = rest.chunks_exact(3).map(|slice| match *slice {
                     [calls, failures, slow] => {

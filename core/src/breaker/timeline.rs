@@ -31,6 +31,13 @@ impl Timeline {
         self.now()
     }
 
+    /// Goes on from `time` instead, if that is later, without the caller's clock moving.
+    pub(crate) fn move_to(&mut self, time: Instant) {
+        let ahead = time.as_nanos().saturating_sub(self.now);
+        self.lead = self.lead.saturating_add(ahead);
+        self.now = self.now.saturating_add(ahead);
+    }
+
     /// The latest time read.
     pub(crate) const fn now(self) -> Instant {
         Instant::from_nanos(self.now)
@@ -57,6 +64,17 @@ mod tests {
         assert_eq!(line.read(at(10)), at(3_600_000));
         assert_eq!(line.read(at(15)), at(3_600_005));
         assert_eq!(line.raw(at(3_600_005)), at(15));
+    }
+
+    #[test]
+    fn moving_on_leaves_the_callers_clock_alone() {
+        let mut line = Timeline::default();
+        line.read(at(10));
+        line.move_to(at(500));
+        assert_eq!((line.now(), line.raw(line.now())), (at(500), at(10)));
+        assert_eq!(line.read(at(11)), at(501));
+        line.move_to(at(3));
+        assert_eq!(line.now(), at(501));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::time::Instant;
 /// Probe numbers fit beside the generation in a permit.
 pub(crate) const PROBE_BITS: u32 = 20;
 const PROBES: u32 = 1 << PROBE_BITS;
+/// Probes remembered behind the oldest that is still out: more than a trial may have, fewer than
+/// there are numbers. Neutral ones give their place back, so their number has no other limit.
+const MOST_OUT: usize = 1 << 18;
 
 /// One round of probes.
 ///
@@ -35,7 +38,7 @@ impl Trial {
     pub(crate) fn admit(&mut self, rule: HalfOpen, now: Instant) -> Result<u32, Option<Instant>> {
         self.expire(now);
         let taken = self.waiting.saturating_add(self.successes).saturating_add(self.failures);
-        if taken >= rule.permits {
+        if taken >= rule.permits || self.out.len() >= MOST_OUT {
             return Err(self.next_expiry());
         }
         let number = self.number(self.out.len());
@@ -44,20 +47,21 @@ impl Trial {
         Ok(number)
     }
 
-    /// Takes the end of probe `number`; whether the trial passed, once that is certain.
-    pub(crate) fn settle(
-        &mut self,
-        rule: HalfOpen,
-        number: u32,
-        outcome: Outcome,
-        now: Instant,
-    ) -> Option<bool> {
+    /// Takes probe `number` back; whether it still had its place.
+    pub(crate) fn take(&mut self, number: u32, now: Instant) -> bool {
         self.expire(now);
         let lap = if number < self.first { PROBES.wrapping_sub(1) } else { 0 };
         let index = number.wrapping_add(lap).wrapping_sub(self.first) as usize;
-        self.out.get_mut(index).and_then(Option::take)?;
+        if self.out.get_mut(index).and_then(Option::take).is_none() {
+            return false;
+        }
         self.waiting = self.waiting.saturating_sub(1);
         self.trim();
+        true
+    }
+
+    /// Counts how a probe that was taken back ended; whether the trial passed, once that is certain.
+    pub(crate) fn count(&mut self, rule: HalfOpen, outcome: Outcome) -> Option<bool> {
         match outcome {
             Outcome::Success => self.successes = self.successes.saturating_add(1),
             Outcome::Failure => self.failures = self.failures.saturating_add(1),

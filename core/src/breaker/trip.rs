@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use super::config::{RateRule, TripRule, Window};
+use super::config::{RateRule, TripRule, Window, is_share};
 use super::window::{CountWindow, Counts, TimeWindow};
 use crate::time::Instant;
 
@@ -176,8 +176,7 @@ impl RateRule {
         if calls < self.minimum_calls {
             return None;
         }
-        let reached =
-            |count: u32, rate: f64| count > 0 && f64::from(count) >= rate * f64::from(calls);
+        let reached = |count: u32, rate: f64| is_share(count, calls, rate);
         if self.failure_rate.is_some_and(|rate| reached(failures, rate)) {
             return Some(Cause::FailureRate);
         }

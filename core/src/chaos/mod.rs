@@ -108,15 +108,17 @@ impl Chaos {
     ///
     /// A rate outside 0 to 1, a longest delay below the shortest.
     pub fn new(config: ChaosConfig) -> Result<Self, Problem> {
-        Self::checked(config, Checks::new())
+        let mut checks = Checks::new();
+        let chaos = Self::checked(config, &mut checks);
+        checks.finish(chaos)
     }
 
-    fn checked(config: ChaosConfig, mut checks: Checks) -> Result<Self, Problem> {
+    fn checked(config: ChaosConfig, checks: &mut Checks) -> Self {
         checks.rule((0.0..=1.0).contains(&config.rate), "rate", Rule::Share);
         if let Injection::Latency { least, most } = config.injection {
             checks.between(most >= least, "maxLatencyMs", Rule::NotBelow, "latencyMs");
         }
-        checks.finish(Self { config })
+        Self { config }
     }
 
     /// What happens to the next call; `None`: nothing. One draw if enabled,

@@ -29,6 +29,14 @@ impl ChaosOptions {
     /// The first option that is out of range or does not fit the others.
     pub fn build(&self) -> Result<Chaos, Problem> {
         let mut checks = Checks::new();
+        let chaos = self.make(&mut checks);
+        checks.finish(chaos)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> Chaos {
         let result = self.result.unwrap_or(false);
         let least = checks.millis("latencyMs", self.latency_ms);
         let most = checks.millis("maxLatencyMs", self.max_latency_ms);
@@ -66,6 +74,14 @@ impl LoopPauseOptions {
     /// The first option that is out of range.
     pub fn build(&self) -> Result<LoopPause, Problem> {
         let mut checks = Checks::new();
+        let plan = self.make(&mut checks);
+        checks.finish(plan)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> LoopPause {
         let default = LoopPauseConfig::default();
         let config = LoopPauseConfig {
             most_gap: checks.millis_or("maxGapMs", self.max_gap_ms, default.most_gap),

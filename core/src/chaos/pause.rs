@@ -51,12 +51,14 @@ impl LoopPause {
     ///
     /// A longest pause below the shortest.
     pub fn new(config: LoopPauseConfig) -> Result<Self, Problem> {
-        Self::checked(config, Checks::new())
+        let mut checks = Checks::new();
+        let plan = Self::checked(config, &mut checks);
+        checks.finish(plan)
     }
 
-    pub(super) fn checked(config: LoopPauseConfig, mut checks: Checks) -> Result<Self, Problem> {
+    pub(super) fn checked(config: LoopPauseConfig, checks: &mut Checks) -> Self {
         checks.between(config.most >= config.least, "maxPauseMs", Rule::NotBelow, "minPauseMs");
-        checks.finish(Self { config })
+        Self { config }
     }
 
     /// The next pause. Two draws: the gap, then the length.

@@ -36,16 +36,23 @@ const fn rule(verdict: u8, starts: &'static str, holds: &'static str) -> Rule {
     Rule { verdict, starts, holds }
 }
 
-/// Of the rules that fit, the first holds. Only for errors without a cause.
+/// The wrapper of Node and Deno, for any failure: bad options too, so a cause goes before it. Where
+/// the cause was lost on the way (JSON, another process), the network is the likeliest.
+const WRAPPER: &str = "fetch failed";
+
+/// Of the rules that fit, the first holds.
 const MESSAGES: &[Rule] = &[
-    // Node: the wrapper of undici, whose cause was lost on the way (a structured clone, JSON).
-    rule(LOST, "fetch failed", ""),
     // Node: the body of an answer broke off.
     rule(LOST, "terminated", ""),
     // Deno: connecting, which covers names, TCP and TLS. Certificates do not mend themselves.
     rule(UNREACHABLE, "error sending request", "invalid peer certificate"),
     rule(UNSENT, "error sending request", "(Connect)"),
     rule(LOST, "error sending request", ""),
+    // Deno: the system's words for a connection that broke under a request.
+    rule(LOST, "Connection reset by peer", "(os error"),
+    rule(LOST, "Broken pipe", "(os error"),
+    rule(LOST, "Connection timed out", "(os error"),
+    rule(UNSENT, "Connection refused", "(os error"),
     // Deno: the body of an answer broke off.
     rule(LOST, "error reading a body from connection", ""),
     rule(LOST, "request or response body error", ""),
@@ -78,10 +85,10 @@ const MESSAGES: &[Rule] = &[
 
 /// The runtimes that give a message and nothing else.
 pub(crate) fn message(facts: &Facts<'_>) -> Option<Verdict> {
-    if facts.caused {
-        return None;
-    }
     let text = facts.message;
+    if text == WRAPPER {
+        return (!facts.caused).then_some(table::verdict(LOST));
+    }
     let found =
         MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && contains(text, rule.holds))?;
     Some(table::verdict(found.verdict))

@@ -78,18 +78,19 @@ fn code(facts: &Facts<'_>) -> Option<Verdict> {
     if word.is_empty() {
         return None;
     }
-    system::code(word, facts)
-        .or_else(|| sqlstate::code(word, facts))
+    // Those that are told by their beginning go first.
+    sqlstate::code(word, facts)
         .or_else(|| mysql::code(word, facts))
         .or_else(|| sqlite::code(word))
         .or_else(|| fetch::code(word))
+        .or_else(|| system::code(word, facts))
         .or_else(|| mssql::code(word))
         .or_else(|| cloud::word(word))
 }
 
 fn name(facts: &Facts<'_>) -> Option<Verdict> {
     let word = facts.name;
-    if word.is_empty() {
+    if matches!(word, "" | "Error" | "TypeError") {
         return None;
     }
     system::code(word, facts)

@@ -87,7 +87,7 @@ const OPTION_PREVENTS: &str = "OPTION_PREVENTS_STATEMENT";
 /// The verdict on a code of the server or of a driver.
 pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
     let Some(name) = word.strip_prefix("ER_") else {
-        return table::by_word(DRIVER, word);
+        return if word.starts_with('P') { table::by_word(DRIVER, word) } else { None };
     };
     if name == OPTION_PREVENTS {
         return Some(option_prevents(facts));
@@ -101,17 +101,19 @@ fn option_prevents(facts: &Facts<'_>) -> Verdict {
     table::verdict(if read_only { UNSENT } else { REFUSED_STATEMENT })
 }
 
-/// The verdict on a number of the server.
+/// The verdict on a number of the server; one that is not listed and that the driver has no name
+/// for was refused. From 2000 to 2999 it is the client library that speaks.
 pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
     let number = facts.number.filter(|_| facts.source == Source::MySql)?;
     if number == 1290 {
         return Some(option_prevents(facts));
     }
-    table::by_number(NUMBERS, number)
+    let refused = facts.code.is_empty() && number > 0 && !(2000..3000).contains(&number);
+    table::by_number(NUMBERS, number).or_else(|| refused.then(|| table::verdict(REFUSED_STATEMENT)))
 }
 
 /// What mysql2 says without a code, by the beginning of the message.
-const MESSAGES: &[(u8, &str)] = &[
+const MESSAGES: &[Words] = &[
     // mysql2: the connection had broken when the command was queued.
     (UNSENT, "Can't add new command when connection is in closed state"),
     (UNSENT, "Can't write in closed state"),
@@ -123,8 +125,7 @@ const MESSAGES: &[(u8, &str)] = &[
 
 /// The verdict on a message of mysql2, which gives no code for these.
 pub(crate) fn message(text: &str) -> Option<Verdict> {
-    let found = MESSAGES.iter().find(|(_, starts)| text.starts_with(starts))?;
-    Some(table::verdict(found.0))
+    table::by_start(MESSAGES, text)
 }
 
 #[cfg(test)]
@@ -144,6 +145,19 @@ mod tests {
             let facts = Facts { source: Source::MySql, number: Some(value), ..Facts::default() };
             assert_eq!(code(name, &facts), number(&facts), "{name}");
         }
+    }
+
+    #[test]
+    fn a_number_without_a_name_was_refused() {
+        let facts = |value, code| Facts {
+            source: Source::MySql,
+            number: Some(value),
+            code,
+            ..Facts::default()
+        };
+        assert!(!number(&facts(1969, "")).unwrap().transient);
+        assert_eq!(number(&facts(45_013, "ER_SOCKET_TIMEOUT")), None);
+        assert_eq!(number(&facts(2999, "")), None);
     }
 
     #[test]

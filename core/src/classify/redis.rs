@@ -58,7 +58,7 @@ pub(crate) fn reply(facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 /// What ioredis says without a code or a class, by the beginning of the message.
-const MESSAGES: &[(u8, &str)] = &[
+const MESSAGES: &[Words] = &[
     (LOST, "Connection is closed."),
     (LOST, "Command timed out"),
     (UNSENT, "Stream isn't writeable and enableOfflineQueue options is false"),
@@ -66,8 +66,7 @@ const MESSAGES: &[(u8, &str)] = &[
 
 /// The verdict on a message of ioredis, which gives no code for these.
 pub(crate) fn message(text: &str) -> Option<Verdict> {
-    let found = MESSAGES.iter().find(|(_, starts)| text.starts_with(starts))?;
-    Some(table::verdict(found.0))
+    table::by_start(MESSAGES, text)
 }
 
 #[cfg(test)]

@@ -9,16 +9,16 @@ use super::verdict::Verdict;
 
 /// Codes that do not mean what their class means.
 const CODES: &[Words] = &[
-    // Not established, or refused while starting: nothing was sent. 57P05 ends a session that
-    // was idle; 25006 after a failover that left this connection at a standby.
-    (UNSENT, "08001 08003 08004 57P03 57P05 25006"),
+    // Not established, or refused while starting. 57P05 and 25P03 end a session that was idle,
+    // outside and within a transaction; 25006 stands for a connection that a failover left at a
+    // standby.
+    (UNSENT, "08001 08003 08004 57P03 57P05 25P03 25006"),
     // Ended by an administrator or a crash, perhaps just after a commit.
     (LOST, "57P01 57P02"),
     (CROWDED, "53300"),
     (UNREACHABLE, "08P01 57P04 28000 28P01 3D000"),
-    // Locked (55P03), used by another session (55006), ended for being idle within a
-    // transaction (25P03).
-    (ROLLED_BACK, "55P03 55006 25P03"),
+    // Locked, used by another session.
+    (ROLLED_BACK, "55P03 55006"),
     // Whether it was committed is what is not known.
     (UNDECIDED, "08007 40003"),
     // Deferred constraints; cancelled by a timeout or the user; limits that more attempts do not
@@ -51,7 +51,7 @@ pub(crate) fn code(state: &str, facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 /// What `pg` and its pool say without a code, by the beginning of the message.
-const MESSAGES: &[(u8, &str)] = &[
+const MESSAGES: &[Words] = &[
     // pg: the socket closed under a query, or during the start.
     (LOST, "Connection terminated unexpectedly"),
     (UNSENT, "Connection terminated due to connection timeout"),
@@ -69,8 +69,7 @@ const MESSAGES: &[(u8, &str)] = &[
 
 /// The verdict on a message of `pg` or `pg-pool`, which give no code for these.
 pub(crate) fn message(text: &str) -> Option<Verdict> {
-    let found = MESSAGES.iter().find(|(_, starts)| text.starts_with(starts))?;
-    Some(table::verdict(found.0))
+    table::by_start(MESSAGES, text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::verdict::{Processed, Scope, Verdict};
 
-/// Words of one meaning, separated by single spaces.
+/// Words of one meaning, separated by single spaces; or the beginning of a message.
 pub(crate) type Words = (u8, &'static str);
 /// Numbers of one meaning.
 pub(crate) type Numbers = (u8, &'static [i32]);
@@ -72,6 +72,12 @@ pub(crate) fn holds(list: &str, word: &str) -> bool {
 /// The meaning of `word`, if a group holds it.
 pub(crate) fn by_word(groups: &[Words], word: &str) -> Option<Verdict> {
     let group = groups.iter().find(|group| holds(group.1, word))?;
+    Some(verdict(group.0))
+}
+
+/// The meaning of `text`, if it begins as a group says.
+pub(crate) fn by_start(groups: &[Words], text: &str) -> Option<Verdict> {
+    let group = groups.iter().find(|group| text.starts_with(group.1))?;
     Some(verdict(group.0))
 }
 

@@ -100,13 +100,16 @@ impl<'a> Wait<'a> {
     }
 
     fn limits(&self, now_ms: f64) -> Option<f64> {
-        let draft = rate_limit(self.rate_limit);
-        self.windows
-            .iter()
-            .filter(|window| window.remaining.is_empty() || window.spent())
-            .filter_map(|window| reset(window.reset, now_ms))
-            .chain(draft)
-            .reduce(f64::max)
+        let mut longest = rate_limit(self.rate_limit);
+        for window in &self.windows {
+            if window.remaining.is_empty() || window.spent() {
+                longest = match reset(window.reset, now_ms) {
+                    Some(wait) => Some(f64::max(wait, longest.unwrap_or(0.0))),
+                    None => longest,
+                };
+            }
+        }
+        longest
     }
 }
 

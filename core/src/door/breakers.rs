@@ -1,5 +1,6 @@
 //! The breakers of one isolate by number, each with a cell in the isolate's memory.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use super::numbers;
 use super::slab::Slab;
 use crate::breaker::cell::Block;
 use crate::breaker::{Arena, BreakerConfig, BreakerOptions, CircuitBreaker, Named, Place};
-use crate::options::Problem;
+use crate::options::{Checks, Problem};
 use crate::time::Instant;
 
 /// The breakers of one isolate.
@@ -39,9 +40,9 @@ impl Breakers {
     ///
     /// # Errors
     /// The [`Problem`] of its options.
-    pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Problem> {
+    pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Box<Problem>> {
         let config = self.config(options)?;
-        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed)?);
+        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed));
         Ok(self.insert(breaker, 0))
     }
 
@@ -56,7 +57,7 @@ impl Breakers {
         options: &[f64],
         seed: u64,
         origin: i64,
-    ) -> Result<u32, Problem> {
+    ) -> Result<u32, Box<Problem>> {
         let config = self.config(options)?;
         let (breaker, shift) = named.get_or_new(name, config, seed, origin)?;
         Ok(self.insert(breaker, shift))
@@ -124,14 +125,16 @@ impl Breakers {
         self.slab.is_empty()
     }
 
-    fn config(&mut self, options: &[f64]) -> Result<Arc<BreakerConfig>, Problem> {
+    fn config(&mut self, options: &[f64]) -> Result<Arc<BreakerConfig>, Box<Problem>> {
         let bits = options.iter().map(|number| number.to_bits());
         if let Some((last, config)) = &self.last
             && bits.clone().eq(last.iter().copied())
         {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(numbers::read::<BreakerOptions>(options).into_config()?);
+        let mut checks = Checks::new();
+        let config = Arc::new(numbers::read::<BreakerOptions>(options).config(&mut checks));
+        checks.passed()?;
         self.last = Some((bits.collect(), Arc::clone(&config)));
         Ok(config)
     }

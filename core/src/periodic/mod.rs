@@ -88,15 +88,12 @@ impl Periodic {
     ///
     /// A period of zero, a jitter outside 0 to 0.5.
     pub fn new(config: PeriodicConfig, now: Instant, rng: Rng) -> Result<Self, Problem> {
-        Self::checked(config, now, rng, Checks::new())
+        let mut checks = Checks::new();
+        let job = Self::checked(config, now, rng, &mut checks);
+        checks.finish(job)
     }
 
-    fn checked(
-        config: PeriodicConfig,
-        now: Instant,
-        mut rng: Rng,
-        mut checks: Checks,
-    ) -> Result<Self, Problem> {
+    fn checked(config: PeriodicConfig, now: Instant, mut rng: Rng, checks: &mut Checks) -> Self {
         checks.above_zero("periodMs", config.period);
         checks.limit(config.jitter >= 0.0, "jitter", Rule::AtLeast, 0.0);
         checks.limit(config.jitter <= MOST_JITTER, "jitter", Rule::AtMost, MOST_JITTER);
@@ -115,7 +112,7 @@ impl Periodic {
             rng,
         };
         job.plan(1);
-        checks.finish(job)
+        job
     }
 
     /// When the next run is due; `None` while one is under way.

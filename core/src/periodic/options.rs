@@ -29,6 +29,14 @@ impl PeriodicOptions {
     /// The first option that is out of range.
     pub fn build(&self, now: Instant, rng: Rng) -> Result<Periodic, Problem> {
         let mut checks = Checks::new();
+        let job = self.make(now, rng, &mut checks);
+        checks.finish(job)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, now: Instant, rng: Rng, checks: &mut Checks) -> Periodic {
         checks.limit(self.period_ms.is_some(), "periodMs", Rule::Above, 0.0);
         let period = checks.millis_or("periodMs", self.period_ms, Duration::ZERO);
         let offset = checks.millis("offset", self.offset_ms);

@@ -47,11 +47,19 @@ impl RetryOptions {
     ///
     /// The first option that is out of range, or that describes waits beside
     /// `backoff`.
-    pub fn build(&self, backoff: Option<&Backoff>) -> Result<Retry, Problem> {
+    pub fn build(&self, backoff: Option<Backoff>) -> Result<Retry, Problem> {
         let mut checks = Checks::new();
+        let retry = self.make(backoff, &mut checks);
+        checks.finish(retry)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, backoff: Option<Backoff>, checks: &mut Checks) -> Retry {
         let mut config = RetryConfig::with(match backoff {
-            Some(backoff) => self.only(backoff, &mut checks),
-            None => self.schedule(&mut checks),
+            Some(backoff) => self.only(backoff, checks),
+            None => self.schedule(checks),
         });
         if self.max_attempts.is_some() {
             config.max_attempts = checks.attempts("maxAttempts", self.max_attempts);
@@ -61,11 +69,11 @@ impl RetryOptions {
         config.max_retry_after =
             checks.millis_or("maxRetryAfterMs", self.max_retry_after_ms, config.max_retry_after);
         config.idempotent = self.idempotent.unwrap_or(true);
-        config.check(&mut checks);
-        checks.finish(Retry { config })
+        config.check(checks);
+        Retry { config }
     }
 
-    fn only(&self, backoff: &Backoff, checks: &mut Checks) -> Backoff {
+    fn only(&self, backoff: Backoff, checks: &mut Checks) -> Backoff {
         for (given, field) in [
             (self.delay_ms, "delayMs"),
             (self.max_delay_ms, "maxDelayMs"),
@@ -73,7 +81,7 @@ impl RetryOptions {
         ] {
             checks.between(given.is_none(), field, Rule::NotWith, "backoff");
         }
-        backoff.clone()
+        backoff
     }
 
     fn schedule(&self, checks: &mut Checks) -> Backoff {

@@ -14,12 +14,13 @@ export const REFUSE = 2
 
 /** Two views on one block of cells. */
 export interface Cells {
+  readonly block: number
   readonly u32: Uint32Array
   readonly f64: Float64Array
 }
 
 /** A block that has no cells: whoever reads it finds no gate, and asks. */
-export const NO_CELLS: Cells = { u32: new Uint32Array(0), f64: new Float64Array(0) }
+export const NO_CELLS: Cells = { block: 0, u32: new Uint32Array(0), f64: new Float64Array(0) }
 
 const blocks: Cells[] = []
 
@@ -29,7 +30,7 @@ export function cells(block: number): Cells {
   if (known && known.u32.length > 0) return known
   const memory = engine().breakerMemory(block)
   const buffer = memory instanceof WebAssembly.Memory ? memory.buffer : memory
-  const views = { u32: new Uint32Array(buffer), f64: new Float64Array(buffer) }
+  const views = { block, u32: new Uint32Array(buffer), f64: new Float64Array(buffer) }
   blocks[block] = views
   return views
 }

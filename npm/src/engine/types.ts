@@ -2,9 +2,12 @@ import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
-import type { Classification } from './contract/classify.js'
+import type { ClassifyEngine } from './contract/classify.js'
+import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
+import type { PoolEngine } from './contract/pool.js'
+import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 
 /**
@@ -14,12 +17,15 @@ import type { RetryEngine } from './contract/retry.js'
 export interface Engine
   extends OptionProblem,
     BreakerEngine,
+    RegistryEngine,
     CauseEngine,
     BackoffEngine,
     RetryEngine,
     PeriodicEngine,
     ChaosEngine,
-    Classification {
+    ClassifyEngine,
+    HealthEngine,
+    PoolEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

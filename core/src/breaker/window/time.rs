@@ -88,7 +88,7 @@ impl TimeWindow {
         })
     }
 
-    /// Takes slices, newest first, as they were `slices_ago` slices before `now`.
+    /// Takes slices, newest first, the newest of which began `slices_ago` slices before that of `now`.
     pub(crate) fn restore(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
 /** What the engine knows about errors (`core/src/classify`). */
-export interface Classification {
+export interface ClassifyEngine {
   /**
    * The packed verdict on one failure: bit 0 transient, bit 1 throttled, bits 2 and 3 processed,
    * bits 4 and 5 scope, plus 64 times the wait (0 none, `n` means `n - 1` milliseconds); -1 if

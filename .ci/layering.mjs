@@ -1,0 +1,208 @@
+// What the compilers do not check: which layer may know what. `node .ci/layering.mjs`, from the root;
+// the checks of what is built need a built package.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { dist, platformName, root } from '../npm/scripts/paths.mjs'
+import { withoutDisplay, withoutTests } from './rust-source.mjs'
+
+const ask = (command, ...args) => execFileSync(command, args, { cwd: root, encoding: 'utf8' })
+const tracked = ask('git', 'ls-files', '-z').split('\0').filter(Boolean)
+const existing = tracked.filter(path => existsSync(join(root, path)))
+const read = path => readFileSync(join(root, path), 'utf8')
+const under = (folder, pattern) =>
+  existing.filter(path => path.startsWith(folder) && pattern.test(path))
+const stem = path => basename(path).replace(/\..*$/, '')
+
+/** The lines of `text` that `pattern` matches, as `path:line: what`. */
+function lines(path, text, pattern) {
+  return text
+    .split('\n')
+    .map((line, index) => ({ found: pattern.exec(line)?.[0], number: index + 1 }))
+    .filter(({ found }) => found !== undefined)
+    .map(({ found, number }) => `${path}:${number}: ${found.trim()}`)
+}
+
+const difference = (a, b) => [...a].filter(item => !b.has(item))
+
+const checks = {
+  'core depends on rand and libm alone'() {
+    const args = ['tree', '--locked', '-p', 'seawall', '--no-default-features', '-e', 'normal']
+    const direct = ask('cargo', ...args, '--depth', '1', '--prefix', 'none')
+      .trim()
+      .split('\n')
+    const names = direct.slice(1).map(line => line.split(' ')[0])
+    return names.filter(name => name !== 'rand' && name !== 'libm')
+  },
+
+  'core reads no clock, starts no thread, prints nothing, formats only for people'() {
+    const forbidden = [
+      /Instant::now|SystemTime|UNIX_EPOCH/,
+      /\bthread::(spawn|sleep|park|Builder|scope|yield_now)/,
+      /\b(e?println|e?print|dbg)!/,
+      /\bstd::(fs|net|env|process|io::(stdin|stdout|stderr|Read|Write|copy))\b/,
+      /\b(thread_rng|SmallRng|OsRng|getrandom|rand::rng)\b/,
+      // Not the same on every platform: libm has those that are.
+      /\.(powi|powf|exp|exp2|exp_m1|ln|ln_1p|log|log2|log10|sin|cos|tan|sinh|cosh|tanh|cbrt|hypot)\(/,
+    ]
+    return under('core/src/', /\.rs$/).flatMap(path => {
+      const code = withoutTests(read(path))
+      return [
+        ...forbidden.flatMap(pattern => lines(path, code, pattern)),
+        ...lines(path, withoutDisplay(code), /\bformat!|\.to_string\(\)/),
+      ]
+    })
+  },
+
+  'bindings translate: short files without comparisons, tests or unsafe decisions'() {
+    return under('', /^(node|wasm)-binding\/src\/.+\.rs$/).flatMap(path => {
+      const code = withoutTests(read(path))
+      const count = read(path).split('\n').length
+      return [
+        ...(count > 250 ? [`${path}: ${count} lines`] : []),
+        // A number below zero says that there is none; anything else is for core to compare.
+        ...lines(path, code, / (<|>|<=|>=) (?!0\.0\b)[\w(*-]/),
+        ...lines(path, read(path), /#\[test\]|#\[cfg\(test\)\]/),
+      ]
+    })
+  },
+
+  'one word names a file in every layer'() {
+    const files = folder => new Set(under(folder, /\.rs$/).map(stem))
+    const node = files('node-binding/src/')
+    const wasm = files('wasm-binding/src/')
+    const words = folder => new Set(under(folder, /./).flatMap(path => path.split(/[/.]/)))
+    const core = words('core/src/')
+    const npm = words('npm/src/')
+    const helpers = new Set(['lib', 'options', 'handles', 'millis', 'registry', 'causes'])
+    const shared = difference(node, helpers)
+    return [
+      ...difference(node, wasm).map(name => `${name}.rs is in node-binding alone`),
+      ...difference(wasm, node).map(name => `${name}.rs is in wasm-binding alone`),
+      ...shared.filter(name => !core.has(name)).map(name => `core has no ${name}`),
+      ...shared.filter(name => !npm.has(name)).map(name => `npm/src has no ${name}`),
+    ]
+  },
+
+  'policies of the package import no other policy, adapters no engine'() {
+    const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
+    shared.add('causes')
+    const also = {
+      retry: ['backoff', 'classify'],
+      breaker: ['backoff', 'classify'],
+      registry: ['breaker'],
+    }
+    return under('npm/src/', /\.ts$/).flatMap(path => {
+      const inside = path.slice('npm/src/'.length)
+      const [area] = inside.split(/[/.-]/)
+      if (inside === 'index.ts' || area === 'engine') return []
+      return [...read(path).matchAll(/^(?:import|export|\}).*\bfrom '(\.[^']+)'/gm)]
+        .map(([, to]) => join(dirname(inside), to))
+        .filter(to => {
+          const [target] = to.split(/[/.-]/)
+          if (target === area || shared.has(target)) return false
+          if (area === 'kysely') return target === 'engine'
+          return target !== 'engine' && !also[area]?.includes(target)
+        })
+        .map(to => `${path} imports ${to}`)
+    })
+  },
+
+  'both engines export what the contract names, and nothing else'() {
+    const contract = new Map()
+    for (const path of under('npm/src/engine/contract/', /\.ts$/)) {
+      for (const [, name] of read(path).matchAll(/^ {2}(\w+)\??[(:]/gm)) contract.set(name, path)
+    }
+    const wanted = new Set(contract.keys())
+    const addon = createRequire(import.meta.url)(
+      join(root, 'npm/platforms', platformName(), 'seawall.node'),
+    )
+    const glue = readFileSync(join(dist, 'engine/wasm-glue.js'), 'utf8')
+    const exported = [...glue.matchAll(/^export function (\w+)/gm)].map(([, name]) => name)
+    // Only an addon has memory that a runtime might copy.
+    const nativeOnly = new Set(['sharesMemory'])
+    const engines = { native: new Set(Object.keys(addon)), wasm: new Set(exported) }
+    return Object.entries(engines).flatMap(([engine, names]) => [
+      ...difference(wanted, names)
+        .filter(name => !isOptional(contract.get(name), name))
+        .map(name => `${engine} lacks ${name} (${contract.get(name)})`),
+      ...difference(names, wanted)
+        .filter(name => engine !== 'native' || !nativeOnly.has(name))
+        .map(name => `${engine} exports ${name}, which no contract names`),
+    ])
+  },
+
+  'the WASM engine is small and imports nothing but its glue'() {
+    const bytes = readFileSync(join(dist, 'engine.wasm'))
+    const packed = gzipSync(bytes, { level: 9 }).length
+    const allowed = /^__wb(indgen_\w+|g_(__wbindgen_\w+|[a-zA-Z]+_[0-9a-f]{16}))$/
+    const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
+    const module = new WebAssembly.Module(bytes)
+    return [
+      ...(bytes.length > 80_000 ? [`${bytes.length} bytes, 80000 are allowed`] : []),
+      ...(packed > 36_000 ? [`${packed} bytes with gzip, 36000 are allowed`] : []),
+      ...WebAssembly.Module.imports(module)
+        .filter(({ name }) => !allowed.test(name) || harmful.test(name))
+        .map(({ module, name }) => `imports ${module} ${name}`),
+    ]
+  },
+
+  'one version'() {
+    const cargo = read('Cargo.toml')
+    const versions = {
+      'Cargo.toml': /\[workspace\.package\]\s+version = "([^"]+)"/.exec(cargo)?.[1],
+      'Cargo.toml (seawall)': /^seawall = .*version = "([^"]+)"/m.exec(cargo)?.[1],
+      'npm/package.json': JSON.parse(read('npm/package.json')).version,
+    }
+    return new Set(Object.values(versions)).size === 1 ? [] : [JSON.stringify(versions)]
+  },
+
+  'nothing of one machine or one registry is in a file'() {
+    const common = new Set(['/', '/home', '/root', '/tmp', '/usr', '/opt', '/var', '/Users'])
+    const parents = [root.replace(/\/$/, ''), dirname(root), homedir()]
+    const paths = parents
+      .filter(path => !common.has(path))
+      .map(path => `${RegExp.escape?.(path) ?? path}(?![\\w-])`)
+    const hosts = ['registry\\.npm', 'static\\.crates', 'index\\.crates', 'deb\\.deb', 'pypi\\.']
+    const pattern = new RegExp(
+      [...paths, ...hosts.map(host => `${host}(?=[a-z])`), '/(?:home|Users)/[a-z]\\w*/'].join('|'),
+    )
+    const text = existing.filter(path => !/(^|\/)(Cargo\.lock|LICENSE)$|\.(png|svg)$/.test(path))
+    return text.flatMap(path => lines(path, read(path), pattern))
+  },
+
+  'nothing that is built is tracked'() {
+    const ignored = ask('git', 'ls-files', '-ci', '--exclude-standard').trim()
+    return [
+      ...ignored.split('\n').filter(Boolean),
+      ...tracked.filter(path =>
+        /(^|\/)(dist|target|node_modules)(\/|$)|\.(node|wasm|tgz)$/.test(path),
+      ),
+    ]
+  },
+}
+
+function isOptional(path, name) {
+  return new RegExp(`^ {2}${name}\\?`, 'm').test(read(path))
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  let failed = 0
+  for (const [name, check] of Object.entries(checks)) {
+    let problems
+    try {
+      problems = check()
+    } catch (error) {
+      problems = [error.message]
+    }
+    console.log(`${problems.length === 0 ? '✔' : '✖'} ${name}`)
+    for (const problem of problems) console.log(`    ${problem}`)
+    if (problems.length > 0) failed++
+  }
+  console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`)
+  process.exitCode = failed > 0 ? 1 : 0
+}

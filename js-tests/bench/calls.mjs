@@ -1,0 +1,205 @@
+// The price of a call, in ns: every library in one process, in batches that take turns, the best of
+// each. Each variant has a function of its own that is compiled from text, so that what the engine
+// learns of one says nothing about another. Prints JSON.
+import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kysera/infra'
+import * as cockatiel from 'cockatiel'
+import Opossum from 'opossum'
+import pRetry from 'p-retry'
+import { CircuitBreaker, engineKind, withRetry } from 'seawall'
+
+const rounds = Number(process.argv[2] ?? 400)
+const AsyncFunction = (async () => {}).constructor
+const LONG = 2 ** 31 - 1
+const MANY = 2 ** 31
+
+const value = async () => 1
+const error = new Error('the same for all')
+const failure = async () => {
+  throw error
+}
+
+const ours = {
+  consecutive: options => new CircuitBreaker({ threshold: MANY, resetTimeMs: LONG, ...options }),
+  count: options =>
+    new CircuitBreaker({ failureRate: 1, window: { calls: 5_000 }, resetTimeMs: LONG, ...options }),
+  time: options =>
+    new CircuitBreaker({
+      failureRate: 1,
+      window: { ms: 10_000 },
+      minimumCalls: MANY,
+      resetTimeMs: LONG,
+      ...options,
+    }),
+  slow: options =>
+    new CircuitBreaker({
+      slowCallRate: 1,
+      slowCallMs: 1_000,
+      window: { calls: 5_000 },
+      resetTimeMs: LONG,
+      ...options,
+    }),
+}
+const circuit = breaker =>
+  cockatiel.circuitBreaker(cockatiel.handleAll, { halfOpenAfter: LONG, breaker })
+const peers = {
+  'cockatiel consecutive': () => circuit(new cockatiel.ConsecutiveBreaker(MANY)),
+  'cockatiel count': () => circuit(new cockatiel.CountBreaker({ threshold: 0.999, size: 5_000 })),
+  'cockatiel sampling': () =>
+    circuit(
+      new cockatiel.SamplingBreaker({ threshold: 0.999, duration: 10_000, minimumRps: MANY }),
+    ),
+  '@kysera/infra': () => new KyseraBreaker(MANY, LONG),
+}
+const lean = {
+  timeout: false,
+  rollingPercentilesEnabled: false,
+  volumeThreshold: MANY,
+  resetTimeout: LONG,
+}
+const opossum = (fn, options) => new Opossum(fn, options)
+
+/** The least that anything can do which looks at results. */
+const reactions = {
+  ok: result => result,
+  err: reason => {
+    throw reason
+  },
+}
+
+/** Groups of variants that are measured against the bare call of their group. */
+const groups = {
+  success: {
+    batch: 3_000,
+    bare: ['await fn()', undefined, value],
+    variants: {
+      floor: ['await fn().then(x.ok, x.err)', reactions, value],
+      ...Object.fromEntries(
+        Object.entries(ours).map(([name, make]) => [
+          `seawall ${name}`,
+          ['await x.execute(fn)', make(), value],
+        ]),
+      ),
+      'seawall outcome': ['await x.tryExecute(fn)', ours.consecutive(), value],
+      ...Object.fromEntries(
+        Object.entries(peers).map(([name, make]) => [name, ['await x.execute(fn)', make(), value]]),
+      ),
+      'opossum, all off': [
+        'await x.fire()',
+        opossum(value, { ...lean, rollingCountTimeout: LONG, enableSnapshots: false }),
+        value,
+      ],
+      'opossum, defaults': ['await x.fire()', opossum(value, {}), value],
+    },
+  },
+  failure: {
+    batch: 500,
+    bare: ['try { await fn() } catch {}', undefined, failure],
+    variants: {
+      floor: ['try { await fn().then(x.ok, x.err) } catch {}', reactions, failure],
+      ...Object.fromEntries(
+        Object.entries(ours).map(([name, make]) => [
+          `seawall ${name}`,
+          ['try { await x.execute(fn) } catch {}', make(), failure],
+        ]),
+      ),
+      'seawall outcome': ['await x.tryExecute(fn)', ours.consecutive(), failure],
+      ...Object.fromEntries(
+        Object.entries(peers)
+          .filter(([name]) => name !== 'cockatiel count')
+          .map(([name, make]) => [name, ['try { await x.execute(fn) } catch {}', make(), failure]]),
+      ),
+      'opossum, all off': ['try { await x.fire() } catch {}', opossum(failure, lean), failure],
+    },
+  },
+  rejection: {
+    batch: 500,
+    bare: ['await fn()', undefined, value],
+    variants: {},
+  },
+  retry: {
+    batch: 1_000,
+    bare: ['await fn()', undefined, value],
+    variants: {
+      'seawall withRetry': ['await x(fn)', withRetry, value],
+      'cockatiel retry': [
+        'await x.execute(fn)',
+        cockatiel.retry(cockatiel.handleAll, {
+          maxAttempts: 3,
+          backoff: new cockatiel.ExponentialBackoff(),
+        }),
+        value,
+      ],
+      'p-retry': ['await x(fn)', pRetry, value],
+      '@kysera/infra withRetry': ['await x(fn)', kyseraRetry, value],
+    },
+  },
+}
+
+/** Open breakers. */
+async function refusing() {
+  const { variants } = groups.rejection
+  for (const [name, make] of Object.entries(ours)) {
+    const breaker = make()
+    await breaker.forceOpen()
+    variants[`seawall ${name}, thrown`] = ['try { await x.execute(fn) } catch {}', breaker, value]
+  }
+  const open = ours.consecutive()
+  await open.forceOpen()
+  variants['seawall, outcome'] = ['(await x.tryExecute(fn)).ok', open, value]
+  const stacked = ours.consecutive({ stack: true })
+  await stacked.forceOpen()
+  variants['seawall with stack: true'] = ['try { await x.execute(fn) } catch {}', stacked, value]
+  const cockatielBreaker = circuit(new cockatiel.ConsecutiveBreaker(1))
+  await cockatielBreaker.execute(failure).catch(() => {})
+  variants.cockatiel = ['try { await x.execute(fn) } catch {}', cockatielBreaker, value]
+  const kysera = new KyseraBreaker(1, LONG)
+  await kysera.forceOpen()
+  variants['@kysera/infra'] = ['try { await x.execute(fn) } catch {}', kysera, value]
+  const opossumBreaker = opossum(value, lean)
+  opossumBreaker.open()
+  variants.opossum = ['try { await x.fire() } catch {}', opossumBreaker, value]
+}
+
+function compile(name, [body]) {
+  const source = `for (let i = 0; i < n; i++) { ${body} } // ${name}`
+  return new AsyncFunction('x', 'fn', 'n', `${source}\n`)
+}
+
+async function measure({ batch, bare, variants }, label) {
+  const all = Object.entries({ bare, ...variants }).map(([name, variant]) => {
+    const [, subject, fn] = variant
+    return {
+      name,
+      subject,
+      fn,
+      run: compile(`${label} ${name}`, variant),
+      best: Number.POSITIVE_INFINITY,
+    }
+  })
+  // A success now and then keeps rates below the whole.
+  const calm = all
+    .map(({ subject }) => subject)
+    .filter(subject => label === 'failure' && subject instanceof CircuitBreaker)
+  for (let round = 0; round < rounds; round++) {
+    for (const breaker of calm) await breaker.execute(value)
+    for (const entry of all) {
+      // What takes this long is known well enough, and would take minutes.
+      if (round >= 40 && entry.best > 20_000) continue
+      const start = performance.now()
+      await entry.run(entry.subject, entry.fn, batch)
+      entry.best = Math.min(entry.best, ((performance.now() - start) * 1e6) / batch)
+    }
+  }
+  for (const { name, subject } of all) {
+    if (label === 'rejection' || !(subject instanceof CircuitBreaker)) continue
+    if (!subject.isClosed())
+      throw new Error(`${label}, ${name}: the breaker opened while it was measured`)
+  }
+  return Object.fromEntries(all.map(({ name, best }) => [name, best]))
+}
+
+await refusing()
+const results = {}
+for (const [label, group] of Object.entries(groups)) results[label] = await measure(group, label)
+console.log(JSON.stringify({ engine: engineKind(), node: process.version, results }))
+process.exit()

@@ -1,0 +1,1 @@
+// Another module that does nothing, to measure the rest against.

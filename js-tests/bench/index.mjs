@@ -1,0 +1,165 @@
+// `npm run bench`: what Seawall costs beside other libraries, in one table with what it may cost.
+// Says what missed its mark and never fails for it: machines are shared. `--quick` takes seconds.
+import { spawnSync } from 'node:child_process'
+import { loadavg } from 'node:os'
+
+const quick = process.argv.includes('--quick')
+const bench = import.meta.dirname
+
+function child(script, args = [], { engine = '', flags = [] } = {}) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [...flags, script, ...args.map(String)],
+    {
+      cwd: bench,
+      env: { ...process.env, SEAWALL_ENGINE: engine, NODE_OPTIONS: '' },
+      encoding: 'utf8',
+      maxBuffer: 2 ** 24,
+    },
+  )
+  if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed:\n${stderr}`)
+  return JSON.parse(stdout.trim().split('\n').at(-1))
+}
+
+function table(heading, rows) {
+  const widths = heading.map((_, i) => Math.max(...[heading, ...rows].map(row => row[i].length)))
+  for (const row of [heading, ...rows]) {
+    const cells = row.map((cell, i) =>
+      i === 0 || i === row.length - 1 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]),
+    )
+    console.log(`  ${cells.join('  ').trimEnd()}`)
+  }
+  console.log()
+}
+
+const judged = { met: 0, missed: 0 }
+
+/** The verdict on a figure that may be at most `most`. */
+function verdict(figure, most, what, digits = 2) {
+  judged[figure <= most ? 'met' : 'missed']++
+  return `<= ${most} ${what}: ${figure.toFixed(digits)} ${figure <= most ? 'ok' : 'MISSED'}`
+}
+
+/** By group: the variants with a mark, the peer they are measured by, and the share of its overhead. */
+const marks = {
+  success: {
+    'seawall consecutive': ['cockatiel consecutive', 0.25],
+    'seawall count': ['cockatiel count', 0.25],
+    'seawall time': ['cockatiel sampling', 0.65],
+    'seawall slow': ['cockatiel sampling', 1],
+    'seawall outcome': ['cockatiel consecutive', 1],
+  },
+  failure: {
+    'seawall consecutive': ['cockatiel consecutive', 1],
+    'seawall count': ['cockatiel consecutive', 1],
+    'seawall time': ['cockatiel sampling', 1],
+    'seawall slow': ['cockatiel sampling', 1],
+  },
+  rejection: {
+    'seawall consecutive, thrown': ['cockatiel', 0.15],
+    'seawall count, thrown': ['cockatiel', 0.15],
+    'seawall time, thrown': ['cockatiel', 0.15],
+    'seawall slow, thrown': ['cockatiel', 0.15],
+    'seawall, outcome': ['cockatiel', 0.05],
+  },
+  retry: { 'seawall withRetry': ['cockatiel retry', 1] },
+}
+
+function calls(engine) {
+  const { results, node } = child('calls.mjs', [quick ? 30 : 400], { engine })
+  for (const [group, figures] of Object.entries(results)) {
+    const over = name => figures[name] - figures.bare
+    const rows = Object.entries(figures).map(([name, ns]) => {
+      const [peer, most] = marks[group][name] ?? []
+      const ratio = peer ? over(name) / over(peer) : undefined
+      return [
+        name,
+        ns.toFixed(0),
+        name === 'bare' ? '' : over(name).toFixed(0),
+        ratio?.toFixed(2) ?? '',
+        peer ? verdict(ratio, most, `of ${peer}'s overhead`) : '',
+      ]
+    })
+    console.log(`${group}, ${engine}, Node ${node}: ns per call`)
+    table(['', 'ns', 'over bare', 'ratio', 'may cost'], rows)
+  }
+}
+
+function idle() {
+  const [count, ms] = [10_000, quick ? 500 : 2_000]
+  const runs = [
+    ['seawall', 'native'],
+    ['seawall', 'wasm'],
+    ['cockatiel', ''],
+    ['@kysera/infra', ''],
+    ['opossum', ''],
+  ]
+  const rows = runs.map(([library, engine]) => {
+    const { bytes, timers, cpuPercent } = child('idle.mjs', [library, count, ms], {
+      engine,
+      flags: ['--expose-gc'],
+    })
+    const { rss, heap, external } = bytes
+    const mark = library === 'seawall'
+    return [
+      `${library} ${engine}`,
+      ...[rss, heap, external].map(n => n.toFixed(0)),
+      String(timers),
+      cpuPercent.toFixed(2),
+      mark
+        ? [
+            verdict(Math.max(rss, heap + external), 500, 'bytes', 0),
+            verdict(timers, 0, 'timers', 0),
+            verdict(cpuPercent, 0.5, '% CPU'),
+          ].join(', ')
+        : '',
+    ]
+  })
+  console.log(`${count} idle breakers: bytes each, beyond an empty object; CPU over ${ms} ms`)
+  table(['', 'resident', 'heap', 'external', 'timers', '% CPU', 'may cost'], rows)
+}
+
+function imports() {
+  const runs = quick ? 5 : 21
+  const modules = {
+    empty: './empty-too.mjs',
+    seawall: 'seawall',
+    cockatiel: 'cockatiel',
+    '@kysera/infra': '@kysera/infra',
+    opossum: 'opossum',
+  }
+  const median = numbers => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+  const samples = Object.fromEntries(Object.keys(modules).map(name => [name, []]))
+  for (let i = 0; i < runs; i++) {
+    for (const [name, specifier] of Object.entries(modules))
+      samples[name].push(child('import.mjs', [specifier]))
+  }
+  const figures = Object.entries(samples).map(([name, list]) => ({
+    name,
+    ms: median(list.map(({ ms }) => ms)),
+    mb: median(list.map(({ rss }) => rss)) / 2 ** 20,
+  }))
+  const [empty] = figures
+  const rows = figures.map(({ name, ms, mb }) => {
+    const [overMs, overMb] = [ms - empty.ms, mb - empty.mb]
+    const mark = name === 'seawall'
+    return [
+      name,
+      ms.toFixed(1),
+      overMs.toFixed(1),
+      mb.toFixed(1),
+      overMb.toFixed(1),
+      mark ? `${verdict(overMs, 5, 'ms', 1)}, ${verdict(overMb, 2, 'MB', 1)}` : '',
+    ]
+  })
+  console.log(`import, median of ${runs} processes`)
+  table(['', 'ms', 'over empty', 'MB resident', 'over empty', 'may cost'], rows)
+}
+
+const load = () => loadavg()[0].toFixed(1)
+console.log(`load before: ${load()}\n`)
+calls('native')
+calls('wasm')
+idle()
+imports()
+console.log(`load after: ${load()}; ${judged.met} marks met, ${judged.missed} missed`)

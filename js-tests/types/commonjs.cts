@@ -1,0 +1,5 @@
+import seawall = require('seawall')
+
+const kind: 'native' | 'wasm' = seawall.engineKind()
+
+export = kind

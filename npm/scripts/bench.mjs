@@ -1,0 +1,23 @@
+// `npm run bench`: the benchmarks of the package, then those of the crate, on release builds.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pack } from './pack.mjs'
+import { root } from './paths.mjs'
+import { must } from './run.mjs'
+import { heading, main, note, step } from './say.mjs'
+import { setup } from './setup.mjs'
+
+await main(async () => {
+  const node = await setup()
+  const words = process.argv.slice(2)
+  step('packing')
+  pack()
+  const script = join(root, 'js-tests/bench/index.mjs')
+  heading('JavaScript')
+  if (existsSync(script)) must(node, ['--expose-gc', script, ...words])
+  else note('no benchmarks in js-tests/bench')
+  heading('Rust')
+  if (existsSync(join(root, 'rust-tests/benches'))) {
+    must('cargo', ['bench', '--locked', '-p', 'seawall-tests', '--benches', '--', ...words])
+  } else note('no benchmarks in rust-tests/benches')
+})
