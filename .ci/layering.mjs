@@ -100,7 +100,7 @@ const checks = {
       const inside = path.slice('npm/src/'.length)
       const [area] = inside.split(/[/.-]/)
       if (inside === 'index.ts' || area === 'engine') return []
-      return [...read(path).matchAll(/^(?:import|export|\} from).*? from '(\.[^']+)'/gm)]
+      return [...read(path).matchAll(/^(?:import|export|\}).*\bfrom '(\.[^']+)'/gm)]
         .map(([, to]) => join(dirname(inside), to))
         .filter(to => {
           const [target] = to.split(/[/.-]/)

@@ -71,7 +71,7 @@ test('an import starts nothing: no timer, no engine, no clock, no randomness', (
     }
     await import('seawall')
     const atImport = used.length
-    ;(await import("seawall")).engineKind()
+    ;(await import('seawall')).engineKind()
     console.log(JSON.stringify({ atImport: used.slice(0, atImport), later: used.slice(atImport) }))
   `)
   assert.equal(status, 0, stderr)

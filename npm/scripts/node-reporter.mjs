@@ -35,7 +35,7 @@ export default async function* report(events) {
     }
   }
   for (const { name, file, line, details } of failed) {
-    yield `\n  ✖ ${name}  (${shown(file)}${line === undefined ? '' : `:${line}`})\n`
+    yield `\n  ✖ ${resolve(name) === file ? 'the file broke down' : name}  (${shown(file)}${line === undefined ? '' : `:${line}`})\n`
     yield `${indent(inspect(details?.error?.cause ?? details?.error))}\n`
   }
   for (const file of new Set(failed.map(({ file }) => file))) {

@@ -14,6 +14,10 @@ await main(async () => {
   // The demo decides how it ends. A terminal's Ctrl-C has reached it already.
   process.on('SIGINT', () => process.stdin.isTTY || demo.kill('SIGINT'))
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => demo.kill(signal))
+  // npm runs a shell in between, which a signal ends without passing it on.
+  const parent = process.env.npm_lifecycle_event && process.ppid
+  const orphaned = setInterval(() => parent && process.ppid !== parent && demo.kill(), 500)
+  orphaned.unref()
   demo.on('error', error => {
     console.error(error)
     process.exitCode = 1

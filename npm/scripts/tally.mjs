@@ -1,4 +1,5 @@
 // What runners print, as numbers. Each answers { passed, failed, skipped, note }.
+import { basename } from 'node:path'
 
 /** All `test result:` lines of `cargo test`. */
 export function cargo({ ok, output }) {
@@ -31,7 +32,8 @@ export function node({ ok, output, timedOut }, mark, files) {
   const { files: seen, ...sum } = JSON.parse(line.slice(mark.length))
   const empty = files.filter(file => !seen.includes(file))
   // Files that broke down are counted already; the others passed without a single test.
-  const note = empty.length > 0 ? `no test ran in ${empty.join(', ')}` : undefined
+  const note =
+    empty.length > 0 ? `no test ran in ${empty.map(file => basename(file)).join(', ')}` : undefined
   const uncounted = Math.max(0, empty.length - sum.failed)
   return judged({ ...sum, failed: sum.failed + uncounted, note }, ok)
 }

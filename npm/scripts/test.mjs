@@ -23,7 +23,10 @@ const named = pattern => all.filter(file => pattern.test(file))
 const tests = named(/\.test\.mjs$/)
 const databases = named(/[/\\]databases[^/\\]*\.test\.mjs$/)
 const docs = named(/[/\\]docs\.test\.mjs$/)
-const general = tests.filter(file => !databases.includes(file) && !docs.includes(file))
+// Long, and about the demo and the sources: once is enough.
+const demo = named(/[/\\]demo\.test\.mjs$/)
+const once = [...databases, ...docs, ...demo]
+const general = tests.filter(file => !once.includes(file))
 const everyEngine = named(/(\.engine|[/\\]vectors[^/\\]*)\.test\.mjs$/)
 
 async function cargo(args, { env, judge = tally.cargo } = {}) {
@@ -105,6 +108,7 @@ function steps(ours) {
   else list.push({ name: 'deno', what: 'no permission but to read', run: () => denoTests(program) })
   list.push({ name: 'types', what: 'what TypeScript users see', run: types })
   list.push({ name: 'docs', what: 'README and TSDoc', run: () => node(node24, docs, 'native') })
+  list.push({ name: 'demo', what: 'npm start', run: () => node(node24, demo, 'native') })
   if (databases.length > 0) list.push(...databaseSteps(node24))
   return list
 }

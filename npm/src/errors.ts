@@ -13,7 +13,7 @@ import type { OptionProblem } from './engine/contract/options.js'
  */
 export class SeawallError extends Error {
   static {
-    this.prototype.name = 'SeawallError'
+    SeawallError.prototype.name = 'SeawallError'
   }
   /** What happened, in a word that stays the same. */
   readonly code: string
@@ -31,7 +31,7 @@ export class SeawallError extends Error {
 /** An option is unknown, of the wrong type or out of range. */
 export class OptionError extends TypeError {
   static {
-    this.prototype.name = 'OptionError'
+    OptionError.prototype.name = 'OptionError'
   }
   readonly code = 'SEAWALL_INVALID_OPTION'
   /** The option, with its parents: `halfOpen.permits`. */
@@ -46,7 +46,7 @@ export class OptionError extends TypeError {
 /** The error class that `@kysera/infra`'s errors stand on. */
 export class DatabaseError extends SeawallError {
   static {
-    this.prototype.name = 'DatabaseError'
+    DatabaseError.prototype.name = 'DatabaseError'
   }
   readonly detail: string | undefined
 
@@ -72,7 +72,7 @@ export type RejectionReason = 'open' | 'probing' | 'recovering' | 'isolated'
  */
 export class CircuitBreakerError extends DatabaseError {
   static {
-    this.prototype.name = 'CircuitBreakerError'
+    CircuitBreakerError.prototype.name = 'CircuitBreakerError'
   }
   /** Which state of the breaker refused. */
   readonly reason: RejectionReason
@@ -148,9 +148,11 @@ function read(options: object, path: string): unknown {
 
 /** A value in an error message: short, and never throwing. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`
+  if (Array.isArray(value))
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`
   if (typeof value === 'object' && value !== null) return 'an object'
   return String(value)
 }

@@ -28,11 +28,16 @@ export function check(where: string, options: unknown, fields: Record<string, Ki
     const kind = Object.hasOwn(fields, key) ? fields[key] : undefined
     if (kind === undefined) {
       const near = nearest(key, Object.keys(fields))
-      const hint = near ? `; did you mean \`${prefix}${near}\`?` : `; known are ${Object.keys(fields).join(', ')}`
+      const hint = near
+        ? `; did you mean \`${prefix}${near}\`?`
+        : `; known are ${Object.keys(fields).join(', ')}`
       throw new OptionError(`${who}: unknown option \`${option}\`${hint}`, option)
     }
     if (value !== undefined && !fits(value, kind)) {
-      throw new OptionError(`${who}: \`${option}\` must be ${words(kind)}, got ${describe(value)}`, option)
+      throw new OptionError(
+        `${who}: \`${option}\` must be ${words(kind)}, got ${describe(value)}`,
+        option,
+      )
     }
   }
 }
@@ -45,13 +50,16 @@ function fits(value: unknown, kind: Kind): boolean {
     case 'integer':
       return Number.isInteger(value)
     case 'numbers':
-      return Array.isArray(value) && value.every(entry => typeof entry === 'number' && !Number.isNaN(entry))
+      return (
+        Array.isArray(value) &&
+        value.every(entry => typeof entry === 'number' && !Number.isNaN(entry))
+      )
     case 'object':
       return typeof value === 'object' && value !== null
     case 'any':
       return true
     default:
-      // biome-ignore lint/suspicious/useValidTypeof: the kinds left are names of types
+      // The kinds left are names of types.
       return typeof value === kind
   }
 }
@@ -74,7 +82,9 @@ function words(kind: Kind): string {
 function nearest(key: string, known: string[]): string | undefined {
   const same = known.find(other => other.toLowerCase() === key.toLowerCase())
   if (same) return same
-  const scored = known.map(other => [distance(key, other), other] as const).sort((a, b) => a[0] - b[0])
+  const scored = known
+    .map(other => [distance(key, other), other] as const)
+    .sort((a, b) => a[0] - b[0])
   const best = scored[0]
   return best && best[0] <= 2 ? best[1] : undefined
 }

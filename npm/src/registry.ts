@@ -46,14 +46,20 @@ export class BreakerRegistry implements Disposable {
 
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
   constructor(options: BreakerRegistryOptions = {}) {
-    check('BreakerRegistry', options, { max: 'number', idleMs: 'number', breaker: 'any', onEvict: 'function' })
+    check('BreakerRegistry', options, {
+      max: 'number',
+      idleMs: 'number',
+      breaker: 'any',
+      onEvict: 'function',
+    })
     const e = engine()
     this.#options = options
     this.#handle = e.registryNew(options.max ?? 10_000, options.idleMs ?? 600_000)
     if (this.#handle < 0) throw optionProblem('BreakerRegistry', options, e)
     handles.watch(this, this.#handle)
     // Bad options of the breakers are found here rather than at the first call.
-    if (typeof options.breaker === 'object') new CircuitBreaker({ ...options.breaker, name: undefined })[Symbol.dispose]()
+    if (typeof options.breaker === 'object')
+      new CircuitBreaker({ ...options.breaker, name: undefined })[Symbol.dispose]()
   }
 
   /** The breaker of `key`, made if there is none. It stays usable after it was let go. */
@@ -107,7 +113,9 @@ export class BreakerRegistry implements Disposable {
     }
     const { breaker: given, onEvict } = this.#options
     const options = typeof given === 'function' ? given(key) : given
-    const breaker = new CircuitBreaker(options?.name === undefined ? options : { ...options, name: `${options.name}:${key}` })
+    const breaker = new CircuitBreaker(
+      options?.name === undefined ? options : { ...options, name: `${options.name}:${key}` },
+    )
     const handle = breakerHandle(breaker)
     this.#breakers.set(key, breaker)
     this.#keys.set(handle, key)

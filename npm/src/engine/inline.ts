@@ -1,6 +1,6 @@
-import { bytes } from './wasm-bytes.js'
 import type { Engine } from './types.js'
 import { instantiate } from './wasm.js'
+import { bytes } from './wasm-bytes.js'
 
 /** For browsers and any other runtime: the WASM build carried inside the package. */
 export function load(): Engine {

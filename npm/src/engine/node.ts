@@ -36,5 +36,7 @@ export function load(): Engine {
 function loadWasm(require: NodeJS.Require): Engine {
   const { readFileSync } = require('node:fs') as typeof import('node:fs')
   const { instantiate } = require('./wasm.js') as typeof import('./wasm.js')
-  return instantiate(new WebAssembly.Module(readFileSync(new URL('../engine.wasm', import.meta.url))))
+  return instantiate(
+    new WebAssembly.Module(readFileSync(new URL('../engine.wasm', import.meta.url))),
+  )
 }

@@ -1,0 +1,180 @@
+//! What a guarded call costs: permit, call and record, in nanoseconds.
+//!
+//! `cargo bench -p seawall-tests`, with `--features compare` beside other breakers. All variants
+//! run in turn, round after round, in one process; the least of all rounds counts, since whatever
+//! else the machine does can only add. Compare columns of one run, not runs.
+//!
+//! Arguments after `--`: the number of rounds (default 60) and a part of the variants' names.
+#![allow(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+
+use std::hint::black_box;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant as Clock};
+
+use seawall::Instant;
+use seawall::breaker::{
+    BreakerConfig, CircuitBreaker, Machine, RateRule, SlowRule, TripRule, Window,
+};
+
+#[cfg(feature = "compare")]
+mod others;
+
+/// Calls of one thread in one round.
+const CALLS: u32 = 20_000;
+
+type Work = Box<dyn Fn(u32) + Send>;
+/// What a thread runs, made in the thread that runs it.
+type Variant = (&'static str, Box<dyn Fn() -> Work + Sync>);
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
+    let part = arguments.next().unwrap_or_default();
+    let mut variants = ours();
+    #[cfg(feature = "compare")]
+    variants.extend(others::variants());
+    variants.retain(|(name, _)| name.contains(&part) || *name == EMPTY);
+
+    let mut best = vec![[f64::INFINITY; 2]; variants.len()];
+    for _ in 0..rounds {
+        for ((_, make), best) in variants.iter().zip(&mut best) {
+            best[0] = best[0].min(round(make, 1));
+            best[1] = best[1].min(round(make, 2));
+        }
+    }
+    let empty = best[0][0];
+    println!(
+        "{:<44} {:>9} {:>9} {:>7} {:>9}",
+        "ns per call", "1 thread", "2 threads", "ratio", "over"
+    );
+    for ((name, _), [one, two]) in variants.iter().zip(&best) {
+        println!("{name:<44} {one:>9.1} {two:>9.1} {:>7.2} {:>9.1}", two / one, one - empty);
+    }
+}
+
+/// Nanoseconds per call of each thread.
+fn round(make: &(dyn Fn() -> Work + Sync), threads: usize) -> f64 {
+    let start = Barrier::new(threads);
+    let slowest = std::thread::scope(|scope| {
+        let run = || {
+            let work = make();
+            work(CALLS / 10);
+            start.wait();
+            let begun = Clock::now();
+            work(CALLS);
+            begun.elapsed()
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).max()
+    });
+    slowest.expect("a thread").as_nanos() as f64 / f64::from(CALLS)
+}
+
+const EMPTY: &str = "nothing but the call";
+
+fn ours() -> Vec<Variant> {
+    let consecutive = TripRule::Consecutive(5);
+    let calls = rate(Window::Calls(100), None);
+    let time = rate(Window::Time { span: Duration::from_secs(10), slices: 10 }, None);
+    let slow = SlowRule { rate: 0.5, longer_than: Duration::from_millis(500) };
+    let slow = rate(Window::Calls(100), Some(slow));
+    vec![
+        (EMPTY, Box::new(|| repeat(|| black_box(call()).is_ok()))),
+        ("a reading of the clock", Box::new(|| repeat(|| black_box(Clock::now()) > *START))),
+        ("consecutive", shared(consecutive.clone(), none)),
+        ("consecutive, handle", handle(consecutive.clone(), none)),
+        ("consecutive, bare machine", machine(consecutive.clone())),
+        ("last 100 calls", shared(calls.clone(), none)),
+        ("last 100 calls, handle", handle(calls.clone(), none)),
+        ("last 100 calls, bare machine", machine(calls)),
+        ("time window", shared(time.clone(), real)),
+        ("time window, handle", handle(time.clone(), real)),
+        ("time window, handle, clock for free", handle(time.clone(), none)),
+        ("time window, bare machine", machine(time)),
+        ("slow calls, handle", handle(slow, real)),
+        ("refused", refused(consecutive)),
+    ]
+}
+
+fn rate(window: Window, slow: Option<SlowRule>) -> TripRule {
+    TripRule::Rate(RateRule { window, minimum_calls: 20, failure_rate: Some(0.5), slow })
+}
+
+static START: std::sync::LazyLock<Clock> = std::sync::LazyLock::new(Clock::now);
+
+fn none() -> Instant {
+    Instant::ZERO
+}
+
+fn real() -> Instant {
+    Instant::from(START.elapsed())
+}
+
+/// The call that is guarded: it succeeds, and the compiler does not know.
+pub fn call() -> Result<u32, u32> {
+    black_box(Ok(1))
+}
+
+/// `run` so many times.
+pub fn repeat(run: impl Fn() -> bool + Send + 'static) -> Work {
+    Box::new(move |calls| {
+        for _ in 0..calls {
+            black_box(run());
+        }
+    })
+}
+
+fn breaker(trip: TripRule) -> Arc<CircuitBreaker> {
+    let config = BreakerConfig { trip, ..BreakerConfig::default() };
+    Arc::new(CircuitBreaker::new(config, 0).expect("valid options"))
+}
+
+/// One breaker for all threads.
+fn shared(
+    trip: TripRule,
+    clock: impl Fn() -> Instant + Copy + Send + Sync + 'static,
+) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    Box::new(move || {
+        let breaker = Arc::clone(&breaker);
+        repeat(move || breaker.call(&clock, call).is_ok())
+    })
+}
+
+/// One breaker, and a handle for each thread.
+fn handle(
+    trip: TripRule,
+    clock: impl Fn() -> Instant + Copy + Send + Sync + 'static,
+) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    Box::new(move || {
+        let handle = breaker.handle();
+        repeat(move || handle.call(&clock, call).is_ok())
+    })
+}
+
+/// A machine for each thread, told everything.
+fn machine(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
+    let config = Arc::new(BreakerConfig { trip, ..BreakerConfig::default() });
+    Box::new(move || {
+        let machine = Machine::new(Arc::clone(&config), 0).expect("valid options");
+        let machine = std::cell::RefCell::new(machine);
+        repeat(move || {
+            let mut machine = machine.borrow_mut();
+            let Ok(permit) = machine.acquire(none()) else { return false };
+            let answer = call();
+            machine.record(permit, seawall::Outcome::Success.into(), none());
+            answer.is_ok()
+        })
+    })
+}
+
+/// An open breaker.
+fn refused(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    breaker.force_open(none(), 0.0);
+    Box::new(move || {
+        let breaker = Arc::clone(&breaker);
+        repeat(move || breaker.call(&none, call).is_ok())
+    })
+}
