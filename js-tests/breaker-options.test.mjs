@@ -377,7 +377,7 @@ test('stack gives refusals the frames of their caller', async () => {
 })
 
 test('name is in errors and explanations', async () => {
-  using breaker = new CircuitBreaker({ name: 'orders database', threshold: 1 })
+  const breaker = new CircuitBreaker({ name: 'orders database', threshold: 1 })
   await failing(breaker, 1)
   assert.equal(breaker.name, 'orders database')
   assert.equal(breaker.explain().name, 'orders database')

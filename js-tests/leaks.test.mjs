@@ -71,7 +71,7 @@ test('breakers that share a name are given back, and the name with them', async 
   const name = 'held by many'
   ;(() => Array.from({ length: COUNT / 20 }, () => new CircuitBreaker({ name })))()
   assert.equal(await collectDownTo(before), before)
-  using other = new CircuitBreaker({ name, threshold: 2 })
+  const other = new CircuitBreaker({ name, threshold: 2 })
   assert.equal(other.isClosed(), true)
 })
 
