@@ -471,7 +471,6 @@ test('breakers without a name share nothing', async () => {
 })
 
 test('looking at a breaker changes nothing that it decides', {
-  todo: 'the core moves its window on without judging it',
 }, async () => {
   const after = async look => {
     const window = { ms: 100, slices: 2 }

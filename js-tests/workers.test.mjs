@@ -170,7 +170,6 @@ test('a probe of a thread that died gives its place up in time', { skip: !isNati
 
 test('a thread that ends lets go of what it held isolated', {
   skip: !isNative,
-  todo: 'the isolation of a thread that is gone lasts as long as the name',
 }, async () => {
   for (const end of ['end', 'terminate']) {
     const options = { name: newName() }

@@ -177,13 +177,13 @@ pub fn breaker_force_open(handle: u32, wall_ms: f64, now: f64) {
 /// Holds it isolated once more.
 #[napi]
 pub fn breaker_isolate(handle: u32, now: f64) {
-    change(handle, now, CircuitBreaker::isolate);
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, true));
 }
 
 /// Gives one isolation back.
 #[napi]
 pub fn breaker_release(handle: u32, now: f64) {
-    change(handle, now, CircuitBreaker::release);
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, false));
 }
 
 /// 0 enforces, 1 is a dry run, 2 disables.

@@ -185,6 +185,13 @@ impl CircuitBreaker {
         self.change(|inner| inner.machine.release(now));
     }
 
+    /// Gives back the isolations of a holder that is gone.
+    pub(crate) fn release_some(&self, holds: u32) {
+        if holds > 0 {
+            self.change(|inner| inner.machine.release_some(holds));
+        }
+    }
+
     /// See [`Machine::set_mode`].
     pub fn set_mode(&self, mode: Mode, now: Instant) {
         self.change(|inner| inner.machine.set_mode(mode, now));

@@ -162,6 +162,9 @@ impl BreakerOptions {
     fn reclose(&self, checks: &mut Checks) -> Option<Reclose> {
         let calls = checks.count("reclose.calls", self.reclose_calls, DEFAULT_RECLOSE_CALLS);
         let step = checks.millis_or("reclose.stepMs", self.reclose_step_ms, DEFAULT_STEP);
+        let idle = self.reclose_calls.is_none() && self.reclose_step_ms.is_none();
+        let has_shares = self.reclose_shares.is_some();
+        checks.rule(idle || has_shares, "reclose.shares", Rule::NotEmpty);
         let shares = self.reclose_shares.clone()?.into();
         Some(Reclose { shares, calls, step })
     }

@@ -27,6 +27,8 @@ struct Entry {
     place: Place,
     /// By how many nanoseconds the breaker's clock is ahead of the isolate's.
     shift: i64,
+    /// Isolations that this isolate still holds, to be given back when it is gone.
+    holds: u32,
 }
 
 impl Breakers {
@@ -70,6 +72,20 @@ impl Breakers {
         Some((Arc::clone(entry.breaker.as_ref()?), Instant::from_millis(now).shifted(entry.shift)))
     }
 
+    /// Isolates a breaker once more, or gives one isolation back. Those an isolate holds when it
+    /// lets the breaker go are given back with it.
+    pub fn hold(&mut self, handle: u32, now: f64, held: bool) {
+        let Some((breaker, now)) = self.get(handle, now) else { return };
+        let Some(entry) = self.slab.get_mut(handle) else { return };
+        if held {
+            entry.holds = entry.holds.saturating_add(1);
+            breaker.isolate(now);
+        } else if entry.holds > 0 {
+            entry.holds = entry.holds.saturating_sub(1);
+            breaker.release(now);
+        }
+    }
+
     /// Where a breaker's cell lies.
     #[must_use]
     pub fn place(&self, handle: u32) -> Option<Place> {
@@ -85,11 +101,8 @@ impl Breakers {
     /// Lets a breaker go; what its cell still holds is taken in. The cell stays, asking for
     /// everything, until it is [forgotten](Self::forget): a call under way may yet look at it.
     pub fn free(&mut self, handle: u32) {
-        if let Some(entry) = self.slab.get_mut(handle)
-            && let Some(breaker) = entry.breaker.take()
-            && let Some(block) = self.arena.block(entry.place.block)
-        {
-            breaker.detach(block, entry.place.index);
+        if let Some(entry) = self.slab.get_mut(handle) {
+            let_go(entry, &self.arena);
         }
     }
 
@@ -103,12 +116,8 @@ impl Breakers {
 
     /// Lets all breakers go, for the end of the isolate.
     pub fn clear(&mut self) {
-        for entry in self.slab.drain() {
-            if let (Some(breaker), Some(block)) =
-                (entry.breaker, self.arena.block(entry.place.block))
-            {
-                breaker.detach(block, entry.place.index);
-            }
+        for mut entry in self.slab.drain() {
+            let_go(&mut entry, &self.arena);
             self.arena.give_back(entry.place);
         }
     }
@@ -144,6 +153,15 @@ impl Breakers {
         if let Some(block) = self.arena.block(place.block) {
             breaker.attach(Arc::clone(block), place.index, shift);
         }
-        self.slab.insert(Entry { breaker: Some(breaker), place, shift })
+        self.slab.insert(Entry { breaker: Some(breaker), place, shift, holds: 0 })
+    }
+}
+
+fn let_go(entry: &mut Entry, arena: &Arena) {
+    if let Some(breaker) = entry.breaker.take()
+        && let Some(block) = arena.block(entry.place.block)
+    {
+        breaker.detach(block, entry.place.index);
+        breaker.release_some(entry.holds);
     }
 }
