@@ -368,10 +368,7 @@ test('acquire gives leave to one call, settled once', () => {
   twice.failure(down)
   twice.success()
   breaker.acquire().neutral()
-  {
-    using dropped = breaker.acquire()
-    assert.equal(typeof dropped.success, 'function')
-  }
+  breaker.acquire()[Symbol.dispose]()
   const { successes, failures, neutral } = breaker.explain().totals
   assert.deepEqual([successes, failures, neutral], [1, 1, 2])
   assert.equal(breaker.getState().failures, 1)
@@ -484,8 +481,7 @@ test('events tell what happened, until the listener is taken away', async () => 
   clock.pass(1)
   await outcome(breaker.execute(async () => 1))
   await probe.succeed(1)
-  using hold = breaker.isolate()
-  assert.ok(hold)
+  breaker.isolate()
   await outcome(breaker.execute(async () => 1))
   assert.deepEqual(heard, [
     { event: 'stateChange', from: 'closed', to: 'open' },
@@ -518,11 +514,25 @@ test('a listener may use the breaker', async () => {
   assert.equal(breaker.isClosed(), true)
 })
 
+test('a probe whose breaker a listener closes under it decides nothing', async () => {
+  const clock = new ManualClock()
+  const onStateChange = state => {
+    if (state === 'half-open') breaker.reset()
+  }
+  const breaker = new CircuitBreaker({ threshold: 1, resetTimeMs: 10, clock, onStateChange })
+  await failing(breaker, 1)
+  clock.pass(11)
+  const probe = hanging(breaker)
+  assert.equal(breaker.isClosed(), true)
+  await probe.succeed(1)
+  assert.equal(breaker.explain().totals.late, 1)
+})
+
 test('two holders of a name hear of each other at their next call', async () => {
   const options = { name: 'heard by both', threshold: 1, clock: new ManualClock() }
-  using one = new CircuitBreaker(options)
+  const one = new CircuitBreaker(options)
   const heard = []
-  using other = new CircuitBreaker({ ...options, onStateChange: (...states) => heard.push(states) })
+  const other = new CircuitBreaker({ ...options, onStateChange: (...states) => heard.push(states) })
   await succeeding(other, 1)
   await failing(one, 1)
   assert.equal(other.isOpen(), true)

@@ -372,12 +372,12 @@ test('stack gives refusals the frames of their caller', async () => {
   assert.equal(await stackOf({}), 'CircuitBreakerError: Circuit breaker is open')
   assert.match(
     await stackOf({ stack: true }),
-    /^CircuitBreakerError: Circuit breaker is open\n.*\n[\s\S]*stackOf/,
+    /^CircuitBreakerError: Circuit breaker is open\n[\s\S]*stackOf/,
   )
 })
 
 test('name is in errors and explanations', async () => {
-  using breaker = new CircuitBreaker({ name: 'orders database', threshold: 1 })
+  const breaker = new CircuitBreaker({ name: 'orders database', threshold: 1 })
   await failing(breaker, 1)
   assert.equal(breaker.name, 'orders database')
   assert.equal(breaker.explain().name, 'orders database')

@@ -124,8 +124,7 @@ test('explain: recovering, with its step', async () => {
 
 test('explain: isolated, by nobody knows when', () => {
   const { breaker, clock } = onClock()
-  using hold = breaker.isolate()
-  assert.ok(hold)
+  breaker.isolate()
   clock.pass(9)
   const now = breaker.explain()
   assert.deepEqual([now.state, now.sinceMs, now.changesInMs], ['isolated', 9, undefined])
@@ -438,8 +437,8 @@ test('a snapshot with nonsense in its numbers restores to something that works',
 
 test('two holders of a name are one breaker', async () => {
   const options = { name: 'one for two', threshold: 2 }
-  using one = new CircuitBreaker(options)
-  using two = new CircuitBreaker(options)
+  const one = new CircuitBreaker(options)
+  const two = new CircuitBreaker(options)
   await succeeding(one, 3)
   await succeeding(two, 4)
   await failing(one, 1)
@@ -461,7 +460,7 @@ test('a name with other options is an error, and free again when nobody holds it
       'CircuitBreaker: `name` is in use with other options; one name is one breaker with one set of options, got "one set of options"',
   })
   first[Symbol.dispose]()
-  using second = new CircuitBreaker({ name, threshold: 3 })
+  const second = new CircuitBreaker({ name, threshold: 3 })
   assert.equal(second.isClosed(), true)
 })
 
@@ -472,7 +471,6 @@ test('breakers without a name share nothing', async () => {
 })
 
 test('looking at a breaker changes nothing that it decides', {
-  todo: 'the core moves its window on without judging it',
 }, async () => {
   const after = async look => {
     const window = { ms: 100, slices: 2 }

@@ -53,8 +53,14 @@ export function hanging(breaker, options) {
   const result = outcome(breaker.execute(() => promise, options))
   return {
     result,
-    succeed: value => (resolve(value), result),
-    fail: (error = down) => (reject(error), result),
+    succeed(value) {
+      resolve(value)
+      return result
+    },
+    fail(error = down) {
+      reject(error)
+      return result
+    },
   }
 }
 

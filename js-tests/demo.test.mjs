@@ -55,7 +55,7 @@ const stillAlive = pids => processes().filter(one => pids.includes(one.pid) && !
 test('the demo ends with a table in which Seawall serves more and fails less', {
   timeout: 120_000,
 }, async t => {
-  const { exit, output, left } = run(t, '--seconds', '6', '--rate', '25', '--once')
+  const { exit, output, left } = run(t, '--seconds', '8', '--rate', '15', '--once')
   const [code] = await exit
   assert.equal(code, 0, output())
   const row = name => {
@@ -77,7 +77,7 @@ test('the demo ends with a table in which Seawall serves more and fails less', {
 })
 
 test('Ctrl-C while the database is down ends everything at once', { timeout: 60_000 }, async t => {
-  const { demo, exit, until, left } = run(t, '--seconds', '6', '--rate', '25', '--once')
+  const { demo, exit, until, left } = run(t, '--seconds', '8', '--rate', '15', '--once')
   await until('database  down (SIGKILL)')
   const children = childrenOf(demo.pid)
   assert.ok(children.length > 0)
@@ -91,7 +91,7 @@ test('Ctrl-C while the database is down ends everything at once', { timeout: 60_
 })
 
 test('no child outlives a demo that was killed', { timeout: 60_000 }, async t => {
-  const { demo, until } = run(t, '--seconds', '6', '--rate', '25', '--once')
+  const { demo, until } = run(t, '--seconds', '8', '--rate', '15', '--once')
   await until('SIGKILL to the database, restarted at once\n')
   await until('database  up again')
   const children = childrenOf(demo.pid)

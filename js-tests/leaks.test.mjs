@@ -71,7 +71,7 @@ test('breakers that share a name are given back, and the name with them', async 
   const name = 'held by many'
   ;(() => Array.from({ length: COUNT / 20 }, () => new CircuitBreaker({ name })))()
   assert.equal(await collectDownTo(before), before)
-  using other = new CircuitBreaker({ name, threshold: 2 })
+  const other = new CircuitBreaker({ name, threshold: 2 })
   assert.equal(other.isClosed(), true)
 })
 
@@ -95,6 +95,26 @@ test('calls that never end are given back with their breaker', async () => {
     for (let i = 0; i < 1_000; i++) new CircuitBreaker().execute(() => new Promise(() => {}))
   })()
   assert.equal(await collectDownTo(before), before)
+})
+
+test('calls under way while the memory of the engine grows are counted', async () => {
+  const breaker = new CircuitBreaker({ threshold: 5 })
+  await breaker.execute(async () => 1)
+  const calls = Array.from({ length: 20 }, () => hanging(breaker))
+  const slow = hanging(breaker, { signal: new AbortController().signal })
+  const window = { calls: 20_000 }
+  const more = Array.from({ length: 4_000 }, () => new CircuitBreaker({ failureRate: 1, window }))
+  for (const [i, call] of calls.entries()) await (i % 5 === 0 ? call.fail() : call.succeed(i))
+  await slow.succeed(1)
+  assert.equal(await breaker.execute(async () => 2), 2)
+  const { successes, failures, late } = breaker.explain().totals
+  assert.deepEqual([successes, failures, late], [19, 4, 0])
+  assert.equal(more.length, 4_000)
+  await failing(breaker, 5)
+  await assert.rejects(
+    breaker.execute(async () => 1),
+    { reason: 'open' },
+  )
 })
 
 test('places are used again', async () => {

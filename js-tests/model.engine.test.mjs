@@ -183,8 +183,11 @@ class Life {
   }
 
   async finish() {
-    await Promise.all(this.underWay.map(call => (call.resolve(1), call.result)))
-    for (const { permit } of this.underWay) this.model.end(permit, 'success', this.clock.now())
+    for (const { permit, resolve, result } of this.underWay) {
+      this.model.end(permit, 'success', this.clock.now())
+      resolve(1)
+      await result
+    }
     await this.refusal
     this.compare()
     this.breaker[Symbol.dispose]()

@@ -42,7 +42,7 @@ async function server(options, rest = {}) {
 
 test('a breaker with a name opens in every thread at once', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 3 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   const [one, two] = [await server(options), await server(options)]
   assert.equal(await one.ask('call'), 'ran')
   await one.ask('fail')
@@ -62,7 +62,7 @@ test('a breaker with a name opens in every thread at once', { skip: !isNative },
 
 test('a success in one thread ends a row of failures in another', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 2 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   const thread = await server(options)
   for (let i = 0; i < 3; i++) {
     await failing(breaker, 1)
@@ -74,7 +74,7 @@ test('a success in one thread ends a row of failures in another', { skip: !isNat
 
 test('successes of all threads complete the minimum of a rate', { skip: !isNative }, async () => {
   const options = { name: newName(), failureRate: 0.5, window: { calls: 100 }, minimumCalls: 8 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   const threads = [await server(options), await server(options)]
   await failing(breaker, 4)
   for (let i = 0; i < 3; i++) await threads[i % 2].ask('succeed')
@@ -87,7 +87,7 @@ test('successes of all threads complete the minimum of a rate', { skip: !isNativ
 test('listeners of a thread hear of a change at its next call', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 1 }
   const heard = []
-  using breaker = new CircuitBreaker({
+  const breaker = new CircuitBreaker({
     ...options,
     onStateChange: (...states) => heard.push(states),
   })
@@ -103,7 +103,7 @@ const ends = ['natural', 'exit', 'throw', 'idle', 'busy']
 
 test('what threads counted stays, to the call, however they end', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 1_000 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   let expected = 0
   const runs = []
   for (const [i, end] of [...ends, ...ends].entries()) {
@@ -122,7 +122,7 @@ test('what threads counted stays, to the call, however they end', { skip: !isNat
 
 test('a name with other options is an error in any thread', { skip: !isNative }, async () => {
   const name = newName()
-  using breaker = new CircuitBreaker({ name, threshold: 3 })
+  const breaker = new CircuitBreaker({ name, threshold: 3 })
   assert.equal(breaker.isClosed(), true)
   const worker = start({ options: { name, threshold: 4 } })
   const exit = exitOf(worker)
@@ -145,14 +145,15 @@ test('a name is free again when the last thread that held it is gone', {
     await readyOf(worker)
     if (end === 'idle' || end === 'busy') await worker.terminate()
     await exit
-    using breaker = new CircuitBreaker({ name, threshold: 4 })
+    const breaker = new CircuitBreaker({ name, threshold: 4 })
     assert.equal(breaker.getState().failures, 0, end)
+    breaker[Symbol.dispose]()
   }
 })
 
 test('a probe of a thread that died gives its place up in time', { skip: !isNative }, async () => {
   const options = { name: newName(), threshold: 1, resetTimeMs: 1 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   await failing(breaker, 1)
   const thread = await server(options)
   assert.equal(await thread.ask('probe'), 'probing')
@@ -165,6 +166,20 @@ test('a probe of a thread that died gives its place up in time', { skip: !isNati
   }
   assert.equal(breaker.isClosed(), true)
   assert.equal(reasons.has('open'), false)
+})
+
+test('a thread that ends lets go of what it held isolated', {
+  skip: !isNative,
+}, async () => {
+  for (const end of ['end', 'terminate']) {
+    const options = { name: newName() }
+    const breaker = new CircuitBreaker(options)
+    const thread = await server(options)
+    await thread.ask('isolate')
+    assert.equal(breaker.explain().state, 'isolated')
+    await thread[end]()
+    assert.equal(breaker.explain().state, 'closed', end)
+  }
 })
 
 test('breakers without a name are never shared', async () => {
@@ -180,8 +195,8 @@ test('breakers without a name are never shared', async () => {
 
 test('on WASM a name is shared within its thread only', { skip: isNative }, async () => {
   const options = { name: newName(), threshold: 1 }
-  using breaker = new CircuitBreaker(options)
-  using same = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
+  const same = new CircuitBreaker(options)
   const thread = await server(options)
   await thread.ask('fail')
   assert.equal((await thread.ask('call')).reason, 'open')
@@ -201,7 +216,7 @@ test('each thread counts its own breakers', async () => {
 
 test('a hundred threads come and go, and nothing grows', async () => {
   const options = { name: newName(), threshold: 1_000 }
-  using breaker = new CircuitBreaker(options)
+  const breaker = new CircuitBreaker(options)
   const before = engineStats().breakers
   const rss = []
   for (let i = 0; i < 100; i += 4) {

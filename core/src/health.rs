@@ -23,7 +23,7 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::fields::millis;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// How well a dependency answered. The worst of several is their maximum.
@@ -104,22 +104,13 @@ impl CheckOptions {
     /// The first option that is out of range.
     pub fn into_config(self) -> Result<CheckConfig, Problem> {
         let default = CheckConfig::default();
-        let timeout = above_zero("timeoutMs", self.timeout_ms)?.unwrap_or(default.timeout);
-        let interval = above_zero("intervalMs", self.interval_ms)?.unwrap_or(default.interval);
-        let degraded = millis("degradedMs", self.degraded_ms)?.unwrap_or(default.degraded);
-        let unhealthy = millis("unhealthyMs", self.unhealthy_ms)?.unwrap_or(default.unhealthy);
-        if unhealthy < degraded {
-            return Err(Problem::between("unhealthyMs", Rule::NotBelow, "degradedMs"));
-        }
-        Ok(CheckConfig { timeout, degraded, unhealthy, interval })
-    }
-}
-
-/// Milliseconds above 0.
-fn above_zero(field: &'static str, value: Option<f64>) -> Result<Option<Duration>, Problem> {
-    match millis(field, value) {
-        Ok(Some(Duration::ZERO)) | Err(_) => Err(Problem::limit(field, Rule::Above, 0.0)),
-        other => other,
+        let mut checks = Checks::new();
+        let timeout = checks.positive("timeoutMs", self.timeout_ms, default.timeout);
+        let interval = checks.positive("intervalMs", self.interval_ms, default.interval);
+        let degraded = checks.millis_or("degradedMs", self.degraded_ms, default.degraded);
+        let unhealthy = checks.millis_or("unhealthyMs", self.unhealthy_ms, default.unhealthy);
+        checks.between(unhealthy >= degraded, "unhealthyMs", Rule::NotBelow, "degradedMs");
+        checks.finish(CheckConfig { timeout, degraded, unhealthy, interval })
     }
 }
 

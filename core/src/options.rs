@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+#[doc(hidden)]
+pub use crate::fields::Checks;
+
 /// What an option must be.
 ///
 /// The discriminants cross to JavaScript, where `npm/src/errors.ts` words them.

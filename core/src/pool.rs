@@ -20,6 +20,7 @@
 //! # Ok::<(), seawall::options::Problem>(())
 //! ```
 
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// What the connections of a server are divided by.
@@ -66,26 +67,18 @@ impl PoolSizing {
     ///
     /// The first field that is out of range.
     pub fn size(&self) -> Result<PoolSize, Problem> {
-        for (field, count) in [
-            ("serverMax", self.server_max),
-            ("instances", self.instances),
-            ("processes", self.processes),
-        ] {
-            if count < 1 {
-                return Err(Problem::limit(field, Rule::IntegerAtLeast, 1.0));
-            }
-        }
-        if !(0.0..=1.0).contains(&self.reserve) {
-            return Err(Problem::new("reserve", Rule::Share));
-        }
-        let Some(left) = self.server_max.checked_sub(self.held) else {
-            return Err(Problem::between("serverMax", Rule::NotBelow, "held"));
-        };
+        let mut checks = Checks::new();
+        checks.at_least_one("serverMax", self.server_max);
+        checks.at_least_one("instances", self.instances);
+        checks.at_least_one("processes", self.processes);
+        checks.rule((0.0..=1.0).contains(&self.reserve), "reserve", Rule::Share);
+        checks.between(self.server_max >= self.held, "serverMax", Rule::NotBelow, "held");
+        let left = self.server_max.saturating_sub(self.held);
         let usable = f64::from(left) - f64::from(left) * self.reserve;
         let processes = u64::from(self.instances).saturating_mul(u64::from(self.processes));
         // 100 less 7 % must be 93, although 100.0 * 0.07 is a little more than 7.
         let each = libm::floor(usable / processes as f64 + 1e-9) as u32;
-        Ok(PoolSize { size: each.max(1), usable, processes, fits: each >= 1 })
+        checks.finish(PoolSize { size: each.max(1), usable, processes, fits: each >= 1 })
     }
 }
 
@@ -114,28 +107,27 @@ impl PoolOptions {
     /// The first option that is no whole number, or out of range.
     pub fn into_sizing(self) -> Result<PoolSizing, Problem> {
         let default = PoolSizing::default();
-        Ok(PoolSizing {
-            server_max: whole("serverMax", self.server_max, 1.0, default.server_max)?,
-            instances: whole("instances", self.instances, 1.0, default.instances)?,
-            processes: whole("processes", self.processes, 1.0, default.processes)?,
+        let mut checks = Checks::new();
+        let sizing = PoolSizing {
+            server_max: finite(&mut checks, "serverMax", self.server_max, 1.0, default.server_max),
+            instances: finite(&mut checks, "instances", self.instances, 1.0, default.instances),
+            processes: finite(&mut checks, "processes", self.processes, 1.0, default.processes),
             reserve: self.reserve.unwrap_or(default.reserve),
-            held: whole("held", self.held, 0.0, default.held)?,
-        })
+            held: finite(&mut checks, "held", self.held, 0.0, default.held),
+        };
+        checks.finish(sizing)
     }
 }
 
 /// A finite whole number of at least `least`, `default` where there is none.
-fn whole(
+#[inline(never)]
+fn finite(
+    checks: &mut Checks,
     field: &'static str,
     value: Option<f64>,
     least: f64,
     default: u32,
-) -> Result<u32, Problem> {
-    match value {
-        None => Ok(default),
-        Some(count) if count.is_finite() && count >= least && libm::floor(count) == count => {
-            Ok(count as u32)
-        }
-        Some(_) => Err(Problem::limit(field, Rule::IntegerAtLeast, least)),
-    }
+) -> u32 {
+    checks.limit(value != Some(f64::INFINITY), field, Rule::IntegerAtLeast, least);
+    checks.whole(field, value, least, default)
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 use crate::time::Instant;
 
@@ -48,13 +49,19 @@ impl Rotation {
     /// # Errors
     /// The [`Problem`] of the option.
     pub fn from_options(max: f64, idle_ms: f64) -> Result<Self, Problem> {
-        if !(1.0..=f64::from(u32::MAX)).contains(&max) || libm::floor(max) != max {
-            return Err(Problem::limit("max", Rule::IntegerAtLeast, 1.0));
-        }
-        if idle_ms.is_nan() || idle_ms <= 0.0 {
-            return Err(Problem::limit("idleMs", Rule::Above, 0.0));
-        }
-        Ok(Self::new(max as u32, crate::time::duration_from_millis(idle_ms)))
+        let mut checks = Checks::new();
+        let rotation = Self::make(max, idle_ms, &mut checks);
+        checks.finish(rotation)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(max: f64, idle_ms: f64, checks: &mut Checks) -> Self {
+        let whole = (1.0..=f64::from(u32::MAX)).contains(&max) && libm::floor(max) == max;
+        checks.limit(whole, "max", Rule::IntegerAtLeast, 1.0);
+        checks.limit(idle_ms > 0.0, "idleMs", Rule::Above, 0.0);
+        Self::new(max as u32, crate::time::duration_from_millis(idle_ms))
     }
 
     /// How many entries there are.

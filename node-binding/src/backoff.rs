@@ -2,8 +2,9 @@
 
 use napi_derive::napi;
 use seawall::Rng;
-use seawall::backoff::{Backoff, BackoffOptions};
+use seawall::backoff::BackoffOptions;
 use seawall::door::numbers;
+use seawall::options::Checks;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
@@ -11,20 +12,20 @@ use crate::millis::{duration, millis};
 /// A handle, or -1 after a refusal.
 #[napi]
 pub fn backoff_new(options: &[f64], seed: f64) -> f64 {
-    let options: BackoffOptions = numbers::read(options).unwrap_or_default();
-    let made = options.into_config().and_then(Backoff::new);
-    keep(made.map(|backoff| Policy::Backoff(backoff, Rng::new(seed as u64))))
+    let mut checks = Checks::new();
+    let backoff = numbers::read::<BackoffOptions>(options).make(&mut checks);
+    keep(Policy::Backoff(backoff, Rng::new(seed as u64)), checks)
 }
 
 /// The wait in ms after attempt `attempt`, or -1 to give up.
 #[napi]
 pub fn backoff_delay(handle: u32, attempt: f64, previous_ms: f64, elapsed_ms: f64) -> f64 {
-    let mut wait = None;
-    on(handle, &mut |policy| {
-        if let Policy::Backoff(backoff, rng) = policy {
-            let (previous, elapsed) = (duration(previous_ms), duration(elapsed_ms));
-            wait = backoff.delay_within(attempt as u32, previous, elapsed, rng);
+    let (previous, elapsed) = (duration(previous_ms), duration(elapsed_ms));
+    let wait = on(handle, |policy| match policy {
+        Policy::Backoff(backoff, rng) => {
+            backoff.delay_within(attempt as u32, previous, elapsed, rng)
         }
+        _ => None,
     });
     wait.map_or(-1.0, millis)
 }
@@ -32,13 +33,11 @@ pub fn backoff_delay(handle: u32, attempt: f64, previous_ms: f64, elapsed_ms: f6
 /// A seed drawn from the schedule's own generator, for a run beside it.
 #[napi]
 pub fn backoff_seed(handle: u32) -> f64 {
-    let mut seed = 0.0;
-    on(handle, &mut |policy| {
-        if let Policy::Backoff(_, rng) = policy {
-            seed = (rng.bits() >> 11) as f64;
-        }
+    let bits = on(handle, |policy| match policy {
+        Policy::Backoff(_, rng) => Some(rng.bits()),
+        _ => None,
     });
-    seed
+    (bits.unwrap_or(0) >> 11) as f64
 }
 
 /// Gives the handle back.

@@ -9,8 +9,8 @@ use napi::{Env, Error, Result};
 use napi_derive::napi;
 use seawall::Instant;
 use seawall::breaker::cell::{Block, CELL_BYTES};
-use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
-use seawall::door::{Breakers, numbers};
+use seawall::breaker::{CircuitBreaker, Mode, Named, Place, RawPermit, Settled, Snapshot};
+use seawall::door::{Breakers, isolate, numbers};
 
 use crate::options::refused;
 
@@ -22,9 +22,14 @@ thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-#[inline(never)]
 pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
-    BREAKERS.with_borrow(|breakers| breakers.get(handle, now))
+    isolate::with(&BREAKERS, |breakers| breakers.get(handle, now))?
+}
+
+fn change(handle: u32, now: f64, change: fn(&CircuitBreaker, Instant)) {
+    if let Some((breaker, now)) = get(handle, now) {
+        change(&breaker, now);
+    }
 }
 
 /// Nanoseconds between the start of the process and that of the isolate's clock, which shows `now` ms.
@@ -48,55 +53,58 @@ pub fn breaker_new(
     now: f64,
 ) -> Result<f64> {
     if !WATCHED.replace(true) {
-        env.add_env_cleanup_hook((), |()| BREAKERS.with_borrow_mut(Breakers::clear))?;
+        env.add_env_cleanup_hook((), |()| _ = isolate::with(&BREAKERS, Breakers::clear))?;
     }
     let seed = seed as u64;
-    let made = BREAKERS.with_borrow_mut(|breakers| match name {
+    let made = isolate::with(&BREAKERS, |breakers| match name {
         None => breakers.unnamed(options, seed),
         Some(name) => {
             let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
             breakers.named(&mut named, &name, options, seed, clock_origin(now))
         }
     });
-    Ok(made.map_or_else(refused, f64::from))
+    Ok(made.map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from)))
 }
 
 /// Lets a breaker go, whose cell callers may still look at.
 #[napi]
 pub fn breaker_free(handle: u32) {
-    BREAKERS.with_borrow_mut(|breakers| breakers.free(handle));
+    isolate::with(&BREAKERS, |breakers| breakers.free(handle));
 }
 
 /// Lets a breaker and its cell go.
 #[napi]
 pub fn breaker_forget(handle: u32) {
-    BREAKERS.with_borrow_mut(|breakers| breakers.forget(handle));
+    isolate::with(&BREAKERS, |breakers| breakers.forget(handle));
 }
 
 /// Breakers of this isolate.
 #[napi]
 pub fn breaker_count() -> u32 {
-    BREAKERS.with_borrow(Breakers::len) as u32
+    isolate::with(&BREAKERS, |breakers| breakers.len()).unwrap_or(0)
+}
+
+fn place(handle: u32) -> Option<Place> {
+    isolate::with(&BREAKERS, |breakers| breakers.place(handle))?
 }
 
 /// The number of the block a breaker's cell lies in.
 #[napi]
 pub fn breaker_block(handle: u32) -> u32 {
-    BREAKERS.with_borrow(|breakers| breakers.place(handle)).map_or(0, |place| place.block)
+    place(handle).map_or(0, |place| place.block)
 }
 
 /// Where a breaker's cell begins in its block, in bytes.
 #[napi]
 pub fn breaker_offset(handle: u32) -> u32 {
-    let place = BREAKERS.with_borrow(|breakers| breakers.place(handle));
-    place.map_or(0, |place| place.index * CELL_BYTES as u32)
+    place(handle).map_or(0, |place| place.index * CELL_BYTES as u32)
 }
 
 /// The memory of a block, shared and not copied.
 #[napi]
 pub fn breaker_memory(env: Env, block: u32) -> Result<ArrayBuffer<'static>> {
-    let block = BREAKERS.with_borrow(|breakers| breakers.block(block).map(Arc::clone));
-    let block = block.ok_or_else(|| Error::from_reason("no such block"))?;
+    let block = isolate::with(&BREAKERS, |breakers| breakers.block(block).map(Arc::clone));
+    let block = block.flatten().ok_or_else(|| Error::from_reason("no such block"))?;
     shared_memory(&env, block)
 }
 
@@ -149,17 +157,13 @@ pub fn breaker_record(
 /// Judges what the cells have counted.
 #[napi]
 pub fn breaker_check(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.check(now);
-    }
+    change(handle, now, CircuitBreaker::check);
 }
 
 /// Closes it and forgets what it counted.
 #[napi]
 pub fn breaker_reset(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.reset(now);
-    }
+    change(handle, now, CircuitBreaker::reset);
 }
 
 /// Opens it as if its rule had.
@@ -173,17 +177,13 @@ pub fn breaker_force_open(handle: u32, wall_ms: f64, now: f64) {
 /// Holds it isolated once more.
 #[napi]
 pub fn breaker_isolate(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.isolate(now);
-    }
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, true));
 }
 
 /// Gives one isolation back.
 #[napi]
 pub fn breaker_release(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.release(now);
-    }
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, false));
 }
 
 /// 0 enforces, 1 is a dry run, 2 disables.
@@ -218,13 +218,13 @@ pub fn breaker_explain(handle: u32, now: f64) -> Float64Array {
 #[napi]
 pub fn breaker_snapshot(handle: u32, now: f64) -> Float64Array {
     let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
-    Float64Array::new(numbers::write(&snapshot).unwrap_or_default())
+    Float64Array::new(snapshot.to_numbers())
 }
 
 /// Takes the state of such numbers; 0, or -1 where it was refused.
 #[napi]
 pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
-    let snapshot: Snapshot = numbers::read(snapshot).unwrap_or_default();
+    let snapshot: Snapshot = numbers::read(snapshot);
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
-    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
+    breaker.restore(&snapshot, now).map_or_else(|problem| refused(&problem), |()| 0.0)
 }

@@ -3,6 +3,7 @@
 use napi_derive::napi;
 use seawall::Rng;
 use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan};
+use seawall::options::Checks;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
@@ -19,18 +20,17 @@ pub fn chaos_new(
 ) -> f64 {
     let (enabled, result) = (Some(enabled), Some(result));
     let options = ChaosOptions { enabled, rate, latency_ms, max_latency_ms, result };
-    keep(options.build().map(|chaos| Policy::Chaos(chaos, Rng::new(seed as u64))))
+    let mut checks = Checks::new();
+    keep(Policy::Chaos(options.make(&mut checks), Rng::new(seed as u64)), checks)
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
 /// prepared result, from 0 on it is held up by so many ms.
 #[napi]
 pub fn chaos_draw(handle: u32) -> f64 {
-    let mut strike = None;
-    on(handle, &mut |policy| {
-        if let Policy::Chaos(chaos, rng) = policy {
-            strike = chaos.draw(rng);
-        }
+    let strike = on(handle, |policy| match policy {
+        Policy::Chaos(chaos, rng) => chaos.draw(rng),
+        _ => None,
     });
     match strike {
         None => -1.0,
@@ -61,20 +61,18 @@ pub fn loop_pause_new(
     seed: f64,
 ) -> f64 {
     let options = LoopPauseOptions { max_gap_ms, min_pause_ms, max_pause_ms };
-    keep(options.build().map(|plan| Policy::LoopPause(plan, Rng::new(seed as u64))))
+    let mut checks = Checks::new();
+    keep(Policy::LoopPause(options.make(&mut checks), Rng::new(seed as u64)), checks)
 }
 
 /// The next pause: the time to it and its length, in ms.
 #[napi]
 pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
-    let mut pause = Vec::new();
-    on(handle, &mut |policy| {
-        if let Policy::LoopPause(plan, rng) = policy {
-            let drawn = plan.draw(rng);
-            pause = vec![millis(drawn.after), millis(drawn.lasts)];
-        }
+    let pause = on(handle, |policy| match policy {
+        Policy::LoopPause(plan, rng) => Some(plan.draw(rng)),
+        _ => None,
     });
-    pause
+    pause.map_or(Vec::new(), |pause| vec![millis(pause.after), millis(pause.lasts)])
 }
 
 /// Gives the handle back.

@@ -1,6 +1,6 @@
 //! The small policies of this isolate by number.
 //!
-//! One table for all kinds, reached through two functions that are compiled once: a table for each
+//! One table for all kinds, reached through functions that are compiled once: a table for each
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
@@ -8,10 +8,11 @@ use std::cell::RefCell;
 use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
-use seawall::door::Slab;
-use seawall::options::Problem;
+use seawall::door::{Slab, isolate};
+use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::Retry;
+use seawall::rotation::Rotation;
 
 use crate::options::refused;
 
@@ -22,26 +23,45 @@ pub(crate) enum Policy {
     Periodic(Periodic),
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
+    Rotation(Rotation),
 }
 
 thread_local! {
-    static POLICIES: RefCell<Slab<Policy>> = const { RefCell::new(Slab::new()) };
+    /// `None` while a policy is out.
+    static POLICIES: RefCell<Slab<Option<Box<Policy>>>> = const { RefCell::new(Slab::new()) };
 }
 
 /// The handle of a policy, or -1 where its options were refused.
 #[inline(never)]
-pub(crate) fn keep(made: Result<Policy, Problem>) -> f64 {
-    made.map_or_else(refused, |policy| POLICIES.with_borrow_mut(|slab| slab.insert(policy)).into())
+pub(crate) fn keep(policy: Policy, checks: Checks) -> f64 {
+    if let Err(problem) = checks.passed() {
+        return refused(&problem);
+    }
+    let policy = Some(Box::new(policy));
+    isolate::with(&POLICIES, |slab| slab.insert(policy)).map_or(-1.0, f64::from)
 }
 
-/// Acts on the policy of `handle`, if there is one.
+/// What `act` answers on the policy of `handle`, if there is one.
+#[inline(always)]
+pub(crate) fn on<R>(handle: u32, act: impl FnOnce(&mut Policy) -> Option<R>) -> Option<R> {
+    let mut policy = take(handle)?;
+    let answer = act(&mut policy);
+    put(handle, policy);
+    answer
+}
+
 #[inline(never)]
-pub(crate) fn on(handle: u32, act: &mut dyn FnMut(&mut Policy)) {
-    POLICIES.with_borrow_mut(|slab| slab.get_mut(handle).map(act));
+fn take(handle: u32) -> Option<Box<Policy>> {
+    isolate::with(&POLICIES, |slab| slab.get_mut(handle)?.take())?
+}
+
+#[inline(never)]
+fn put(handle: u32, policy: Box<Policy>) {
+    isolate::with(&POLICIES, |slab| slab.get_mut(handle).map(|place| *place = Some(policy)));
 }
 
 /// Gives the handle back.
 #[inline(never)]
 pub(crate) fn free(handle: u32) {
-    POLICIES.with_borrow_mut(|slab| slab.remove(handle));
+    isolate::with(&POLICIES, |slab| slab.remove(handle));
 }

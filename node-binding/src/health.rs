@@ -22,7 +22,7 @@ fn config(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> Result<CheckC
 #[napi]
 pub fn health_timeout(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
     config(timeout_ms, degraded_ms, unhealthy_ms)
-        .map_or_else(refused, |config| millis(config.timeout))
+        .map_or_else(|problem| refused(&problem), |config| millis(config.timeout))
 }
 
 /// From one check to the next in ms, or -1 after a refusal. NaN is the default.
@@ -30,14 +30,16 @@ pub fn health_timeout(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f
 pub fn health_interval(interval_ms: f64) -> f64 {
     CheckOptions { interval_ms: some(interval_ms), ..CheckOptions::default() }
         .into_config()
-        .map_or_else(refused, |config| millis(config.interval))
+        .map_or_else(|problem| refused(&problem), |config| millis(config.interval))
 }
 
 /// The grade of a latency, or -1 after a refusal. NaN is the default.
 #[napi]
 pub fn health_grade(latency_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
-    config(f64::NAN, degraded_ms, unhealthy_ms)
-        .map_or_else(refused, |config| f64::from(config.grade(duration(latency_ms)) as u8))
+    config(f64::NAN, degraded_ms, unhealthy_ms).map_or_else(
+        |problem| refused(&problem),
+        |config| f64::from(config.grade(duration(latency_ms)) as u8),
+    )
 }
 
 /// Count, mean, min, max, p95, p99, slow, many slow, near the limit; empty for no durations.

@@ -10,8 +10,9 @@ thread_local! {
 }
 
 /// Keeps `problem` for the getters below and answers what a constructor returns on refusal.
-pub(crate) fn refused(problem: Problem) -> f64 {
-    LAST.set(Some(problem));
+#[inline(never)]
+pub(crate) fn refused(problem: &Problem) -> f64 {
+    LAST.set(Some(*problem));
     -1.0
 }
 

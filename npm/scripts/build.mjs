@@ -68,6 +68,7 @@ function wasm() {
   must(process.execPath, [
     join(root, 'node_modules/binaryen/bin/wasm-opt'),
     '-Oz',
+    '--converge',
     '--enable-bulk-memory',
     '--enable-nontrapping-float-to-int',
     '--enable-sign-ext',

@@ -165,7 +165,8 @@ export class CircuitBreaker implements Disposable {
     const given: CircuitBreakerOptions =
       typeof options === 'number' ? { threshold: options, resetTimeMs } : (options ?? DEFAULTS)
     checkBreaker(given)
-    this.#options = given
+    // A copy: what the caller changes later must not reach half of the breaker.
+    this.#options = given === DEFAULTS ? given : { ...given }
     const e = engine()
     const numbers = given === DEFAULTS ? NO_NUMBERS : breakerNumbers(given)
     this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())

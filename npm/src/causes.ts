@@ -17,7 +17,11 @@ function labelOf(error: unknown): string {
   try {
     if (typeof error !== 'object' || error === null) return typeof error
     const { code, name } = error as { code?: unknown; name?: unknown }
-    if (typeof code === 'string' || typeof code === 'number') return String(code).slice(0, 64)
+    // The numbers of a DOMException are history; its name says more.
+    const isHistory = typeof DOMException === 'function' && error instanceof DOMException
+    if (!isHistory && (typeof code === 'string' || typeof code === 'number')) {
+      return String(code).slice(0, 64)
+    }
     return typeof name === 'string' ? name.slice(0, 64) : 'object'
   } catch {
     return 'unreadable'

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use seawall::Instant;
 use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
-use seawall::door::{Breakers, numbers};
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use seawall::door::{Breakers, isolate, numbers};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::options::refused;
 
@@ -17,7 +17,14 @@ thread_local! {
 
 #[inline(never)]
 pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
-    BREAKERS.with_borrow(|breakers| breakers.get(handle, now))
+    isolate::with(&BREAKERS, |breakers| breakers.get(handle, now))?
+}
+
+#[inline(never)]
+fn change(handle: u32, now: f64, change: fn(&CircuitBreaker, Instant)) {
+    if let Some((breaker, now)) = get(handle, now) {
+        change(&breaker, now);
+    }
 }
 
 /// A breaker, or -1 where its options were refused. With a name it is the isolate's one of that
@@ -25,29 +32,29 @@ pub(crate) fn get(handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant
 #[wasm_bindgen(js_name = breakerNew)]
 pub fn breaker_new(options: &[f64], seed: f64, name: Option<String>, _now: f64) -> f64 {
     let seed = seed as u64;
-    let made = BREAKERS.with_borrow_mut(|breakers| match name {
-        None => breakers.unnamed(options, seed),
-        Some(name) => NAMED.with_borrow_mut(|named| breakers.named(named, &name, options, seed, 0)),
+    let made = isolate::with(&BREAKERS, |breakers| match name {
+        None => Some(breakers.unnamed(options, seed)),
+        Some(name) => isolate::with(&NAMED, |named| breakers.named(named, &name, options, seed, 0)),
     });
-    made.map_or_else(refused, f64::from)
+    made.flatten().map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from))
 }
 
 /// Lets a breaker go, whose cell callers may still look at.
 #[wasm_bindgen(js_name = breakerFree)]
 pub fn breaker_free(handle: u32) {
-    BREAKERS.with_borrow_mut(|breakers| breakers.free(handle));
+    isolate::with(&BREAKERS, |breakers| breakers.free(handle));
 }
 
 /// Lets a breaker and its cell go.
 #[wasm_bindgen(js_name = breakerForget)]
 pub fn breaker_forget(handle: u32) {
-    BREAKERS.with_borrow_mut(|breakers| breakers.forget(handle));
+    isolate::with(&BREAKERS, |breakers| breakers.forget(handle));
 }
 
 /// Breakers of this isolate.
 #[wasm_bindgen(js_name = breakerCount)]
 pub fn breaker_count() -> u32 {
-    BREAKERS.with_borrow(Breakers::len) as u32
+    isolate::with(&BREAKERS, |breakers| breakers.len()).unwrap_or(0)
 }
 
 /// The number of the block a breaker's cell lies in: all blocks lie in the one memory.
@@ -59,18 +66,12 @@ pub fn breaker_block(_handle: u32) -> u32 {
 /// Where a breaker's cell begins in the memory, in bytes.
 #[wasm_bindgen(js_name = breakerOffset)]
 pub fn breaker_offset(handle: u32) -> u32 {
-    let cell = BREAKERS.with_borrow(|breakers| {
+    let cell = isolate::with(&BREAKERS, |breakers| {
         let place = breakers.place(handle)?;
         let cell = breakers.block(place.block)?.cells().get(place.index as usize)?;
         Some(std::ptr::from_ref(cell) as usize)
     });
-    cell.unwrap_or(0) as u32
-}
-
-/// The memory of the engine.
-#[wasm_bindgen(js_name = breakerMemory)]
-pub fn breaker_memory(_block: u32) -> JsValue {
-    wasm_bindgen::memory()
+    cell.flatten().unwrap_or(0) as u32
 }
 
 /// A permit (0 or more), or minus the reason of the refusal.
@@ -103,17 +104,13 @@ pub fn breaker_record(
 /// Judges what the cells have counted.
 #[wasm_bindgen(js_name = breakerCheck)]
 pub fn breaker_check(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.check(now);
-    }
+    change(handle, now, CircuitBreaker::check);
 }
 
 /// Closes it and forgets what it counted.
 #[wasm_bindgen(js_name = breakerReset)]
 pub fn breaker_reset(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.reset(now);
-    }
+    change(handle, now, CircuitBreaker::reset);
 }
 
 /// Opens it as if its rule had.
@@ -127,17 +124,13 @@ pub fn breaker_force_open(handle: u32, wall_ms: f64, now: f64) {
 /// Holds it isolated once more.
 #[wasm_bindgen(js_name = breakerIsolate)]
 pub fn breaker_isolate(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.isolate(now);
-    }
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, true));
 }
 
 /// Gives one isolation back.
 #[wasm_bindgen(js_name = breakerRelease)]
 pub fn breaker_release(handle: u32, now: f64) {
-    if let Some((breaker, now)) = get(handle, now) {
-        breaker.release(now);
-    }
+    isolate::with(&BREAKERS, |breakers| breakers.hold(handle, now, false));
 }
 
 /// 0 enforces, 1 is a dry run, 2 disables.
@@ -172,13 +165,13 @@ pub fn breaker_explain(handle: u32, now: f64) -> Vec<f64> {
 #[wasm_bindgen(js_name = breakerSnapshot)]
 pub fn breaker_snapshot(handle: u32, now: f64) -> Vec<f64> {
     let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
-    numbers::write(&snapshot).unwrap_or_default()
+    snapshot.to_numbers()
 }
 
 /// Takes the state of such numbers; 0, or -1 where it was refused.
 #[wasm_bindgen(js_name = breakerRestore)]
 pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
-    let snapshot: Snapshot = numbers::read(snapshot).unwrap_or_default();
+    let snapshot: Snapshot = numbers::read(snapshot);
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
-    breaker.restore(&snapshot, now).map_or_else(refused, |()| 0.0)
+    breaker.restore(&snapshot, now).map_or_else(|problem| refused(&problem), |()| 0.0)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use seawall::door::Causes;
+use seawall::door::{Causes, isolate};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 thread_local! {
@@ -12,11 +12,11 @@ thread_local! {
 /// The number of a label; 0 once too many are known.
 #[wasm_bindgen(js_name = causeNumber)]
 pub fn cause_number(label: &str) -> u32 {
-    CAUSES.with_borrow_mut(|causes| causes.number(label))
+    isolate::with(&CAUSES, |causes| causes.number(label)).unwrap_or(0)
 }
 
 /// The label of a number, or an empty string.
 #[wasm_bindgen(js_name = causeLabel)]
 pub fn cause_label(number: u32) -> String {
-    CAUSES.with_borrow(|causes| causes.label(number).to_owned())
+    isolate::with(&CAUSES, |causes| causes.label(number).to_owned()).unwrap_or_default()
 }

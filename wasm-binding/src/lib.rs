@@ -7,9 +7,15 @@ mod chaos;
 mod classify;
 mod handles;
 mod health;
+#[cfg(target_family = "wasm")]
+mod heap;
 mod millis;
 mod options;
 mod periodic;
 mod pool;
 mod registry;
 mod retry;
+
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static HEAP: heap::Heap = heap::Heap::new();

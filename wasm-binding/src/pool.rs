@@ -25,7 +25,7 @@ pub fn pool_size(
     match options.into_sizing().and_then(|sizing| sizing.size()) {
         Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()],
         Err(problem) => {
-            refused(problem);
+            refused(&problem);
             Vec::new()
         }
     }

@@ -3,6 +3,7 @@
 use seawall::Rng;
 use seawall::classify::Verdict;
 use seawall::door::numbers;
+use seawall::options::Checks;
 use seawall::retry::{Decision, Failure, Reason, RetryOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -12,30 +13,26 @@ use crate::millis::{duration, millis};
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[wasm_bindgen(js_name = retryNew)]
 pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
-    let options: RetryOptions = numbers::read(options).unwrap_or_default();
-    let mut schedule = None;
-    if backoff >= 0.0 {
-        on(backoff as u32, &mut |policy| {
-            if let Policy::Backoff(backoff, _) = policy {
-                schedule = Some(backoff.clone());
-            }
-        });
-    }
-    let made = options.build(schedule);
-    keep(made.map(|retry| Policy::Retry(retry, Rng::new(seed as u64))))
+    let schedule = (backoff >= 0.0).then_some(backoff as u32).and_then(|handle| {
+        on(handle, |policy| match policy {
+            Policy::Backoff(backoff, _) => Some(backoff.clone()),
+            _ => None,
+        })
+    });
+    let mut checks = Checks::new();
+    let retry = numbers::read::<RetryOptions>(options).make(schedule, &mut checks);
+    keep(Policy::Retry(retry, Rng::new(seed as u64)), checks)
 }
 
 /// The reason (below 0) why nothing follows try `attempt`, or 0.
 #[wasm_bindgen(js_name = retryOver)]
 pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
-    let mut over = 0;
-    on(handle, &mut |policy| {
-        if let Policy::Retry(retry, _) = policy {
-            let reason = retry.over(attempt as u32, duration(elapsed_ms));
-            over = reason.map_or(0, |reason| reason as i32);
-        }
+    let elapsed = duration(elapsed_ms);
+    let reason = on(handle, |policy| match policy {
+        Policy::Retry(retry, _) => retry.over(attempt as u32, elapsed),
+        _ => None,
     });
-    over
+    reason.map_or(0, |reason| reason as i32)
 }
 
 /// The wait in ms before the next try, or the reason (below 0) why there is
@@ -59,16 +56,14 @@ pub fn retry_decide(
         verdict: (verdict >= 0.0).then(|| Verdict::from_bits(verdict as u32, asked)),
         wanted: (wanted >= 0.0).then_some(wanted > 0.0),
     };
-    let mut answer = f64::from(Reason::Attempts as i8);
-    on(handle, &mut |policy| {
-        if let Policy::Retry(retry, rng) = policy {
-            answer = match retry.decide(&failure, rng) {
-                Decision::After(wait) => millis(wait),
-                Decision::Stop(reason) => f64::from(reason as i8),
-            };
-        }
+    let decision = on(handle, |policy| match policy {
+        Policy::Retry(retry, rng) => Some(retry.decide(&failure, rng)),
+        _ => None,
     });
-    answer
+    match decision.unwrap_or(Decision::Stop(Reason::Attempts)) {
+        Decision::After(wait) => millis(wait),
+        Decision::Stop(reason) => f64::from(reason as i8),
+    }
 }
 
 /// Gives the handle back.

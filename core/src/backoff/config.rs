@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Jitter;
-use crate::options::{Problem, Rule};
+use crate::fields::Checks;
+use crate::options::Rule;
 
 /// How the wait grows from attempt to attempt, before cap and jitter.
 ///
@@ -70,15 +71,13 @@ pub(crate) const JITTER: Jitter = Jitter::PlusMinus(0.25);
 pub(crate) const FACTOR: f64 = 2.0;
 
 impl BackoffConfig {
-    fn of(strategy: Strategy, base: Duration) -> Self {
-        Self {
-            strategy,
-            base,
-            max_delay: MAX_DELAY.max(base),
-            jitter: JITTER,
-            max_attempts: None,
-            max_elapsed: None,
-        }
+    pub(super) fn of(strategy: Strategy, base: Duration) -> Self {
+        let (base, max_delay, jitter) = match strategy {
+            Strategy::List { .. } => (Duration::ZERO, Duration::MAX, Jitter::None),
+            Strategy::Decorrelated => (base, MAX_DELAY.max(base), Jitter::None),
+            _ => (base, MAX_DELAY.max(base), JITTER),
+        };
+        Self { strategy, base, max_delay, jitter, max_attempts: None, max_elapsed: None }
     }
 
     /// `base` each time, a quarter more or less.
@@ -109,17 +108,13 @@ impl BackoffConfig {
     /// cap, no jitter.
     #[must_use]
     pub fn list(delays: Vec<Duration>, repeat_last: bool) -> Self {
-        Self {
-            max_delay: Duration::MAX,
-            jitter: Jitter::None,
-            ..Self::of(Strategy::List { delays, repeat_last }, Duration::ZERO)
-        }
+        Self::of(Strategy::List { delays, repeat_last }, Duration::ZERO)
     }
 
     /// Uniform from `base` to three times the wait before; at most 30 s.
     #[must_use]
     pub fn decorrelated(base: Duration) -> Self {
-        Self { jitter: Jitter::None, ..Self::of(Strategy::Decorrelated, base) }
+        Self::of(Strategy::Decorrelated, base)
     }
 
     /// The waits of [`Backoff::connection_schedule`](super::Backoff::connection_schedule).
@@ -134,26 +129,23 @@ impl BackoffConfig {
         Self::list([10, 20, 40].map(Duration::from_millis).into(), false)
     }
 
-    /// The first option out of range, by its name in the JavaScript options.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    /// Looks for options out of range, by their names in the JavaScript options.
+    pub(crate) fn check(&self, checks: &mut Checks) {
         match &self.strategy {
-            Strategy::Exponential { factor } if !(*factor >= 1.0 && factor.is_finite()) => {
-                return Err(Problem::limit("factor", Rule::AtLeast, 1.0));
+            Strategy::Exponential { factor } => {
+                let holds = *factor >= 1.0 && factor.is_finite();
+                checks.limit(holds, "factor", Rule::AtLeast, 1.0);
             }
-            Strategy::List { delays, .. } if delays.is_empty() => {
-                return Err(Problem::new("delaysMs", Rule::NotEmpty));
+            Strategy::List { delays, .. } => {
+                checks.rule(!delays.is_empty(), "delaysMs", Rule::NotEmpty);
             }
-            Strategy::Decorrelated if self.jitter != Jitter::None => {
-                return Err(Problem::between("jitter", Rule::NotWith, "strategy"));
+            Strategy::Decorrelated => {
+                checks.between(self.jitter == Jitter::None, "jitter", Rule::NotWith, "strategy");
             }
             _ => {}
         }
-        if self.max_delay < self.base {
-            return Err(Problem::between("maxDelayMs", Rule::NotBelow, "delayMs"));
-        }
-        if self.max_attempts == Some(0) {
-            return Err(Problem::limit("maxAttempts", Rule::IntegerAtLeast, 1.0));
-        }
-        self.jitter.check()
+        checks.between(self.max_delay >= self.base, "maxDelayMs", Rule::NotBelow, "delayMs");
+        checks.at_least_one("maxAttempts", self.max_attempts.unwrap_or(1));
+        self.jitter.check(checks);
     }
 }

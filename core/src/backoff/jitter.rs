@@ -1,7 +1,8 @@
 //! Spreading waits, so that callers that failed together do not return together.
 
 use crate::Rng;
-use crate::options::{Problem, Rule};
+use crate::fields::Checks;
+use crate::options::Rule;
 
 /// How a wait is spread.
 ///
@@ -27,15 +28,16 @@ pub enum Jitter {
 }
 
 impl Jitter {
-    pub(super) fn check(self) -> Result<(), Problem> {
+    pub(super) fn check(self, checks: &mut Checks) {
         match self {
-            Self::PlusMinus(share) if !(0.0..=1.0).contains(&share) => {
-                Err(Problem::new("jitter", Rule::Share))
+            Self::PlusMinus(share) => {
+                checks.rule((0.0..=1.0).contains(&share), "jitter", Rule::Share);
             }
-            Self::PlusMinusOverCap(share) if !(share >= 0.0 && share.is_finite()) => {
-                Err(Problem::limit("jitterFactor", Rule::AtLeast, 0.0))
+            Self::PlusMinusOverCap(share) => {
+                let holds = share >= 0.0 && share.is_finite();
+                checks.limit(holds, "jitterFactor", Rule::AtLeast, 0.0);
             }
-            _ => Ok(()),
+            _ => {}
         }
     }
 

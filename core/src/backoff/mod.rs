@@ -48,6 +48,7 @@ pub use jitter::Jitter;
 pub use options::BackoffOptions;
 
 use crate::Rng;
+use crate::fields::Checks;
 use crate::options::Problem;
 use crate::time::nanos;
 
@@ -64,8 +65,14 @@ impl Backoff {
     ///
     /// The first option that is out of range; see [`BackoffConfig`].
     pub fn new(config: BackoffConfig) -> Result<Self, Problem> {
-        config.check()?;
-        Ok(Self { config })
+        let mut checks = Checks::new();
+        config.check(&mut checks);
+        checks.finish(Self { config })
+    }
+
+    /// The schedule of `config`, which has been checked.
+    pub(crate) const fn of(config: BackoffConfig) -> Self {
+        Self { config }
     }
 
     /// 100, 250, 500, 1000, 2500 and then 5000 ms for ever: for reconnecting to

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::config::{FACTOR, JITTER};
-use super::{BackoffConfig, Jitter, Strategy};
-use crate::fields::{attempts, millis};
+use super::{Backoff, BackoffConfig, Jitter, Strategy};
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// A schedule in plain values; what is left out has the default given.
@@ -59,71 +59,77 @@ impl BackoffOptions {
     ///
     /// The first option that is out of range, or one of another strategy.
     pub fn into_config(self) -> Result<BackoffConfig, Problem> {
+        let mut checks = Checks::new();
+        let config = self.config(&mut checks);
+        checks.finish(config)
+    }
+
+    /// The schedule they describe, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> Backoff {
+        Backoff::of(self.config(checks))
+    }
+
+    pub(crate) fn config(&self, checks: &mut Checks) -> BackoffConfig {
         let strategy = self.strategy.unwrap_or(EXPONENTIAL);
-        let base = millis("delayMs", self.delay_ms)?;
-        let cap = millis("maxDelayMs", self.max_delay_ms)?;
-        let step = millis("stepMs", self.step_ms)?;
+        let given_base = checks.millis("delayMs", self.delay_ms);
+        let cap = checks.millis("maxDelayMs", self.max_delay_ms);
+        let step = checks.millis("stepMs", self.step_ms);
         for (given, field, owner) in [
             (self.step_ms.is_some(), "stepMs", LINEAR),
             (self.factor.is_some(), "factor", EXPONENTIAL),
             (self.delays_ms.is_some(), "delaysMs", LIST),
             (self.repeat_last.is_some(), "repeatLast", LIST),
         ] {
-            if given && owner != strategy {
-                return Err(Problem::between(field, Rule::OnlyWith, "strategy"));
-            }
+            checks.between(!given || owner == strategy, field, Rule::OnlyWith, "strategy");
         }
-        if strategy == LIST && base.is_some() {
-            return Err(Problem::between("delayMs", Rule::NotWith, "delaysMs"));
-        }
-        let base = base.unwrap_or(Duration::from_millis(100));
-        let mut config = match strategy {
-            CONSTANT => BackoffConfig::constant(base),
-            LINEAR => BackoffConfig {
-                strategy: Strategy::Linear { step: step.unwrap_or(base) },
-                ..BackoffConfig::linear(base)
+        let twice = strategy == LIST && given_base.is_some();
+        checks.between(!twice, "delayMs", Rule::NotWith, "delaysMs");
+        checks.rule(strategy <= DECORRELATED, "strategy", Rule::OneOf);
+        let base = given_base.unwrap_or(Duration::from_millis(100));
+        let mut config = BackoffConfig::of(
+            match strategy {
+                CONSTANT => Strategy::Constant,
+                LINEAR => Strategy::Linear { step: step.unwrap_or(base) },
+                FIBONACCI => Strategy::Fibonacci,
+                LIST => Strategy::List {
+                    delays: self.list(checks),
+                    repeat_last: self.repeat_last.unwrap_or(false),
+                },
+                DECORRELATED => Strategy::Decorrelated,
+                _ => Strategy::Exponential { factor: self.factor.unwrap_or(FACTOR) },
             },
-            EXPONENTIAL => BackoffConfig {
-                strategy: Strategy::Exponential { factor: self.factor.unwrap_or(FACTOR) },
-                ..BackoffConfig::exponential(base)
-            },
-            FIBONACCI => BackoffConfig::fibonacci(base),
-            LIST => BackoffConfig::list(self.list()?, self.repeat_last.unwrap_or(false)),
-            DECORRELATED => BackoffConfig::decorrelated(base),
-            _ => return Err(Problem::new("strategy", Rule::OneOf)),
-        };
+            base,
+        );
         if let Some(cap) = cap {
             config.max_delay = cap;
         }
-        if let Some(jitter) = self.jitter()? {
+        if let Some(jitter) = self.jitter(checks) {
             config.jitter = jitter;
         }
-        config.max_attempts = attempts("maxAttempts", self.max_attempts)?;
-        config.max_elapsed = millis("maxElapsedMs", self.max_elapsed_ms)?;
-        config.check()?;
-        Ok(config)
+        config.max_attempts = checks.attempts("maxAttempts", self.max_attempts);
+        config.max_elapsed = checks.millis("maxElapsedMs", self.max_elapsed_ms);
+        config.check(checks);
+        config
     }
 
-    fn list(&self) -> Result<Vec<Duration>, Problem> {
-        let mut list = Vec::new();
-        for &entry in self.delays_ms.iter().flatten() {
-            list.extend(millis("delaysMs", Some(entry))?);
+    fn list(&self, checks: &mut Checks) -> Vec<Duration> {
+        let entries = self.delays_ms.iter().flatten();
+        entries.map(|&entry| checks.millis_or("delaysMs", Some(entry), Duration::ZERO)).collect()
+    }
+
+    fn jitter(&self, checks: &mut Checks) -> Option<Jitter> {
+        let kind = self.jitter.unwrap_or(PLUS_MINUS);
+        let alone = kind == PLUS_MINUS || self.jitter_factor.is_none();
+        checks.between(alone, "jitterFactor", Rule::OnlyWith, "jitter");
+        checks.rule(kind <= PLUS_MINUS, "jitter", Rule::OneOf);
+        match (kind, self.jitter_factor) {
+            (NONE, _) => Some(Jitter::None),
+            (FULL, _) => Some(Jitter::Full),
+            (EQUAL, _) => Some(Jitter::Equal),
+            (_, Some(share)) => Some(Jitter::PlusMinus(share)),
+            (_, None) => self.jitter.map(|_| JITTER),
         }
-        Ok(list)
-    }
-
-    fn jitter(&self) -> Result<Option<Jitter>, Problem> {
-        Ok(match (self.jitter, self.jitter_factor) {
-            (None, None) => None,
-            (None | Some(PLUS_MINUS), Some(share)) => Some(Jitter::PlusMinus(share)),
-            (_, Some(_)) => {
-                return Err(Problem::between("jitterFactor", Rule::OnlyWith, "jitter"));
-            }
-            (Some(PLUS_MINUS), None) => Some(JITTER),
-            (Some(NONE), None) => Some(Jitter::None),
-            (Some(FULL), None) => Some(Jitter::Full),
-            (Some(EQUAL), None) => Some(Jitter::Equal),
-            _ => return Err(Problem::new("jitter", Rule::OneOf)),
-        })
     }
 }

@@ -78,7 +78,7 @@ impl CircuitBreaker {
 
     /// A breaker of options that were validated before.
     pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
-        let mut breaker = Self::bare(Machine::of_valid(config, seed));
+        let mut breaker = Self::for_cells(config, seed);
         breaker.front = Some(Box::new(Front {
             home: Cell::default(),
             want: AtomicU32::new(Want::NOTHING),
@@ -89,15 +89,10 @@ impl CircuitBreaker {
         breaker
     }
 
-    /// A breaker for callers that all have cells; others may use it too, at the price of a lock.
-    pub(crate) fn for_cells(
-        config: impl Into<Arc<BreakerConfig>>,
-        seed: u64,
-    ) -> Result<Self, Problem> {
-        Machine::new(config, seed).map(Self::bare)
-    }
-
-    fn bare(machine: Machine) -> Self {
+    /// A breaker of options that were validated before, for callers that all have cells; others
+    /// may use it too, at the price of a lock.
+    pub(crate) fn for_cells(config: Arc<BreakerConfig>, seed: u64) -> Self {
+        let machine = Machine::of_valid(config, seed);
         Self { front: None, inner: Mutex::new(Inner { machine, members: Members::None }) }
     }
 
@@ -190,6 +185,13 @@ impl CircuitBreaker {
         self.change(|inner| inner.machine.release(now));
     }
 
+    /// Gives back the isolations of a holder that is gone.
+    pub(crate) fn release_some(&self, holds: u32) {
+        if holds > 0 {
+            self.change(|inner| inner.machine.release_some(holds));
+        }
+    }
+
     /// See [`Machine::set_mode`].
     pub fn set_mode(&self, mode: Mode, now: Instant) {
         self.change(|inner| inner.machine.set_mode(mode, now));
@@ -245,16 +247,22 @@ impl CircuitBreaker {
 
     /// Takes in what the cells counted, lets the machine act, and tells the cells.
     fn change<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = lock(&self.inner);
-        inner.fold(self.front.as_deref());
+        let mut inner = self.begin();
         let answer = act(&mut inner);
-        self.publish(&mut inner);
+        self.end(inner);
         answer
     }
 
-    fn publish(&self, inner: &mut MutexGuard<'_, Inner>) {
-        let inner = &mut **inner;
-        let Inner { machine, members } = inner;
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn begin(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = lock(&self.inner);
+        inner.fold(self.front.as_deref());
+        inner
+    }
+
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn end(&self, inner: MutexGuard<'_, Inner>) {
+        let Inner { machine, members } = &*inner;
         let gate = machine.gate();
         let (from, until) = machine.gate_times(gate);
         let share = machine.ask_after().map(|left| {

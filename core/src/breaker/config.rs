@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// How many causes, probes and steps stay within a permit's bits and a breaker's memory.
@@ -188,15 +189,22 @@ impl BreakerConfig {
     /// # Errors
     /// The first [`Problem`] found.
     pub fn validate(&self) -> Result<(), Problem> {
-        self.trip.validate()?;
+        let mut checks = Checks::new();
+        self.check(&mut checks);
+        checks.finish(())
+    }
+
+    pub(super) fn check(&self, checks: &mut Checks) {
+        self.trip.check(checks);
         let HalfOpen { permits, success_rate, lease } = self.half_open;
-        at_least_one("halfOpen.permits", permits)?;
-        at_most("halfOpen.permits", permits, MOST_PERMITS)?;
-        ratio("halfOpen.successRate", success_rate)?;
-        if lease.is_some_and(|lease| lease.is_zero()) {
-            return Err(Problem::limit("halfOpen.leaseMs", Rule::Above, 0.0));
+        checks.up_to("halfOpen.permits", permits, MOST_PERMITS);
+        checks.ratio("halfOpen.successRate", success_rate);
+        if let Some(lease) = lease {
+            checks.above_zero("halfOpen.leaseMs", lease);
         }
-        self.reclose.as_ref().map_or(Ok(()), Reclose::validate)
+        if let Some(reclose) = &self.reclose {
+            reclose.check(checks);
+        }
     }
 
     /// Whether the rule counts in slices of time.
@@ -216,82 +224,54 @@ impl BreakerConfig {
 }
 
 impl TripRule {
-    fn validate(&self) -> Result<(), Problem> {
+    fn check(&self, checks: &mut Checks) {
         match self {
-            Self::Consecutive(failures) => at_least_one("threshold", *failures),
+            Self::Consecutive(failures) => checks.at_least_one("threshold", *failures),
             Self::Failures { failures, within } => {
-                at_least_one("threshold", *failures)?;
-                at_most("threshold", *failures, MOST_FAILURES)?;
-                above_zero("withinMs", *within)
+                checks.up_to("threshold", *failures, MOST_FAILURES);
+                checks.above_zero("withinMs", *within);
             }
-            Self::Rate(rule) => rule.validate(),
+            Self::Rate(rule) => rule.check(checks),
         }
     }
 }
 
 impl RateRule {
-    fn validate(&self) -> Result<(), Problem> {
-        if self.failure_rate.is_none() && self.slow.is_none() {
-            return Err(Problem::between("window", Rule::OnlyWith, "failureRate"));
-        }
+    fn check(&self, checks: &mut Checks) {
+        let asks = self.failure_rate.is_some() || self.slow.is_some();
+        checks.between(asks, "window", Rule::OnlyWith, "failureRate");
         if let Some(rate) = self.failure_rate {
-            ratio("failureRate", rate)?;
+            checks.ratio("failureRate", rate);
         }
         if let Some(slow) = self.slow {
-            ratio("slowCallRate", slow.rate)?;
+            checks.ratio("slowCallRate", slow.rate);
         }
-        at_least_one("minimumCalls", self.minimum_calls)?;
+        checks.at_least_one("minimumCalls", self.minimum_calls);
         match self.window {
             Window::Calls(calls) => {
-                at_least_one("window.calls", calls)?;
-                at_most("window.calls", calls, MOST_WINDOW_CALLS)?;
-                if self.minimum_calls > calls {
-                    return Err(Problem::between("window.calls", Rule::NotBelow, "minimumCalls"));
-                }
-                Ok(())
+                checks.up_to("window.calls", calls, MOST_WINDOW_CALLS);
+                let fits = self.minimum_calls <= calls;
+                checks.between(fits, "window.calls", Rule::NotBelow, "minimumCalls");
             }
             Window::Time { span, slices } => {
-                above_zero("window.ms", span)?;
-                at_least_one("window.slices", slices)?;
-                at_most("window.slices", slices, MOST_SLICES)
+                checks.above_zero("window.ms", span);
+                checks.up_to("window.slices", slices, MOST_SLICES);
             }
         }
     }
 }
 
 impl Reclose {
-    fn validate(&self) -> Result<(), Problem> {
+    fn check(&self, checks: &mut Checks) {
         const SHARES: &str = "reclose.shares";
+        checks.rule(!self.shares.is_empty(), SHARES, Rule::NotEmpty);
         let mut last = 0.0;
-        if self.shares.is_empty() {
-            return Err(Problem::new(SHARES, Rule::NotEmpty));
-        }
         for &share in &self.shares {
-            if !(share > 0.0 && share < 1.0) {
-                return Err(Problem::new(SHARES, Rule::Ratio));
-            }
-            if share <= last {
-                return Err(Problem::new(SHARES, Rule::Ascending));
-            }
+            checks.rule(share > 0.0 && share < 1.0, SHARES, Rule::Ratio);
+            checks.rule(share > last, SHARES, Rule::Ascending);
             last = share;
         }
-        at_least_one("reclose.calls", self.calls)?;
-        above_zero("reclose.stepMs", self.step)
+        checks.at_least_one("reclose.calls", self.calls);
+        checks.above_zero("reclose.stepMs", self.step);
     }
-}
-
-fn at_least_one(field: &'static str, value: u32) -> Result<(), Problem> {
-    if value == 0 { Err(Problem::limit(field, Rule::IntegerAtLeast, 1.0)) } else { Ok(()) }
-}
-
-fn at_most(field: &'static str, value: u32, most: u32) -> Result<(), Problem> {
-    if value > most { Err(Problem::limit(field, Rule::AtMost, f64::from(most))) } else { Ok(()) }
-}
-
-fn above_zero(field: &'static str, value: Duration) -> Result<(), Problem> {
-    if value.is_zero() { Err(Problem::limit(field, Rule::Above, 0.0)) } else { Ok(()) }
-}
-
-fn ratio(field: &'static str, value: f64) -> Result<(), Problem> {
-    if value > 0.0 && value <= 1.0 { Ok(()) } else { Err(Problem::new(field, Rule::Ratio)) }
 }

@@ -331,12 +331,17 @@ impl Machine {
 
     /// Gives one isolation back; the last one closes the breaker.
     pub fn release(&mut self, now: Instant) {
-        let now = self.line.read(now);
-        if self.holders == 1 {
+        self.line.read(now);
+        self.release_some(1);
+    }
+
+    /// Gives back isolations of a holder that is gone, at the latest time seen.
+    pub(super) fn release_some(&mut self, holds: u32) {
+        if self.holders > 0 && self.holders <= holds {
             self.holders = 0;
-            self.close(now);
+            self.close(self.line.now());
         }
-        self.holders = self.holders.saturating_sub(1);
+        self.holders = self.holders.saturating_sub(holds);
     }
 
     /// Changes what the breaker does with its decisions; leaving [`Mode::Disabled`] closes it.

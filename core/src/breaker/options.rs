@@ -8,8 +8,8 @@ use super::config::{
     BreakerConfig, HalfOpen, Mode, OpenFor, RateRule, Reclose, SlowRule, TripRule, Window,
 };
 use crate::backoff::{Backoff, BackoffOptions};
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
-use crate::time::duration_from_millis;
 
 /// The options of a breaker. What is not set has the default named here.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,52 +68,53 @@ impl BreakerOptions {
     /// # Errors
     /// The first [`Problem`] found.
     pub fn into_config(self) -> Result<BreakerConfig, Problem> {
-        let config = BreakerConfig {
-            trip: self.trip()?,
-            open_for: self.open_for()?,
-            half_open: HalfOpen {
-                permits: count("halfOpen.permits", self.permits)?.unwrap_or(1),
-                success_rate: self.success_rate.unwrap_or(1.0),
-                lease: time("halfOpen.leaseMs", self.lease_ms)?,
-            },
-            reclose: self.reclose()?,
-            mode: Mode::from_code(self.mode.unwrap_or(0)),
-        };
-        config.validate()?;
-        Ok(config)
+        let mut checks = Checks::new();
+        let config = self.config(&mut checks);
+        checks.finish(config)
     }
 
-    fn trip(&self) -> Result<TripRule, Problem> {
-        let threshold = count("threshold", self.threshold)?;
-        let within = time("withinMs", self.within_ms)?;
+    pub(crate) fn config(&self, checks: &mut Checks) -> BreakerConfig {
+        let config = BreakerConfig {
+            trip: self.trip(checks),
+            open_for: self.open_for(checks),
+            half_open: HalfOpen {
+                permits: checks.count("halfOpen.permits", self.permits, 1),
+                success_rate: self.success_rate.unwrap_or(1.0),
+                lease: checks.millis("halfOpen.leaseMs", self.lease_ms),
+            },
+            reclose: self.reclose(checks),
+            mode: Mode::from_code(self.mode.unwrap_or(0)),
+        };
+        config.check(checks);
+        config
+    }
+
+    fn trip(&self, checks: &mut Checks) -> TripRule {
+        let failures = checks.count("threshold", self.threshold, DEFAULT_THRESHOLD);
+        let within = checks.millis("withinMs", self.within_ms);
         if self.failure_rate.is_none() && self.slow_call_rate.is_none() {
-            self.refuse_rate_details()?;
-            let failures = threshold.unwrap_or(DEFAULT_THRESHOLD);
-            return Ok(match within {
+            self.refuse_rate_details(checks);
+            return match within {
                 Some(within) => TripRule::Failures { failures, within },
                 None => TripRule::Consecutive(failures),
-            });
+            };
         }
         let rate = if self.failure_rate.is_some() { "failureRate" } else { "slowCallRate" };
-        if threshold.is_some() {
-            return Err(Problem::between("threshold", Rule::NotWith, rate));
-        }
-        if within.is_some() {
-            return Err(Problem::between("withinMs", Rule::NotWith, rate));
-        }
-        let window = self.window()?;
+        checks.between(self.threshold.is_none(), "threshold", Rule::NotWith, rate);
+        checks.between(within.is_none(), "withinMs", Rule::NotWith, rate);
+        let window = self.window(checks);
         let most = if let Window::Calls(calls) = window { calls } else { u32::MAX };
-        let minimum = count("minimumCalls", self.minimum_calls)?;
-        Ok(TripRule::Rate(RateRule {
+        let minimum = DEFAULT_MINIMUM_CALLS.min(most);
+        TripRule::Rate(RateRule {
             window,
-            minimum_calls: minimum.unwrap_or(DEFAULT_MINIMUM_CALLS.min(most)),
+            minimum_calls: checks.count("minimumCalls", self.minimum_calls, minimum),
             failure_rate: self.failure_rate,
-            slow: self.slow()?,
-        }))
+            slow: self.slow(checks),
+        })
     }
 
     /// Options that would be silently useless without a rate.
-    fn refuse_rate_details(&self) -> Result<(), Problem> {
+    fn refuse_rate_details(&self, checks: &mut Checks) {
         let details = [
             ("slowCallMs", self.slow_call_ms, "slowCallRate"),
             ("window.calls", self.window_calls, "failureRate"),
@@ -122,82 +123,49 @@ impl BreakerOptions {
             ("minimumCalls", self.minimum_calls, "failureRate"),
         ];
         for (field, value, other) in details {
-            if value.is_some() {
-                return Err(Problem::between(field, Rule::OnlyWith, other));
-            }
-        }
-        Ok(())
-    }
-
-    fn window(&self) -> Result<Window, Problem> {
-        let calls = count("window.calls", self.window_calls)?;
-        let span = time("window.ms", self.window_ms)?;
-        let slices = count("window.slices", self.window_slices)?;
-        match (calls, span) {
-            (Some(_), Some(_)) => Err(Problem::between("window.calls", Rule::NotWith, "window.ms")),
-            (None, Some(span)) => {
-                Ok(Window::Time { span, slices: slices.unwrap_or(DEFAULT_SLICES) })
-            }
-            _ if slices.is_some() => {
-                Err(Problem::between("window.slices", Rule::OnlyWith, "window.ms"))
-            }
-            (calls, None) => Ok(Window::Calls(calls.unwrap_or(DEFAULT_WINDOW_CALLS))),
+            checks.between(value.is_none(), field, Rule::OnlyWith, other);
         }
     }
 
-    fn slow(&self) -> Result<Option<SlowRule>, Problem> {
-        let limit = time("slowCallMs", self.slow_call_ms)?;
-        match (self.slow_call_rate, limit) {
-            (Some(rate), Some(longer_than)) => Ok(Some(SlowRule { rate, longer_than })),
-            (Some(_), None) => Err(Problem::between("slowCallRate", Rule::OnlyWith, "slowCallMs")),
-            (None, Some(_)) => Err(Problem::between("slowCallMs", Rule::OnlyWith, "slowCallRate")),
-            (None, None) => Ok(None),
+    fn window(&self, checks: &mut Checks) -> Window {
+        let calls = checks.count("window.calls", self.window_calls, DEFAULT_WINDOW_CALLS);
+        let span = checks.millis("window.ms", self.window_ms);
+        let slices = checks.count("window.slices", self.window_slices, DEFAULT_SLICES);
+        if let Some(span) = span {
+            let alone = self.window_calls.is_none();
+            checks.between(alone, "window.calls", Rule::NotWith, "window.ms");
+            return Window::Time { span, slices };
         }
+        let alone = self.window_slices.is_none();
+        checks.between(alone, "window.slices", Rule::OnlyWith, "window.ms");
+        Window::Calls(calls)
     }
 
-    fn open_for(&self) -> Result<OpenFor, Problem> {
-        let fixed = time("resetTimeMs", self.reset_time_ms)?;
-        match (&self.reset_backoff, fixed) {
-            (Some(_), Some(_)) => {
-                Err(Problem::between("resetTimeMs", Rule::NotWith, "resetBackoff"))
-            }
-            (Some(backoff), None) => {
-                let backoff = Backoff::new(backoff.clone().into_config()?)?;
-                Ok(OpenFor::Backoff(Box::new(backoff)))
-            }
-            (None, fixed) => Ok(OpenFor::Fixed(fixed.unwrap_or(DEFAULT_RESET))),
-        }
+    fn slow(&self, checks: &mut Checks) -> Option<SlowRule> {
+        let limit = checks.millis("slowCallMs", self.slow_call_ms);
+        let rate = self.slow_call_rate;
+        let limited = rate.is_none() || limit.is_some();
+        checks.between(limited, "slowCallRate", Rule::OnlyWith, "slowCallMs");
+        let rated = limit.is_none() || rate.is_some();
+        checks.between(rated, "slowCallMs", Rule::OnlyWith, "slowCallRate");
+        Some(SlowRule { rate: rate?, longer_than: limit? })
     }
 
-    fn reclose(&self) -> Result<Option<Reclose>, Problem> {
-        let calls = count("reclose.calls", self.reclose_calls)?;
-        let step = time("reclose.stepMs", self.reclose_step_ms)?;
-        let Some(shares) = &self.reclose_shares else { return Ok(None) };
-        Ok(Some(Reclose {
-            shares: shares.clone().into(),
-            calls: calls.unwrap_or(DEFAULT_RECLOSE_CALLS),
-            step: step.unwrap_or(DEFAULT_STEP),
-        }))
+    fn open_for(&self, checks: &mut Checks) -> OpenFor {
+        let fixed = checks.millis_or("resetTimeMs", self.reset_time_ms, DEFAULT_RESET);
+        let Some(backoff) = &self.reset_backoff else { return OpenFor::Fixed(fixed) };
+        let alone = self.reset_time_ms.is_none();
+        checks.between(alone, "resetTimeMs", Rule::NotWith, "resetBackoff");
+        OpenFor::Backoff(Box::new(Backoff::of(backoff.config(checks))))
     }
-}
 
-/// A whole number from 1 to what a count holds.
-fn count(field: &'static str, value: Option<f64>) -> Result<Option<u32>, Problem> {
-    let Some(value) = value else { return Ok(None) };
-    if !(value >= 1.0 && libm::floor(value) == value) {
-        return Err(Problem::limit(field, Rule::IntegerAtLeast, 1.0));
+    fn reclose(&self, checks: &mut Checks) -> Option<Reclose> {
+        let calls = checks.count("reclose.calls", self.reclose_calls, DEFAULT_RECLOSE_CALLS);
+        let step = checks.millis_or("reclose.stepMs", self.reclose_step_ms, DEFAULT_STEP);
+        let idle = self.reclose_calls.is_none() && self.reclose_step_ms.is_none();
+        let has_shares = self.reclose_shares.is_some();
+        checks.rule(idle || has_shares, "reclose.shares", Rule::NotEmpty);
+        let shares = self.reclose_shares.clone()?.into();
+        Some(Reclose { shares, calls, step })
     }
-    if value > f64::from(u32::MAX) {
-        return Err(Problem::limit(field, Rule::AtMost, f64::from(u32::MAX)));
-    }
-    Ok(Some(value as u32))
-}
-
-/// A time of zero or more milliseconds.
-fn time(field: &'static str, value: Option<f64>) -> Result<Option<Duration>, Problem> {
-    let Some(value) = value else { return Ok(None) };
-    if value.is_nan() || value < 0.0 {
-        return Err(Problem::limit(field, Rule::AtLeast, 0.0));
-    }
-    Ok(Some(duration_from_millis(value)))
 }

@@ -142,9 +142,8 @@ impl Tracker {
     pub(crate) fn ask_after(&self, rule: &TripRule) -> Option<u32> {
         let TripRule::Rate(rule) = rule else { return None };
         let counts = self.counts();
-        let missing =
-            rule.minimum_calls.checked_sub(counts.calls).filter(|&missing| missing > 0)?;
-        let then = Counts { calls: rule.minimum_calls, ..counts };
+        let missing = rule.minimum_calls.saturating_sub(counts.calls).max(1);
+        let then = Counts { calls: counts.calls.saturating_add(missing), ..counts };
         rule.verdict(then).map(|_| missing)
     }
 

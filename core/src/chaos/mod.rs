@@ -33,6 +33,7 @@ pub use options::{ChaosOptions, LoopPauseOptions};
 pub use pause::{LoopPause, LoopPauseConfig, Pause};
 
 use crate::Rng;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 use crate::time::nanos;
 
@@ -107,15 +108,17 @@ impl Chaos {
     ///
     /// A rate outside 0 to 1, a longest delay below the shortest.
     pub fn new(config: ChaosConfig) -> Result<Self, Problem> {
-        if !(0.0..=1.0).contains(&config.rate) {
-            return Err(Problem::new("rate", Rule::Share));
+        let mut checks = Checks::new();
+        let chaos = Self::checked(config, &mut checks);
+        checks.finish(chaos)
+    }
+
+    fn checked(config: ChaosConfig, checks: &mut Checks) -> Self {
+        checks.rule((0.0..=1.0).contains(&config.rate), "rate", Rule::Share);
+        if let Injection::Latency { least, most } = config.injection {
+            checks.between(most >= least, "maxLatencyMs", Rule::NotBelow, "latencyMs");
         }
-        match config.injection {
-            Injection::Latency { least, most } if most < least => {
-                Err(Problem::between("maxLatencyMs", Rule::NotBelow, "latencyMs"))
-            }
-            _ => Ok(Self { config }),
-        }
+        Self { config }
     }
 
     /// What happens to the next call; `None`: nothing. One draw if enabled,

@@ -1,7 +1,7 @@
 //! The options of made failures as they come from JavaScript or a file.
 
 use super::{Chaos, ChaosConfig, Injection, LoopPause, LoopPauseConfig, RATE};
-use crate::fields::millis;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// Made failures in plain values; what is left out has the default given.
@@ -28,24 +28,28 @@ impl ChaosOptions {
     ///
     /// The first option that is out of range or does not fit the others.
     pub fn build(&self) -> Result<Chaos, Problem> {
-        let least = millis("latencyMs", self.latency_ms)?;
-        let most = millis("maxLatencyMs", self.max_latency_ms)?;
-        let injection = match (least, most, self.result.unwrap_or(false)) {
-            (Some(_), _, true) => {
-                return Err(Problem::between("latencyMs", Rule::NotWith, "result"));
-            }
-            (None, Some(_), _) => {
-                return Err(Problem::between("maxLatencyMs", Rule::OnlyWith, "latencyMs"));
-            }
-            (Some(least), most, false) => Injection::Latency { least, most: most.unwrap_or(least) },
-            (None, None, true) => Injection::Result,
-            (None, None, false) => Injection::Fault,
+        let mut checks = Checks::new();
+        let chaos = self.make(&mut checks);
+        checks.finish(chaos)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> Chaos {
+        let result = self.result.unwrap_or(false);
+        let least = checks.millis("latencyMs", self.latency_ms);
+        let most = checks.millis("maxLatencyMs", self.max_latency_ms);
+        checks.between(!(least.is_some() && result), "latencyMs", Rule::NotWith, "result");
+        let alone = least.is_none() && most.is_some();
+        checks.between(!alone, "maxLatencyMs", Rule::OnlyWith, "latencyMs");
+        let injection = match least {
+            Some(least) => Injection::Latency { least, most: most.unwrap_or(least) },
+            None if result => Injection::Result,
+            None => Injection::Fault,
         };
-        Chaos::new(ChaosConfig {
-            enabled: self.enabled.unwrap_or(false),
-            rate: self.rate.unwrap_or(RATE),
-            injection,
-        })
+        let (enabled, rate) = (self.enabled.unwrap_or(false), self.rate.unwrap_or(RATE));
+        Chaos::checked(ChaosConfig { enabled, rate, injection }, checks)
     }
 }
 
@@ -69,16 +73,21 @@ impl LoopPauseOptions {
     ///
     /// The first option that is out of range.
     pub fn build(&self) -> Result<LoopPause, Problem> {
-        let mut config = LoopPauseConfig::default();
-        if let Some(gap) = millis("maxGapMs", self.max_gap_ms)? {
-            config.most_gap = gap;
-        }
-        if let Some(least) = millis("minPauseMs", self.min_pause_ms)? {
-            config.least = least;
-        }
-        if let Some(most) = millis("maxPauseMs", self.max_pause_ms)? {
-            config.most = most;
-        }
-        LoopPause::new(config)
+        let mut checks = Checks::new();
+        let plan = self.make(&mut checks);
+        checks.finish(plan)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> LoopPause {
+        let default = LoopPauseConfig::default();
+        let config = LoopPauseConfig {
+            most_gap: checks.millis_or("maxGapMs", self.max_gap_ms, default.most_gap),
+            least: checks.millis_or("minPauseMs", self.min_pause_ms, default.least),
+            most: checks.millis_or("maxPauseMs", self.max_pause_ms, default.most),
+        };
+        LoopPause::checked(config, checks)
     }
 }

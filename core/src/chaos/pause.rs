@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::uniform;
 use crate::Rng;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// One pause.
@@ -50,10 +51,14 @@ impl LoopPause {
     ///
     /// A longest pause below the shortest.
     pub fn new(config: LoopPauseConfig) -> Result<Self, Problem> {
-        if config.most < config.least {
-            return Err(Problem::between("maxPauseMs", Rule::NotBelow, "minPauseMs"));
-        }
-        Ok(Self { config })
+        let mut checks = Checks::new();
+        let plan = Self::checked(config, &mut checks);
+        checks.finish(plan)
+    }
+
+    pub(super) fn checked(config: LoopPauseConfig, checks: &mut Checks) -> Self {
+        checks.between(config.most >= config.least, "maxPauseMs", Rule::NotBelow, "minPauseMs");
+        Self { config }
     }
 
     /// The next pause. Two draws: the gap, then the length.

@@ -1,5 +1,6 @@
 //! The breakers of one isolate by number, each with a cell in the isolate's memory.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use super::numbers;
 use super::slab::Slab;
 use crate::breaker::cell::Block;
 use crate::breaker::{Arena, BreakerConfig, BreakerOptions, CircuitBreaker, Named, Place};
-use crate::options::Problem;
+use crate::options::{Checks, Problem};
 use crate::time::Instant;
 
 /// The breakers of one isolate.
@@ -26,6 +27,8 @@ struct Entry {
     place: Place,
     /// By how many nanoseconds the breaker's clock is ahead of the isolate's.
     shift: i64,
+    /// Isolations that this isolate still holds, to be given back when it is gone.
+    holds: u32,
 }
 
 impl Breakers {
@@ -39,9 +42,9 @@ impl Breakers {
     ///
     /// # Errors
     /// The [`Problem`] of its options.
-    pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Problem> {
+    pub fn unnamed(&mut self, options: &[f64], seed: u64) -> Result<u32, Box<Problem>> {
         let config = self.config(options)?;
-        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed)?);
+        let breaker = Arc::new(CircuitBreaker::for_cells(config, seed));
         Ok(self.insert(breaker, 0))
     }
 
@@ -56,7 +59,7 @@ impl Breakers {
         options: &[f64],
         seed: u64,
         origin: i64,
-    ) -> Result<u32, Problem> {
+    ) -> Result<u32, Box<Problem>> {
         let config = self.config(options)?;
         let (breaker, shift) = named.get_or_new(name, config, seed, origin)?;
         Ok(self.insert(breaker, shift))
@@ -67,6 +70,20 @@ impl Breakers {
     pub fn get(&self, handle: u32, now: f64) -> Option<(Arc<CircuitBreaker>, Instant)> {
         let entry = self.slab.get(handle)?;
         Some((Arc::clone(entry.breaker.as_ref()?), Instant::from_millis(now).shifted(entry.shift)))
+    }
+
+    /// Isolates a breaker once more, or gives one isolation back. Those an isolate holds when it
+    /// lets the breaker go are given back with it.
+    pub fn hold(&mut self, handle: u32, now: f64, held: bool) {
+        let Some((breaker, now)) = self.get(handle, now) else { return };
+        let Some(entry) = self.slab.get_mut(handle) else { return };
+        if held {
+            entry.holds = entry.holds.saturating_add(1);
+            breaker.isolate(now);
+        } else if entry.holds > 0 {
+            entry.holds = entry.holds.saturating_sub(1);
+            breaker.release(now);
+        }
     }
 
     /// Where a breaker's cell lies.
@@ -84,11 +101,8 @@ impl Breakers {
     /// Lets a breaker go; what its cell still holds is taken in. The cell stays, asking for
     /// everything, until it is [forgotten](Self::forget): a call under way may yet look at it.
     pub fn free(&mut self, handle: u32) {
-        if let Some(entry) = self.slab.get_mut(handle)
-            && let Some(breaker) = entry.breaker.take()
-            && let Some(block) = self.arena.block(entry.place.block)
-        {
-            breaker.detach(block, entry.place.index);
+        if let Some(entry) = self.slab.get_mut(handle) {
+            let_go(entry, &self.arena);
         }
     }
 
@@ -102,19 +116,15 @@ impl Breakers {
 
     /// Lets all breakers go, for the end of the isolate.
     pub fn clear(&mut self) {
-        for entry in self.slab.drain() {
-            if let (Some(breaker), Some(block)) =
-                (entry.breaker, self.arena.block(entry.place.block))
-            {
-                breaker.detach(block, entry.place.index);
-            }
+        for mut entry in self.slab.drain() {
+            let_go(&mut entry, &self.arena);
             self.arena.give_back(entry.place);
         }
     }
 
     /// How many breakers there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn len(&self) -> u32 {
         self.slab.len()
     }
 
@@ -124,15 +134,16 @@ impl Breakers {
         self.slab.is_empty()
     }
 
-    fn config(&mut self, options: &[f64]) -> Result<Arc<BreakerConfig>, Problem> {
+    fn config(&mut self, options: &[f64]) -> Result<Arc<BreakerConfig>, Box<Problem>> {
         let bits = options.iter().map(|number| number.to_bits());
         if let Some((last, config)) = &self.last
             && bits.clone().eq(last.iter().copied())
         {
             return Ok(Arc::clone(config));
         }
-        let read: BreakerOptions = numbers::read(options).unwrap_or_default();
-        let config = Arc::new(read.into_config()?);
+        let mut checks = Checks::new();
+        let config = Arc::new(numbers::read::<BreakerOptions>(options).config(&mut checks));
+        checks.passed()?;
         self.last = Some((bits.collect(), Arc::clone(&config)));
         Ok(config)
     }
@@ -142,6 +153,15 @@ impl Breakers {
         if let Some(block) = self.arena.block(place.block) {
             breaker.attach(Arc::clone(block), place.index, shift);
         }
-        self.slab.insert(Entry { breaker: Some(breaker), place, shift })
+        self.slab.insert(Entry { breaker: Some(breaker), place, shift, holds: 0 })
+    }
+}
+
+fn let_go(entry: &mut Entry, arena: &Arena) {
+    if let Some(breaker) = entry.breaker.take()
+        && let Some(block) = arena.block(entry.place.block)
+    {
+        breaker.detach(block, entry.place.index);
+        breaker.release_some(entry.holds);
     }
 }

@@ -2,14 +2,12 @@
 //!
 //! Not part of the crate's promise to Rust programs.
 
-#[cfg(feature = "serde")]
 mod breakers;
 mod causes;
-#[cfg(feature = "serde")]
+pub mod isolate;
 pub mod numbers;
 mod slab;
 
-#[cfg(feature = "serde")]
 pub use breakers::Breakers;
 pub use causes::Causes;
 pub use slab::Slab;

@@ -31,6 +31,7 @@ use core::time::Duration;
 
 pub use options::PeriodicOptions;
 
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 use crate::time::nanos;
 use crate::{Instant, Rng};
@@ -86,16 +87,16 @@ impl Periodic {
     /// # Errors
     ///
     /// A period of zero, a jitter outside 0 to 0.5.
-    pub fn new(config: PeriodicConfig, now: Instant, mut rng: Rng) -> Result<Self, Problem> {
-        if config.period.is_zero() {
-            return Err(Problem::limit("periodMs", Rule::Above, 0.0));
-        }
-        if config.jitter.is_nan() || config.jitter < 0.0 {
-            return Err(Problem::limit("jitter", Rule::AtLeast, 0.0));
-        }
-        if config.jitter > MOST_JITTER {
-            return Err(Problem::limit("jitter", Rule::AtMost, MOST_JITTER));
-        }
+    pub fn new(config: PeriodicConfig, now: Instant, rng: Rng) -> Result<Self, Problem> {
+        let mut checks = Checks::new();
+        let job = Self::checked(config, now, rng, &mut checks);
+        checks.finish(job)
+    }
+
+    fn checked(config: PeriodicConfig, now: Instant, mut rng: Rng, checks: &mut Checks) -> Self {
+        checks.above_zero("periodMs", config.period);
+        checks.limit(config.jitter >= 0.0, "jitter", Rule::AtLeast, 0.0);
+        checks.limit(config.jitter <= MOST_JITTER, "jitter", Rule::AtMost, MOST_JITTER);
         let period = nanos(config.period);
         let offset = match config.offset {
             Offset::Random => Duration::from_nanos((period as f64 * rng.unit()) as u64),
@@ -111,7 +112,7 @@ impl Periodic {
             rng,
         };
         job.plan(1);
-        Ok(job)
+        job
     }
 
     /// When the next run is due; `None` while one is under way.

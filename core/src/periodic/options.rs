@@ -1,7 +1,9 @@
 //! The options of a periodic job as they come from JavaScript or a file.
 
+use core::time::Duration;
+
 use super::{Offset, Periodic, PeriodicConfig};
-use crate::fields::millis;
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 use crate::{Instant, Rng};
 
@@ -26,16 +28,20 @@ impl PeriodicOptions {
     ///
     /// The first option that is out of range.
     pub fn build(&self, now: Instant, rng: Rng) -> Result<Periodic, Problem> {
-        let period = millis("periodMs", self.period_ms)?.ok_or(Problem::limit(
-            "periodMs",
-            Rule::Above,
-            0.0,
-        ))?;
-        let mut config = PeriodicConfig::new(period);
-        if let Some(offset) = millis("offset", self.offset_ms)? {
-            config.offset = Offset::Fixed(offset);
-        }
-        config.jitter = self.jitter.unwrap_or(0.0);
-        Periodic::new(config, now, rng)
+        let mut checks = Checks::new();
+        let job = self.make(now, rng, &mut checks);
+        checks.finish(job)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, now: Instant, rng: Rng, checks: &mut Checks) -> Periodic {
+        checks.limit(self.period_ms.is_some(), "periodMs", Rule::Above, 0.0);
+        let period = checks.millis_or("periodMs", self.period_ms, Duration::ZERO);
+        let offset = checks.millis("offset", self.offset_ms);
+        let offset = offset.map_or(Offset::Random, Offset::Fixed);
+        let config = PeriodicConfig { period, offset, jitter: self.jitter.unwrap_or(0.0) };
+        Periodic::checked(config, now, rng, checks)
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::options::{Problem, Rule};
+use crate::fields::Checks;
 
 /// What a [`Retry`](super::Retry) is made of. The default is three tries in
 /// all, 1 s and then 2 s apart, a quarter more or less.
@@ -49,11 +49,8 @@ impl RetryConfig {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Problem> {
-        if self.max_attempts == Some(0) {
-            return Err(Problem::limit("maxAttempts", Rule::IntegerAtLeast, 1.0));
-        }
-        Ok(())
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.at_least_one("maxAttempts", self.max_attempts.unwrap_or(1));
     }
 }
 

@@ -45,6 +45,7 @@ pub use options::RetryOptions;
 
 use crate::Rng;
 use crate::classify::{Processed, Verdict};
+use crate::fields::Checks;
 use crate::options::Problem;
 
 /// What happens after a failure.
@@ -112,8 +113,9 @@ impl Retry {
     ///
     /// `maxAttempts` if it is zero.
     pub fn new(config: RetryConfig) -> Result<Self, Problem> {
-        config.check()?;
-        Ok(Self { config })
+        let mut checks = Checks::new();
+        config.check(&mut checks);
+        checks.finish(Self { config })
     }
 
     /// Why there is no further try after number `attempt` however it failed;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Retry, RetryConfig};
 use crate::backoff::{Backoff, BackoffConfig, Jitter};
-use crate::fields::{attempts, millis};
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// A retry in plain values; what is left out has the default given.
@@ -48,38 +48,45 @@ impl RetryOptions {
     /// The first option that is out of range, or that describes waits beside
     /// `backoff`.
     pub fn build(&self, backoff: Option<Backoff>) -> Result<Retry, Problem> {
-        let mut config = RetryConfig::with(match backoff {
-            Some(backoff) => self.only(backoff)?,
-            None => self.schedule()?,
-        });
-        if self.max_attempts.is_some() {
-            config.max_attempts = attempts("maxAttempts", self.max_attempts)?;
-        }
-        config.max_elapsed = millis("maxElapsedMs", self.max_elapsed_ms)?;
-        config.respect_retry_after = self.respect_retry_after.unwrap_or(true);
-        if let Some(longest) = millis("maxRetryAfterMs", self.max_retry_after_ms)? {
-            config.max_retry_after = longest;
-        }
-        config.idempotent = self.idempotent.unwrap_or(true);
-        Retry::new(config)
+        let mut checks = Checks::new();
+        let retry = self.make(backoff, &mut checks);
+        checks.finish(retry)
     }
 
-    fn only(&self, backoff: Backoff) -> Result<Backoff, Problem> {
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, backoff: Option<Backoff>, checks: &mut Checks) -> Retry {
+        let mut config = RetryConfig::with(match backoff {
+            Some(backoff) => self.only(backoff, checks),
+            None => self.schedule(checks),
+        });
+        if self.max_attempts.is_some() {
+            config.max_attempts = checks.attempts("maxAttempts", self.max_attempts);
+        }
+        config.max_elapsed = checks.millis("maxElapsedMs", self.max_elapsed_ms);
+        config.respect_retry_after = self.respect_retry_after.unwrap_or(true);
+        config.max_retry_after =
+            checks.millis_or("maxRetryAfterMs", self.max_retry_after_ms, config.max_retry_after);
+        config.idempotent = self.idempotent.unwrap_or(true);
+        config.check(checks);
+        Retry { config }
+    }
+
+    fn only(&self, backoff: Backoff, checks: &mut Checks) -> Backoff {
         for (given, field) in [
             (self.delay_ms, "delayMs"),
             (self.max_delay_ms, "maxDelayMs"),
             (self.jitter_factor, "jitterFactor"),
         ] {
-            if given.is_some() {
-                return Err(Problem::between(field, Rule::NotWith, "backoff"));
-            }
+            checks.between(given.is_none(), field, Rule::NotWith, "backoff");
         }
-        Ok(backoff)
+        backoff
     }
 
-    fn schedule(&self) -> Result<Backoff, Problem> {
-        let base = millis("delayMs", self.delay_ms)?.unwrap_or(DELAY);
-        let cap: Option<Duration> = millis("maxDelayMs", self.max_delay_ms)?;
+    fn schedule(&self, checks: &mut Checks) -> Backoff {
+        let base = checks.millis_or("delayMs", self.delay_ms, DELAY);
+        let cap = checks.millis("maxDelayMs", self.max_delay_ms);
         let doubling = self.backoff.unwrap_or(true);
         let mut config =
             if doubling { BackoffConfig::exponential(base) } else { BackoffConfig::constant(base) };
@@ -91,6 +98,7 @@ impl RetryOptions {
         } else {
             Jitter::None
         };
-        Backoff::new(config)
+        config.check(checks);
+        Backoff::of(config)
     }
 }
