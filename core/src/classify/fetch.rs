@@ -1,9 +1,10 @@
 //! HTTP clients: undici, axios, and `fetch` where a runtime gives nothing but a message.
 
 use super::facts::Facts;
-use super::table::{self, ABANDONED, ANSWERED, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
+use super::table::{
+    self, ABANDONED, ANSWERED, Bits, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words,
+};
 use super::text::contains;
-use super::verdict::Verdict;
 
 /// What follows `UND_ERR_`.
 const UNDICI: &[Words] = &[
@@ -19,7 +20,7 @@ const UNDICI: &[Words] = &[
 ];
 
 /// Codes that begin with `UND_ERR_`; those of a status (`UND_ERR_RESPONSE`) leave it to the status.
-pub(crate) fn code(word: &str) -> Option<Verdict> {
+pub(crate) fn code(word: &str) -> Option<Bits> {
     table::by_word(UNDICI, word.strip_prefix("UND_ERR_")?)
 }
 
@@ -84,19 +85,24 @@ const MESSAGES: &[Rule] = &[
 ];
 
 /// The runtimes that give a message and nothing else.
-pub(crate) fn message(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn message(facts: &Facts<'_>) -> Option<Bits> {
     let text = facts.message;
     if text == WRAPPER {
-        return (!facts.caused).then_some(table::verdict(LOST));
+        return (!facts.caused).then_some(LOST);
     }
     let found =
         MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && contains(text, rule.holds))?;
-    Some(table::verdict(found.verdict))
+    Some(found.verdict)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
+
+    fn message(facts: &Facts<'_>) -> Option<Verdict> {
+        super::message(facts).map(table::verdict)
+    }
 
     #[test]
     fn a_cause_goes_before_the_wrapper() {
