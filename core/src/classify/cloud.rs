@@ -45,7 +45,7 @@ const WORDS: &[Words] = &[
 
 /// The verdict on a word in `code` or `name`.
 pub(crate) fn word(word: &str) -> Option<Bits> {
-    table::by_word(WORDS, word)
+    table::by_word!(WORDS, word)
 }
 
 /// The verdict that the AWS SDK wrote on the error itself.

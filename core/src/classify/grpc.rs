@@ -23,7 +23,7 @@ const CODES: &[Numbers] = &[
 
 /// The verdict on a status code of gRPC, whose errors are told by their shape.
 pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
-    table::by_number(CODES, facts.number.filter(|_| facts.source == Source::Grpc)?)
+    table::by_number!(CODES, facts.number.filter(|_| facts.source == Source::Grpc)?)
 }
 
 #[cfg(test)]

@@ -55,12 +55,12 @@ pub(crate) fn labels(facts: &Facts<'_>) -> Option<Bits> {
 /// The verdict on a server code; one that is not listed was refused.
 pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|_| facts.source == Source::MongoDb)?;
-    table::by_number(CODES, number).or(Some(REFUSED_STATEMENT))
+    table::by_number!(CODES, number).or(Some(REFUSED_STATEMENT))
 }
 
 /// The verdict on the name of a driver's error.
 pub(crate) fn name(word: &str) -> Option<Bits> {
-    table::by_word(NAMES, word)
+    table::by_word!(NAMES, word)
 }
 
 #[cfg(test)]

@@ -41,13 +41,13 @@ const CODES: &[Words] = &[
 
 /// The verdict on a code of a driver.
 pub(crate) fn code(word: &str) -> Option<Bits> {
-    table::by_word(CODES, word)
+    table::by_word!(CODES, word)
 }
 
 /// The verdict on a server number; one that is not listed was refused.
 pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|_| facts.source == Source::MsSql)?;
-    table::by_number(NUMBERS, number).or_else(|| (number > 0).then_some(REFUSED_STATEMENT))
+    table::by_number!(NUMBERS, number).or_else(|| (number > 0).then_some(REFUSED_STATEMENT))
 }
 
 #[cfg(test)]

@@ -86,13 +86,13 @@ const OPTION_PREVENTS: &str = "OPTION_PREVENTS_STATEMENT";
 /// The verdict on a code of the server or of a driver.
 pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     let Some(name) = word.strip_prefix("ER_") else {
-        return if word.starts_with('P') { table::by_word(DRIVER, word) } else { None };
+        return if word.starts_with('P') { table::by_word!(DRIVER, word) } else { None };
     };
     if name == OPTION_PREVENTS {
         return Some(option_prevents(facts));
     }
     // What the server calls by a name and is not listed was refused.
-    Some(table::by_word(SERVER, name).unwrap_or(REFUSED_STATEMENT))
+    Some(table::by_word!(SERVER, name).unwrap_or(REFUSED_STATEMENT))
 }
 
 fn option_prevents(facts: &Facts<'_>) -> Bits {
@@ -108,7 +108,7 @@ pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
         return Some(option_prevents(facts));
     }
     let refused = facts.code.is_empty() && number > 0 && !(2000..3000).contains(&number);
-    table::by_number(NUMBERS, number).or_else(|| refused.then_some(REFUSED_STATEMENT))
+    table::by_number!(NUMBERS, number).or_else(|| refused.then_some(REFUSED_STATEMENT))
 }
 
 /// What mysql2 says without a code, by the beginning of the message.
@@ -124,7 +124,7 @@ const MESSAGES: &[Words] = &[
 
 /// The verdict on a message of mysql2, which gives no code for these.
 pub(crate) fn message(text: &str) -> Option<Bits> {
-    table::by_start(MESSAGES, text)
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]

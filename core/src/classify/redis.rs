@@ -37,7 +37,7 @@ const NAMES: &[Words] = &[
 
 /// The verdict on a client error by its name.
 pub(crate) fn name(word: &str) -> Option<Bits> {
-    table::by_word(NAMES, word)
+    table::by_word!(NAMES, word)
 }
 
 /// The verdict on an error reply by the first word of its message: drivers give nothing else.
@@ -53,7 +53,7 @@ pub(crate) fn reply(facts: &Facts<'_>) -> Option<Bits> {
     }
     let word = pieces(text, b" :").next().unwrap_or(text);
     let shouted = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    table::by_word(WORDS, word).or_else(|| shouted.then_some(REFUSED))
+    table::by_word!(WORDS, word).or_else(|| shouted.then_some(REFUSED))
 }
 
 /// What ioredis says without a code or a class, by the beginning of the message.
@@ -65,7 +65,7 @@ const MESSAGES: &[Words] = &[
 
 /// The verdict on a message of ioredis, which gives no code for these.
 pub(crate) fn message(text: &str) -> Option<Bits> {
-    table::by_start(MESSAGES, text)
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]

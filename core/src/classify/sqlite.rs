@@ -38,16 +38,16 @@ const PRIMARY_NUMBERS: &[Numbers] =
 pub(crate) fn code(word: &str) -> Option<Bits> {
     let name = word.strip_prefix("SQLITE_")?;
     let primary = pieces(name, b"_").next().unwrap_or(name);
-    table::by_word(EXTENDED, name)
-        .or_else(|| table::by_word(PRIMARY, primary))
+    table::by_word!(EXTENDED, name)
+        .or_else(|| table::by_word!(PRIMARY, primary))
         .or(Some(REFUSED_STATEMENT))
 }
 
 /// The verdict on a result code; the primary one is its low byte.
 pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|number| facts.source == Source::Sqlite && *number > 0)?;
-    table::by_number(EXTENDED_NUMBERS, number)
-        .or_else(|| table::by_number(PRIMARY_NUMBERS, number & 0xff))
+    table::by_number!(EXTENDED_NUMBERS, number)
+        .or_else(|| table::by_number!(PRIMARY_NUMBERS, number & 0xff))
         .or(Some(REFUSED_STATEMENT))
 }
 

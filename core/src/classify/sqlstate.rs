@@ -44,8 +44,8 @@ pub(crate) fn code(state: &str, facts: &Facts<'_>) -> Option<Bits> {
     let class = state.get(..2)?;
     let transaction_lives = matches!(facts.source, Source::MySql | Source::MsSql);
     let refused = if transaction_lives { REFUSED_STATEMENT } else { REFUSED_TRANSACTION };
-    table::by_word(CODES, state)
-        .or_else(|| table::by_word(CLASSES, class))
+    table::by_word!(CODES, state)
+        .or_else(|| table::by_word!(CLASSES, class))
         .or_else(|| table::holds(REFUSALS, class).then_some(refused))
 }
 
@@ -68,7 +68,7 @@ const MESSAGES: &[Words] = &[
 
 /// The verdict on a message of `pg` or `pg-pool`, which give no code for these.
 pub(crate) fn message(text: &str) -> Option<Bits> {
-    table::by_start(MESSAGES, text)
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     if table::holds(SILENCE, word) {
         return Some(if connecting { UNSENT } else { LOST });
     }
-    table::by_word(CODES, word)
+    table::by_word!(CODES, word)
 }
 
 #[cfg(test)]
