@@ -2,10 +2,9 @@
 
 use super::facts::Facts;
 use super::table::{
-    self, ABANDONED, ANSWERED, CROWDED, FAILED, FAILED_BUSY, LOST, ROLLED_BACK, THROTTLED, UNSENT,
-    Words,
+    self, ABANDONED, ANSWERED, Bits, CROWDED, FAILED, FAILED_BUSY, LOST, ROLLED_BACK, THROTTLED,
+    UNSENT, Words,
 };
-use super::verdict::Verdict;
 
 const WORDS: &[Words] = &[
     (
@@ -45,15 +44,15 @@ const WORDS: &[Words] = &[
 ];
 
 /// The verdict on a word in `code` or `name`.
-pub(crate) fn word(word: &str) -> Option<Verdict> {
-    table::by_word(WORDS, word)
+pub(crate) fn word(word: &str) -> Option<Bits> {
+    table::by_word!(WORDS, word)
 }
 
 /// The verdict that the AWS SDK wrote on the error itself.
-pub(crate) fn marked(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn marked(facts: &Facts<'_>) -> Option<Bits> {
     match (facts.throttling, facts.retryable) {
-        (true, _) => Some(table::verdict(THROTTLED)),
-        (false, true) => Some(table::verdict(FAILED)),
+        (true, _) => Some(THROTTLED),
+        (false, true) => Some(FAILED),
         (false, false) => None,
     }
 }

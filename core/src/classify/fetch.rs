@@ -1,9 +1,9 @@
 //! HTTP clients: undici, axios, and `fetch` where a runtime gives nothing but a message.
 
 use super::facts::Facts;
-use super::table::{self, ABANDONED, ANSWERED, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
-use super::text::contains;
-use super::verdict::Verdict;
+use super::table::{
+    self, ABANDONED, ANSWERED, Bits, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words,
+};
 
 /// What follows `UND_ERR_`.
 const UNDICI: &[Words] = &[
@@ -19,84 +19,74 @@ const UNDICI: &[Words] = &[
 ];
 
 /// Codes that begin with `UND_ERR_`; those of a status (`UND_ERR_RESPONSE`) leave it to the status.
-pub(crate) fn code(word: &str) -> Option<Verdict> {
-    table::by_word(UNDICI, word.strip_prefix("UND_ERR_")?)
-}
-
-/// A message that a runtime throws from `fetch`, and what it means.
-struct Rule {
-    verdict: u8,
-    /// The message begins with this.
-    starts: &'static str,
-    /// The message holds this too.
-    holds: &'static str,
-}
-
-const fn rule(verdict: u8, starts: &'static str, holds: &'static str) -> Rule {
-    Rule { verdict, starts, holds }
+pub(crate) fn code(word: &str) -> Option<Bits> {
+    table::by_word!(UNDICI, word.strip_prefix("UND_ERR_")?)
 }
 
 /// The wrapper of Node and Deno, for any failure: bad options too, so a cause goes before it. Where
 /// the cause was lost on the way (JSON, another process), the network is the likeliest.
 const WRAPPER: &str = "fetch failed";
 
-/// Of the rules that fit, the first holds.
-const MESSAGES: &[Rule] = &[
+/// Messages that runtimes throw from `fetch`; of those that fit, the first holds.
+const MESSAGES: &[Words] = &[
     // Node: the body of an answer broke off.
-    rule(LOST, "terminated", ""),
+    (LOST, "terminated"),
     // Deno: connecting, which covers names, TCP and TLS. Certificates do not mend themselves.
-    rule(UNREACHABLE, "error sending request", "invalid peer certificate"),
-    rule(UNSENT, "error sending request", "(Connect)"),
-    rule(LOST, "error sending request", ""),
+    (UNREACHABLE, "error sending request|invalid peer certificate"),
+    (UNSENT, "error sending request|(Connect)"),
+    (LOST, "error sending request"),
     // Deno: the system's words for a connection that broke under a request.
-    rule(LOST, "Connection reset by peer", "(os error"),
-    rule(LOST, "Broken pipe", "(os error"),
-    rule(LOST, "Connection timed out", "(os error"),
-    rule(UNSENT, "Connection refused", "(os error"),
+    (LOST, "Connection reset by peer|(os error"),
+    (LOST, "Broken pipe|(os error"),
+    (LOST, "Connection timed out|(os error"),
+    (UNSENT, "Connection refused|(os error"),
     // Deno: the body of an answer broke off.
-    rule(LOST, "error reading a body from connection", ""),
-    rule(LOST, "request or response body error", ""),
+    (LOST, "error reading a body from connection"),
+    (LOST, "request or response body error"),
     // Chrome and Edge: any failure of the network, and a refusal by CORS.
-    rule(LOST, "Failed to fetch", ""),
+    (LOST, "Failed to fetch"),
     // Chrome: the body of an answer broke off.
-    rule(LOST, "network error", ""),
+    (LOST, "network error"),
     // Firefox.
-    rule(LOST, "NetworkError when attempting to fetch resource", ""),
+    (LOST, "NetworkError when attempting to fetch resource"),
     // Safari.
-    rule(LOST, "Load failed", ""),
-    rule(LOST, "The network connection was lost", ""),
-    rule(UNSENT, "The Internet connection appears to be offline", ""),
-    rule(UNSENT, "Could not connect to the server", ""),
-    rule(UNSENT, "A server with the specified hostname could not be found", ""),
+    (LOST, "Load failed"),
+    (LOST, "The network connection was lost"),
+    (UNSENT, "The Internet connection appears to be offline"),
+    (UNSENT, "Could not connect to the server"),
+    (UNSENT, "A server with the specified hostname could not be found"),
     // Workers.
-    rule(LOST, "Network connection lost", ""),
+    (LOST, "Network connection lost"),
     // Bun.
-    rule(UNSENT, "Unable to connect", ""),
-    rule(LOST, "The socket connection was closed unexpectedly", ""),
+    (UNSENT, "Unable to connect"),
+    (LOST, "The socket connection was closed unexpectedly"),
     // React Native, and the polyfills that follow it.
-    rule(LOST, "Network request failed", ""),
+    (LOST, "Network request failed"),
     // Node: a request of `node:http` whose code was lost on the way.
-    rule(LOST, "socket hang up", ""),
+    (LOST, "socket hang up"),
     // Rust's standard library: a name that was not resolved has neither kind nor number.
-    rule(UNSENT, "failed to lookup address information", ""),
+    (UNSENT, "failed to lookup address information"),
     // superagent and gRPC-web over XMLHttpRequest.
-    rule(FAILED, "Request has been terminated", ""),
+    (FAILED, "Request has been terminated"),
 ];
 
 /// The runtimes that give a message and nothing else.
-pub(crate) fn message(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn message(facts: &Facts<'_>) -> Option<Bits> {
     let text = facts.message;
     if text == WRAPPER {
-        return (!facts.caused).then_some(table::verdict(LOST));
+        return (!facts.caused).then_some(LOST);
     }
-    let found =
-        MESSAGES.iter().find(|rule| text.starts_with(rule.starts) && contains(text, rule.holds))?;
-    Some(table::verdict(found.verdict))
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
+
+    fn message(facts: &Facts<'_>) -> Option<Verdict> {
+        super::message(facts).map(table::verdict)
+    }
 
     #[test]
     fn a_cause_goes_before_the_wrapper() {

@@ -1,8 +1,9 @@
 //! gRPC status codes.
 
 use super::facts::{Facts, Source};
-use super::table::{self, ABANDONED, ANSWERED, FAILED, LOST, Numbers, ROLLED_BACK, THROTTLED};
-use super::verdict::Verdict;
+use super::table::{
+    self, ABANDONED, ANSWERED, Bits, FAILED, LOST, Numbers, ROLLED_BACK, THROTTLED,
+};
 
 const CODES: &[Numbers] = &[
     // Cancelled, unknown, internal, data loss.
@@ -21,8 +22,8 @@ const CODES: &[Numbers] = &[
 ];
 
 /// The verdict on a status code of gRPC, whose errors are told by their shape.
-pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
-    table::by_number(CODES, facts.number.filter(|_| facts.source == Source::Grpc)?)
+pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
+    table::by_number!(CODES, facts.number.filter(|_| facts.source == Source::Grpc)?)
 }
 
 #[cfg(test)]

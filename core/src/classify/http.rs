@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::table::{
-    self, ABANDONED, ANSWERED, FAILED, FAILED_BUSY, THROTTLED, TURNED_AWAY, UNSENT,
+    self, ABANDONED, ANSWERED, Bits, FAILED, FAILED_BUSY, THROTTLED, TURNED_AWAY, UNSENT,
 };
 use super::verdict::Verdict;
 
@@ -12,7 +12,11 @@ use super::verdict::Verdict;
 /// origin was never reached. A 4xx is an answer and stands, except those that ask to come again.
 #[must_use]
 pub fn status(status: u16) -> Option<Verdict> {
-    let bits = match status {
+    bits(status).map(table::verdict)
+}
+
+fn bits(status: u16) -> Option<Bits> {
+    Some(match status {
         // Misdirected: try another connection.
         421 => UNSENT,
         // Too early: once more, without early data.
@@ -28,12 +32,11 @@ pub fn status(status: u16) -> Option<Verdict> {
         521 | 523 | 525 => UNSENT,
         500..=599 => ABANDONED,
         _ => return None,
-    };
-    Some(table::verdict(bits))
+    })
 }
 
 /// The status of `facts`, wherever a client keeps it, with what the headers say about it.
-pub(crate) fn judge(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn judge(facts: &Facts<'_>) -> Option<Bits> {
     let code = match facts.status {
         0 => from_code(facts)?,
         code => code,
@@ -41,11 +44,11 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Option<Verdict> {
     let asked_to_wait = !facts.wait.retry_after.is_empty() || !facts.wait.retry_after_ms.is_empty();
     match code {
         // GitHub and others answer 403 where 429 is meant, and say so in the headers.
-        403 if asked_to_wait || facts.wait.spent() => Some(table::verdict(THROTTLED)),
-        503 if asked_to_wait => Some(table::verdict(FAILED_BUSY)),
+        403 if asked_to_wait || facts.wait.spent() => Some(THROTTLED),
+        503 if asked_to_wait => Some(FAILED_BUSY),
         // RFC 9110, 15.5.14: with Retry-After the condition is temporary.
-        413 if asked_to_wait => Some(table::verdict(TURNED_AWAY)),
-        code => status(code),
+        413 if asked_to_wait => Some(TURNED_AWAY),
+        code => bits(code),
     }
 }
 
@@ -68,6 +71,10 @@ fn from_code(facts: &Facts<'_>) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::classify::{Processed, Wait};
+
+    fn judge(facts: &Facts<'_>) -> Option<Verdict> {
+        super::judge(facts).map(table::verdict)
+    }
 
     #[test]
     fn what_is_no_failure_has_no_verdict() {

@@ -36,6 +36,8 @@ pub use transient::{is_transient_code, is_transient_sqlite};
 pub use verdict::{Processed, Scope, UNKNOWN, Verdict, join_packed};
 pub use wait::{Wait, Window};
 
+use table::Bits;
+
 /// What a failure means, `None` if nothing in it is known.
 ///
 /// The most telling fact decides: error labels, then numbers of a known [`Source`], the code, the
@@ -43,14 +45,14 @@ pub use wait::{Wait, Window};
 /// that the answer asked for goes with any verdict that is transient.
 #[must_use]
 pub fn classify(facts: &Facts<'_>) -> Option<Verdict> {
-    let mut verdict = judge(facts)?;
+    let mut verdict = table::verdict(judge(facts)?);
     if verdict.transient {
         verdict.retry_after = facts.wait.duration(verdict.throttled, facts.now_ms);
     }
     Some(verdict)
 }
 
-fn judge(facts: &Facts<'_>) -> Option<Verdict> {
+fn judge(facts: &Facts<'_>) -> Option<Bits> {
     mongodb::labels(facts)
         .or_else(|| number(facts))
         .or_else(|| code(facts))
@@ -62,7 +64,7 @@ fn judge(facts: &Facts<'_>) -> Option<Verdict> {
         .or_else(|| message(facts))
 }
 
-fn number(facts: &Facts<'_>) -> Option<Verdict> {
+fn number(facts: &Facts<'_>) -> Option<Bits> {
     match facts.source {
         Source::MySql => mysql::number(facts),
         Source::MsSql => mssql::number(facts),
@@ -73,7 +75,7 @@ fn number(facts: &Facts<'_>) -> Option<Verdict> {
     }
 }
 
-fn code(facts: &Facts<'_>) -> Option<Verdict> {
+fn code(facts: &Facts<'_>) -> Option<Bits> {
     let word = facts.code;
     if word.is_empty() {
         return None;
@@ -88,7 +90,7 @@ fn code(facts: &Facts<'_>) -> Option<Verdict> {
         .or_else(|| cloud::word(word))
 }
 
-fn name(facts: &Facts<'_>) -> Option<Verdict> {
+fn name(facts: &Facts<'_>) -> Option<Bits> {
     let word = facts.name;
     if matches!(word, "" | "Error" | "TypeError") {
         return None;
@@ -99,7 +101,7 @@ fn name(facts: &Facts<'_>) -> Option<Verdict> {
         .or_else(|| cloud::word(word))
 }
 
-fn message(facts: &Facts<'_>) -> Option<Verdict> {
+fn message(facts: &Facts<'_>) -> Option<Bits> {
     let text = facts.message;
     if text.is_empty() {
         return None;

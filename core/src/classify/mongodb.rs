@@ -2,10 +2,9 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, CROWDED, FAILED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT_MAYBE,
+    self, Bits, CROWDED, FAILED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT_MAYBE,
     THROTTLED, UNDECIDED, UNREACHABLE, UNSENT, Words, holds,
 };
-use super::verdict::{Processed, Verdict};
 
 /// Labels by weight: of several, the first of these holds.
 const LABELS: &[(u8, &str)] = &[
@@ -44,30 +43,30 @@ const NAMES: &[Words] = &[
 ];
 
 /// The verdict by the labels, which the server and the driver attach for this purpose.
-pub(crate) fn labels(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn labels(facts: &Facts<'_>) -> Option<Bits> {
     if facts.labels.is_empty() {
         return None;
     }
     let found = LABELS.iter().find(|(_, label)| holds(facts.labels, label))?;
-    let verdict = table::verdict(found.0);
     let nothing_written = holds(facts.labels, "NoWritesPerformed");
-    Some(if nothing_written { Verdict { processed: Processed::No, ..verdict } } else { verdict })
+    Some(if nothing_written { table::unprocessed(found.0) } else { found.0 })
 }
 
 /// The verdict on a server code; one that is not listed was refused.
-pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|_| facts.source == Source::MongoDb)?;
-    table::by_number(CODES, number).or(Some(table::verdict(REFUSED_STATEMENT)))
+    table::by_number!(CODES, number).or(Some(REFUSED_STATEMENT))
 }
 
 /// The verdict on the name of a driver's error.
-pub(crate) fn name(word: &str) -> Option<Verdict> {
-    table::by_word(NAMES, word)
+pub(crate) fn name(word: &str) -> Option<Bits> {
+    table::by_word!(NAMES, word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::{Processed, Verdict};
 
     #[test]
     fn labels_by_weight() {
@@ -82,6 +81,6 @@ mod tests {
     }
 
     fn labels_of(labels: &str) -> Option<Verdict> {
-        super::labels(&Facts { labels, ..Facts::default() })
+        super::labels(&Facts { labels, ..Facts::default() }).map(table::verdict)
     }
 }

@@ -2,10 +2,9 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, ABANDONED, CROWDED, EXHAUSTED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT,
-    STATEMENT_BUSY, STATEMENT_MAYBE, UNREACHABLE, UNSENT, Words,
+    self, ABANDONED, Bits, CROWDED, EXHAUSTED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK,
+    STATEMENT, STATEMENT_BUSY, STATEMENT_MAYBE, UNREACHABLE, UNSENT, Words,
 };
-use super::verdict::Verdict;
 
 const NUMBERS: &[Numbers] = &[
     // Deadlock; conflicts of snapshots and of memory-optimised tables.
@@ -41,23 +40,24 @@ const CODES: &[Words] = &[
 ];
 
 /// The verdict on a code of a driver.
-pub(crate) fn code(word: &str) -> Option<Verdict> {
-    table::by_word(CODES, word)
+pub(crate) fn code(word: &str) -> Option<Bits> {
+    table::by_word!(CODES, word)
 }
 
 /// The verdict on a server number; one that is not listed was refused.
-pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|_| facts.source == Source::MsSql)?;
-    table::by_number(NUMBERS, number)
-        .or_else(|| (number > 0).then(|| table::verdict(REFUSED_STATEMENT)))
+    table::by_number!(NUMBERS, number).or_else(|| (number > 0).then_some(REFUSED_STATEMENT))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
 
     fn judge(value: i32) -> Option<Verdict> {
         number(&Facts { source: Source::MsSql, number: Some(value), ..Facts::default() })
+            .map(table::verdict)
     }
 
     #[test]

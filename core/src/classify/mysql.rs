@@ -2,11 +2,10 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, CROWDED, EXHAUSTED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT,
+    self, Bits, CROWDED, EXHAUSTED, LOST, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT,
     STATEMENT_MAYBE, UNDECIDED, UNREACHABLE, UNSENT, Words,
 };
 use super::text::contains;
-use super::verdict::Verdict;
 
 /// What follows `ER_`. The last lines of a group are the MariaDB connector's own.
 const SERVER: &[Words] = &[
@@ -85,31 +84,31 @@ const DRIVER: &[Words] = &[
 const OPTION_PREVENTS: &str = "OPTION_PREVENTS_STATEMENT";
 
 /// The verdict on a code of the server or of a driver.
-pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     let Some(name) = word.strip_prefix("ER_") else {
-        return if word.starts_with('P') { table::by_word(DRIVER, word) } else { None };
+        return if word.starts_with('P') { table::by_word!(DRIVER, word) } else { None };
     };
     if name == OPTION_PREVENTS {
         return Some(option_prevents(facts));
     }
     // What the server calls by a name and is not listed was refused.
-    Some(table::by_word(SERVER, name).unwrap_or(table::verdict(REFUSED_STATEMENT)))
+    Some(table::by_word!(SERVER, name).unwrap_or(REFUSED_STATEMENT))
 }
 
-fn option_prevents(facts: &Facts<'_>) -> Verdict {
+fn option_prevents(facts: &Facts<'_>) -> Bits {
     let read_only = contains(facts.message, "read-only") || contains(facts.message, "read_only");
-    table::verdict(if read_only { UNSENT } else { REFUSED_STATEMENT })
+    if read_only { UNSENT } else { REFUSED_STATEMENT }
 }
 
 /// The verdict on a number of the server; one that is not listed and that the driver has no name
 /// for was refused. From 2000 to 2999 it is the client library that speaks.
-pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|_| facts.source == Source::MySql)?;
     if number == 1290 {
         return Some(option_prevents(facts));
     }
     let refused = facts.code.is_empty() && number > 0 && !(2000..3000).contains(&number);
-    table::by_number(NUMBERS, number).or_else(|| refused.then(|| table::verdict(REFUSED_STATEMENT)))
+    table::by_number!(NUMBERS, number).or_else(|| refused.then_some(REFUSED_STATEMENT))
 }
 
 /// What mysql2 says without a code, by the beginning of the message.
@@ -124,13 +123,22 @@ const MESSAGES: &[Words] = &[
 ];
 
 /// The verdict on a message of mysql2, which gives no code for these.
-pub(crate) fn message(text: &str) -> Option<Verdict> {
-    table::by_start(MESSAGES, text)
+pub(crate) fn message(text: &str) -> Option<Bits> {
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
+
+    fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
+        super::code(word, facts).map(table::verdict)
+    }
+
+    fn number(facts: &Facts<'_>) -> Option<Verdict> {
+        super::number(facts).map(table::verdict)
+    }
 
     #[test]
     fn names_and_numbers_agree() {

@@ -2,10 +2,9 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, CROWDED, CUT, LOST, REFUSED, THROTTLED, TURNED_AWAY, UNREACHABLE, UNSENT, Words,
+    self, Bits, CROWDED, CUT, LOST, REFUSED, THROTTLED, TURNED_AWAY, UNREACHABLE, UNSENT, Words,
 };
 use super::text::pieces;
-use super::verdict::Verdict;
 
 /// Classes of error replies, whose message is all there is: ioredis, then node-redis.
 const REPLIES: &str = "ReplyError SimpleError BlobError ErrorReply";
@@ -37,12 +36,12 @@ const NAMES: &[Words] = &[
 ];
 
 /// The verdict on a client error by its name.
-pub(crate) fn name(word: &str) -> Option<Verdict> {
-    table::by_word(NAMES, word)
+pub(crate) fn name(word: &str) -> Option<Bits> {
+    table::by_word!(NAMES, word)
 }
 
 /// The verdict on an error reply by the first word of its message: drivers give nothing else.
-pub(crate) fn reply(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn reply(facts: &Facts<'_>) -> Option<Bits> {
     if facts.source != Source::Redis && !table::holds(REPLIES, facts.name) {
         return None;
     }
@@ -50,11 +49,11 @@ pub(crate) fn reply(facts: &Facts<'_>) -> Option<Verdict> {
     let text = facts.message.strip_prefix("-").unwrap_or(facts.message);
     // The only refusal of a connection that has no word of its own.
     if text.starts_with("ERR max number of clients") {
-        return Some(table::verdict(CROWDED));
+        return Some(CROWDED);
     }
     let word = pieces(text, b" :").next().unwrap_or(text);
     let shouted = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    table::by_word(WORDS, word).or_else(|| shouted.then(|| table::verdict(REFUSED)))
+    table::by_word!(WORDS, word).or_else(|| shouted.then_some(REFUSED))
 }
 
 /// What ioredis says without a code or a class, by the beginning of the message.
@@ -65,16 +64,17 @@ const MESSAGES: &[Words] = &[
 ];
 
 /// The verdict on a message of ioredis, which gives no code for these.
-pub(crate) fn message(text: &str) -> Option<Verdict> {
-    table::by_start(MESSAGES, text)
+pub(crate) fn message(text: &str) -> Option<Bits> {
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
 
     fn judge(message: &str) -> Option<Verdict> {
-        reply(&Facts { name: "ReplyError", message, ..Facts::default() })
+        reply(&Facts { name: "ReplyError", message, ..Facts::default() }).map(table::verdict)
     }
 
     #[test]

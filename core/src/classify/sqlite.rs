@@ -2,11 +2,10 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT, STATEMENT_BUSY, STATEMENT_MAYBE,
-    Words,
+    self, Bits, Numbers, REFUSED_STATEMENT, ROLLED_BACK, STATEMENT, STATEMENT_BUSY,
+    STATEMENT_MAYBE, Words,
 };
 use super::text::pieces;
-use super::verdict::Verdict;
 
 /// Extended codes that do not mean what their primary code means, without `SQLITE_`.
 ///
@@ -36,20 +35,20 @@ const PRIMARY_NUMBERS: &[Numbers] =
 
 /// The verdict on a name such as `SQLITE_BUSY_TIMEOUT`; an extension nobody knows means what its
 /// primary code means.
-pub(crate) fn code(word: &str) -> Option<Verdict> {
+pub(crate) fn code(word: &str) -> Option<Bits> {
     let name = word.strip_prefix("SQLITE_")?;
     let primary = pieces(name, b"_").next().unwrap_or(name);
-    table::by_word(EXTENDED, name)
-        .or_else(|| table::by_word(PRIMARY, primary))
-        .or(Some(table::verdict(REFUSED_STATEMENT)))
+    table::by_word!(EXTENDED, name)
+        .or_else(|| table::by_word!(PRIMARY, primary))
+        .or(Some(REFUSED_STATEMENT))
 }
 
 /// The verdict on a result code; the primary one is its low byte.
-pub(crate) fn number(facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn number(facts: &Facts<'_>) -> Option<Bits> {
     let number = facts.number.filter(|number| facts.source == Source::Sqlite && *number > 0)?;
-    table::by_number(EXTENDED_NUMBERS, number)
-        .or_else(|| table::by_number(PRIMARY_NUMBERS, number & 0xff))
-        .or(Some(table::verdict(REFUSED_STATEMENT)))
+    table::by_number!(EXTENDED_NUMBERS, number)
+        .or_else(|| table::by_number!(PRIMARY_NUMBERS, number & 0xff))
+        .or(Some(REFUSED_STATEMENT))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use super::facts::{Facts, Source};
 use super::table::{
-    self, CROWDED, EXHAUSTED, LOST, REFUSED_STATEMENT, REFUSED_TRANSACTION, ROLLED_BACK, UNDECIDED,
-    UNREACHABLE, UNSENT, Words,
+    self, Bits, CROWDED, EXHAUSTED, LOST, REFUSED_STATEMENT, REFUSED_TRANSACTION, ROLLED_BACK,
+    UNDECIDED, UNREACHABLE, UNSENT, Words,
 };
-use super::verdict::Verdict;
 
 /// Codes that do not mean what their class means.
 const CODES: &[Words] = &[
@@ -38,16 +37,16 @@ const REFUSALS: &str = "03 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B
 ///
 /// A refusal takes the transaction around it along, as any error does in PostgreSQL; in MySQL and
 /// SQL Server the transaction lives.
-pub(crate) fn code(state: &str, facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn code(state: &str, facts: &Facts<'_>) -> Option<Bits> {
     if state.len() != 5 {
         return None;
     }
     let class = state.get(..2)?;
     let transaction_lives = matches!(facts.source, Source::MySql | Source::MsSql);
     let refused = if transaction_lives { REFUSED_STATEMENT } else { REFUSED_TRANSACTION };
-    table::by_word(CODES, state)
-        .or_else(|| table::by_word(CLASSES, class))
-        .or_else(|| table::holds(REFUSALS, class).then(|| table::verdict(refused)))
+    table::by_word!(CODES, state)
+        .or_else(|| table::by_word!(CLASSES, class))
+        .or_else(|| table::holds(REFUSALS, class).then_some(refused))
 }
 
 /// What `pg` and its pool say without a code, by the beginning of the message.
@@ -68,17 +67,18 @@ const MESSAGES: &[Words] = &[
 ];
 
 /// The verdict on a message of `pg` or `pg-pool`, which give no code for these.
-pub(crate) fn message(text: &str) -> Option<Verdict> {
-    table::by_start(MESSAGES, text)
+pub(crate) fn message(text: &str) -> Option<Bits> {
+    table::by_start!(MESSAGES, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Verdict;
     use crate::classify::{Processed, Scope};
 
     fn judge(state: &str) -> Option<Verdict> {
-        code(state, &Facts::default())
+        code(state, &Facts::default()).map(table::verdict)
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn mysql_keeps_the_transaction() {
         let facts = Facts { source: Source::MySql, ..Facts::default() };
-        assert_eq!(code("23000", &facts).unwrap().scope, Scope::Statement);
+        assert_eq!(code("23000", &facts).map(table::verdict).unwrap().scope, Scope::Statement);
         assert_eq!(judge("23505").unwrap().scope, Scope::Transaction);
     }
 }

@@ -1,8 +1,7 @@
 //! Codes of the operating system and of name resolution, in each runtime's spelling.
 
 use super::facts::Facts;
-use super::table::{self, ABANDONED, CUT, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
-use super::verdict::Verdict;
+use super::table::{self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
 
 const CODES: &[Words] = &[
     (
@@ -44,27 +43,32 @@ const SILENCE: &str = "ETIMEDOUT ETIMEOUT ESOCKETTIMEDOUT ECONNRESET TimedOut \
                        ConnectionReset";
 
 /// The verdict on a code, or on a name where the runtime puts the same word there.
-pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
+pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     let connecting = matches!(facts.syscall, "connect" | "getaddrinfo")
         // The resolver's calls: `queryA`, `queryAaaa`, `querySrv`.
         || facts.syscall.starts_with("query");
     if table::holds(PATH, word) {
         let sent = matches!(facts.syscall, "read" | "write" | "send" | "recv");
-        return Some(table::verdict(if sent { LOST } else { UNSENT }));
+        return Some(if sent { LOST } else { UNSENT });
     }
     if table::holds(SILENCE, word) {
-        return Some(table::verdict(if connecting { UNSENT } else { LOST }));
+        return Some(if connecting { UNSENT } else { LOST });
     }
-    table::by_word(CODES, word)
+    table::by_word!(CODES, word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::classify::Processed;
+    use crate::classify::Verdict;
 
     fn ambiguous(word: &str) -> bool {
         code(word, &Facts::default()).unwrap().processed == Processed::Maybe
+    }
+
+    fn code(word: &str, facts: &Facts<'_>) -> Option<Verdict> {
+        super::code(word, facts).map(table::verdict)
     }
 
     #[test]

@@ -29,9 +29,13 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// Whether `needle` stands anywhere in `text`.
 pub(crate) fn contains(text: &str, needle: &str) -> bool {
-    let mut rest = text.as_bytes();
+    holds_bytes(text.as_bytes(), needle.as_bytes())
+}
+
+pub(crate) fn holds_bytes(text: &[u8], needle: &[u8]) -> bool {
+    let mut rest = text;
     loop {
-        if rest.starts_with(needle.as_bytes()) {
+        if rest.starts_with(needle) {
             return true;
         }
         match rest.split_first() {
