@@ -470,8 +470,7 @@ test('breakers without a name share nothing', async () => {
   assert.deepEqual([one.isOpen(), two.isOpen()], [true, false])
 })
 
-test('looking at a breaker changes nothing that it decides', {
-}, async () => {
+test('looking at a breaker changes nothing that it decides', {}, async () => {
   const after = async look => {
     const window = { ms: 100, slices: 2 }
     const { breaker, clock } = onClock({ failureRate: 0.5, window, minimumCalls: 5 })

@@ -45,7 +45,7 @@ const marks = {
   success: {
     'seawall consecutive': ['cockatiel consecutive', 0.25],
     'seawall count': ['cockatiel count', 0.25],
-    'seawall time': ['cockatiel sampling', 0.65],
+    'seawall time': ['cockatiel sampling', 0.5],
     'seawall slow': ['cockatiel sampling', 1],
     'seawall outcome': ['cockatiel consecutive', 1],
   },
@@ -56,13 +56,13 @@ const marks = {
     'seawall slow': ['cockatiel sampling', 1],
   },
   rejection: {
-    'seawall consecutive, thrown': ['cockatiel', 0.15],
-    'seawall count, thrown': ['cockatiel', 0.15],
-    'seawall time, thrown': ['cockatiel', 0.15],
-    'seawall slow, thrown': ['cockatiel', 0.15],
-    'seawall, outcome': ['cockatiel', 0.05],
+    'seawall consecutive, thrown': ['cockatiel', 0.3],
+    'seawall count, thrown': ['cockatiel', 0.3],
+    'seawall time, thrown': ['cockatiel', 0.3],
+    'seawall slow, thrown': ['cockatiel', 0.3],
+    'seawall, outcome': ['cockatiel', 0.1],
   },
-  retry: { 'seawall withRetry': ['cockatiel retry', 1] },
+  retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
 }
 
 function calls(engine) {

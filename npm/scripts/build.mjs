@@ -1,11 +1,12 @@
 // Builds the package: the addon of this platform, the WASM engine, the TypeScript.
 // Runs on any Node from 20 on. `npm run build`, or `npm run build -- native|wasm|ts` for one part.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cache, dist, platformName, root, targetDir } from './paths.mjs'
-import { must } from './run.mjs'
+import { ask, must } from './run.mjs'
 import { wasmToolchain } from './rust.mjs'
 import { main, note, Stop, seconds, step } from './say.mjs'
 import { markBuilt } from './stale.mjs'
@@ -60,7 +61,7 @@ function wasm() {
   const triple = 'wasm32-unknown-unknown'
   const crate = ['build', '--profile', 'wasm', '--locked', '-p', 'seawall-wasm', '--target', triple]
   must('cargo', [...crate, ...toolchain.args], {
-    env: { ...process.env, RUSTFLAGS: '-C link-arg=-zstack-size=65536', ...toolchain.env },
+    env: { ...process.env, CARGO_ENCODED_RUSTFLAGS: rustflags().join('\u001f'), ...toolchain.env },
   })
   const out = join(targetDir, 'wasm-glue')
   must(generator, [join(targetDir, triple, 'wasm/seawall_wasm.wasm'), out, 'engine'])
@@ -88,6 +89,14 @@ function wasm() {
     `export const bytes = () => Uint8Array.from(atob('${bytes.toString('base64')}'), c => c.charCodeAt(0))\n`,
   )
   note(`engine.wasm ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
+}
+
+/** A small stack, and no paths of this machine in the messages of the standard library. */
+function rustflags() {
+  const library = join(ask('rustc', ['--print', 'sysroot']), 'lib/rustlib/src/rust/library/')
+  const crates = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src/')
+  const paths = [root, crates, library].map(path => `--remap-path-prefix=${path}=`)
+  return ['-Clink-arg=-zstack-size=65536', ...paths]
 }
 
 // One file for each entry and the code they share: reading twenty small modules takes Node longer
