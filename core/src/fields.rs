@@ -73,6 +73,17 @@ impl Checks {
         self.expect(holds, field, rule, 0.0, other);
     }
 
+    /// An option that has no meaning here, for want of `other`.
+    #[inline(never)]
+    pub(crate) fn only_with(
+        &mut self,
+        field: &'static str,
+        value: Option<f64>,
+        other: &'static str,
+    ) {
+        self.between(value.is_none(), field, Rule::OnlyWith, other);
+    }
+
     /// A share above 0 and at most 1.
     #[inline(never)]
     pub(crate) fn ratio(&mut self, field: &'static str, value: f64) {

@@ -76,14 +76,13 @@ impl BackoffOptions {
         let given_base = checks.millis("delayMs", self.delay_ms);
         let cap = checks.millis("maxDelayMs", self.max_delay_ms);
         let step = checks.millis("stepMs", self.step_ms);
-        for (given, field, owner) in [
-            (self.step_ms.is_some(), "stepMs", LINEAR),
-            (self.factor.is_some(), "factor", EXPONENTIAL),
-            (self.delays_ms.is_some(), "delaysMs", LIST),
-            (self.repeat_last.is_some(), "repeatLast", LIST),
-        ] {
+        let mut only_of = |owner, given: bool, field| {
             checks.between(!given || owner == strategy, field, Rule::OnlyWith, "strategy");
-        }
+        };
+        only_of(LINEAR, self.step_ms.is_some(), "stepMs");
+        only_of(EXPONENTIAL, self.factor.is_some(), "factor");
+        only_of(LIST, self.delays_ms.is_some(), "delaysMs");
+        only_of(LIST, self.repeat_last.is_some(), "repeatLast");
         let twice = strategy == LIST && given_base.is_some();
         checks.between(!twice, "delayMs", Rule::NotWith, "delaysMs");
         checks.rule(strategy <= DECORRELATED, "strategy", Rule::OneOf);

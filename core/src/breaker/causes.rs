@@ -1,6 +1,7 @@
 //! The recent causes of failure: a few, with how often and when last.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::time::Instant;
 
@@ -41,13 +42,14 @@ impl Causes {
         }
     }
 
-    /// The causes, the one seen last first.
-    pub(crate) fn newest_first(&self) -> Vec<RecentCause> {
-        let mut causes: Vec<RecentCause> = Vec::new();
-        for &cause in &self.0 {
+    /// The causes with how often and how long ago, the one seen last first.
+    pub(crate) fn newest_first(&self, now: Instant) -> Vec<(u32, u32, Duration)> {
+        let mut causes: Vec<(u32, u32, Duration)> = Vec::new();
+        for cause in &self.0 {
+            let ago = now.since(cause.last);
             // A library sort would be the larger part of the whole module in WASM.
-            let place = causes.iter().position(|other| other.last < cause.last);
-            causes.insert(place.unwrap_or(causes.len()), cause);
+            let place = causes.iter().position(|other| other.2 > ago);
+            causes.insert(place.unwrap_or(causes.len()), (cause.cause, cause.count, ago));
         }
         causes
     }

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::causes::RecentCause;
 use super::config::Mode;
 use super::machine::{Machine, Opened, Phase, State, Totals};
 use super::window::Counts;
-use crate::time::{Instant, millis};
+use crate::numbers::{put, put_count, put_time};
+use crate::time::Instant;
 
 /// Why a breaker is as it is, and when that may change.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,13 +76,9 @@ impl Machine {
             last_failure: history.last_failure.map(|(at, _)| now.since(at)),
             last_failure_wall_ms: history.last_failure.map_or(0.0, |(_, wall_ms)| wall_ms),
             totals: Totals { successes: self.successes, ..history.totals },
-            causes: history.causes.newest_first().into_iter().map(|c| ago(c, now)).collect(),
+            causes: history.causes.newest_first(now),
         }
     }
-}
-
-fn ago(cause: RecentCause, now: Instant) -> (u32, u32, Duration) {
-    (cause.cause, cause.count, now.since(cause.last))
 }
 
 impl Explanation {
@@ -93,36 +89,39 @@ impl Explanation {
     /// failures, neutral, slow, late, rejected; then for each cause: number, count, ago.
     #[must_use]
     pub fn to_numbers(&self) -> Vec<f64> {
-        let or_none = |duration: Option<Duration>| duration.map_or(-1.0, millis);
         let (step, share) = self.step.map_or((-1.0, 1.0), |(step, share)| (f64::from(step), share));
         let Totals { successes, failures, neutral, slow, late, rejected } = self.totals;
-        let mut numbers = Vec::from([
-            f64::from(self.state as u8),
-            f64::from(self.mode as u8),
-            f64::from(self.generation),
-            millis(self.since),
-            or_none(self.changes_in),
-            f64::from(self.counts.calls),
-            f64::from(self.counts.failures),
-            f64::from(self.counts.slow),
-            f64::from(self.opened.cause as u8),
-            f64::from(self.opened.counts.calls),
-            f64::from(self.opened.counts.failures),
-            f64::from(self.opened.counts.slow),
-            millis(self.open_for),
-            f64::from(self.openings),
-            f64::from(u8::from(self.testing)),
-            step,
-            share,
-            or_none(self.last_failure),
-            self.last_failure_wall_ms,
-        ]);
-        numbers.extend_from_slice(
-            &[successes, failures, neutral, slow, late, rejected].map(|n| n as f64),
-        );
-        for &(cause, count, ago) in &self.causes {
-            numbers.extend_from_slice(&[f64::from(cause), f64::from(count), millis(ago)]);
+        let numbers = &mut Vec::new();
+        put_count(numbers, self.state as u32);
+        put_count(numbers, self.mode as u32);
+        put_count(numbers, self.generation);
+        put_time(numbers, Some(self.since));
+        put_time(numbers, self.changes_in);
+        put_counts(numbers, self.counts);
+        put_count(numbers, self.opened.cause as u32);
+        put_counts(numbers, self.opened.counts);
+        put_time(numbers, Some(self.open_for));
+        put_count(numbers, self.openings);
+        put_count(numbers, self.testing.into());
+        put(numbers, step);
+        put(numbers, share);
+        put_time(numbers, self.last_failure);
+        put(numbers, self.last_failure_wall_ms);
+        for total in [successes, failures, neutral, slow, late, rejected] {
+            put(numbers, total as f64);
         }
-        numbers
+        for &(cause, count, ago) in &self.causes {
+            put_count(numbers, cause);
+            put_count(numbers, count);
+            put_time(numbers, Some(ago));
+        }
+        core::mem::take(numbers)
     }
+}
+
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn put_counts(numbers: &mut Vec<f64>, counts: Counts) {
+    put_count(numbers, counts.calls);
+    put_count(numbers, counts.failures);
+    put_count(numbers, counts.slow);
 }

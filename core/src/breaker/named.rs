@@ -43,27 +43,37 @@ impl Named {
         seed: u64,
         origin: i64,
     ) -> Result<(Arc<CircuitBreaker>, i64), Problem> {
-        let found = self.0.binary_search_by(|entry| entry.name.as_ref().cmp(name));
-        if let Ok(index) = found
-            && let Some(entry) = self.0.get(index)
+        config.validate()?;
+        self.find_or_make(name, config, seed, origin).ok_or(Problem::new("name", Rule::SameOptions))
+    }
+
+    /// The same of options that were validated before; `None` where the name has others.
+    pub(crate) fn find_or_make(
+        &mut self,
+        name: &str,
+        config: Arc<BreakerConfig>,
+        seed: u64,
+        origin: i64,
+    ) -> Option<(Arc<CircuitBreaker>, i64)> {
+        let place = self.0.partition_point(|entry| entry.name.as_ref() < name);
+        if let Some(entry) = self.0.get(place)
+            && entry.name.as_ref() == name
             && let Some(breaker) = entry.breaker.upgrade()
         {
-            if breaker.config() != config {
-                return Err(Problem::new("name", Rule::SameOptions));
-            }
-            return Ok((breaker, origin.saturating_sub(entry.origin)));
+            let same = breaker.config() == config;
+            return same.then(|| (breaker, origin.saturating_sub(entry.origin)));
         }
-        config.validate()?;
         let breaker = Arc::new(CircuitBreaker::for_cells(config, seed));
-        self.0.retain(|entry| entry.breaker.strong_count() > 0);
-        let place = self.0.partition_point(|entry| entry.name.as_ref() < name);
         let mut entry = Entry { name: name.into(), breaker: Arc::downgrade(&breaker), origin };
+        let mut place = place;
         // `insert` would panic past the end, and bring the words for it into the WASM.
-        for later in self.0.iter_mut().skip(place) {
+        while let Some(later) = self.0.get_mut(place) {
             core::mem::swap(later, &mut entry);
+            place = place.saturating_add(1);
         }
         self.0.push(entry);
-        Ok((breaker, 0))
+        self.0.retain(|entry| entry.breaker.strong_count() > 0);
+        Some((breaker, 0))
     }
 }
 

@@ -115,16 +115,11 @@ impl BreakerOptions {
 
     /// Options that would be silently useless without a rate.
     fn refuse_rate_details(&self, checks: &mut Checks) {
-        let details = [
-            ("slowCallMs", self.slow_call_ms, "slowCallRate"),
-            ("window.calls", self.window_calls, "failureRate"),
-            ("window.ms", self.window_ms, "failureRate"),
-            ("window.slices", self.window_slices, "failureRate"),
-            ("minimumCalls", self.minimum_calls, "failureRate"),
-        ];
-        for (field, value, other) in details {
-            checks.between(value.is_none(), field, Rule::OnlyWith, other);
-        }
+        checks.only_with("slowCallMs", self.slow_call_ms, "slowCallRate");
+        checks.only_with("window.calls", self.window_calls, "failureRate");
+        checks.only_with("window.ms", self.window_ms, "failureRate");
+        checks.only_with("window.slices", self.window_slices, "failureRate");
+        checks.only_with("minimumCalls", self.minimum_calls, "failureRate");
     }
 
     fn window(&self, checks: &mut Checks) -> Window {

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::machine::{Machine, Phase, Step};
 use super::trip::Tracker;
 use super::window::Counts;
+use crate::numbers::{put_count, put_time};
 use crate::options::{Problem, Rule};
 use crate::time::{Instant, duration_from_millis, millis, nanos_from_millis};
 
@@ -141,36 +142,45 @@ impl Machine {
 /// Ages of more than a hundred years come from no breaker.
 const MOST_ROOM: u64 = 100 * 365 * 86_400 * 1_000_000_000;
 
+#[cfg_attr(target_family = "wasm", inline(never))]
 fn before(now: Instant, ms: f64) -> Instant {
     Instant::from_nanos(now.as_nanos().saturating_sub(nanos_from_millis(ms)))
 }
 
 impl Tracker {
     fn to_numbers(&self, now: Instant) -> (u32, Vec<f64>) {
-        match self {
-            Self::Consecutive { streak } => (0, Vec::from([f64::from(*streak)])),
+        let mut numbers = Vec::new();
+        let rule = match self {
+            Self::Consecutive { streak } => {
+                put_count(&mut numbers, *streak);
+                0
+            }
             Self::Failures(failures) => {
-                (1, failures.times.iter().map(|&at| millis(now.since(at))).collect())
+                for &at in &failures.times {
+                    put_time(&mut numbers, Some(now.since(at)));
+                }
+                1
             }
             Self::Count(window) => {
-                let calls = window.oldest_first();
-                (
-                    2,
-                    calls
-                        .map(|(failed, slow)| f64::from(u8::from(failed) | (u8::from(slow) << 1)))
-                        .collect(),
-                )
+                for (failed, slow) in window.oldest_first() {
+                    put_count(&mut numbers, u32::from(failed) | (u32::from(slow) << 1));
+                }
+                2
             }
             Self::Time(window) => {
                 let slice = Duration::from_nanos(window.slice_nanos());
                 let age = window.slice().map_or(Duration::ZERO, |(start, _)| now.since(start));
-                let mut numbers = Vec::from([millis(slice), millis(age)]);
+                put_time(&mut numbers, Some(slice));
+                put_time(&mut numbers, Some(age));
                 for Counts { calls, failures, slow } in window.newest_first() {
-                    numbers.extend([calls, failures, slow].map(f64::from));
+                    put_count(&mut numbers, calls);
+                    put_count(&mut numbers, failures);
+                    put_count(&mut numbers, slow);
                 }
-                (3, numbers)
+                3
             }
-        }
+        };
+        (rule, numbers)
     }
 
     fn restore(&mut self, rule: u32, memory: &[f64], now: Instant) {
@@ -179,7 +189,9 @@ impl Tracker {
                 *streak = memory.first().map_or(0, |&streak| streak as u32);
             }
             (Self::Failures(failures), 1) => {
-                failures.times = memory.iter().map(|&age| before(now, age)).collect();
+                for &age in memory {
+                    failures.push(before(now, age));
+                }
             }
             (Self::Count(window), 2) => {
                 for &call in memory {

@@ -48,6 +48,11 @@ pub(crate) struct FailureTimes {
 }
 
 impl FailureTimes {
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    pub(crate) fn push(&mut self, at: Instant) {
+        self.times.push_back(at);
+    }
+
     fn forget(&mut self, now: Instant, within: Duration) {
         while self.times.front().is_some_and(|&oldest| now.since(oldest) > within) {
             self.times.pop_front();
@@ -114,7 +119,7 @@ impl Tracker {
                 {
                     failures.times.pop_front();
                 }
-                failures.times.push_back(now);
+                failures.push(now);
             }
             Self::Failures(_) => {}
             Self::Count(window) => window.push(failed, slow),

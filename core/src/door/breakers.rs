@@ -8,7 +8,7 @@ use super::numbers;
 use super::slab::Slab;
 use crate::breaker::cell::Block;
 use crate::breaker::{Arena, BreakerConfig, BreakerOptions, CircuitBreaker, Named, Place};
-use crate::options::{Checks, Problem};
+use crate::options::{Checks, Problem, Rule};
 use crate::time::Instant;
 
 /// The breakers of one isolate.
@@ -61,8 +61,10 @@ impl Breakers {
         origin: i64,
     ) -> Result<u32, Box<Problem>> {
         let config = self.config(options)?;
-        let (breaker, shift) = named.get_or_new(name, config, seed, origin)?;
-        Ok(self.insert(breaker, shift))
+        match named.find_or_make(name, config, seed, origin) {
+            Some((breaker, shift)) => Ok(self.insert(breaker, shift)),
+            None => Err(Box::new(Problem::new("name", Rule::SameOptions))),
+        }
     }
 
     /// A breaker, with what its clock shows when the isolate's shows `now` ms.

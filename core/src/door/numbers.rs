@@ -36,68 +36,85 @@ impl<'a> Numbers<'a> {
 }
 
 /// What can be read from numbers.
-pub trait FromNumbers: Sized {
+pub trait FromNumbers {
     /// Reads as many numbers as it takes; one that does not fit counts as the nearest that does.
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self;
+    ///
+    /// Into a place rather than out of a function: a field is one call, and not its value carried
+    /// from the one to the other.
+    fn read_from(&mut self, numbers: &mut Numbers<'_>);
 }
 
 /// Reads a value from its numbers.
 #[must_use]
-pub fn read<T: FromNumbers>(numbers: &[f64]) -> T {
-    T::from_numbers(&mut Numbers::new(numbers))
+pub fn read<T: FromNumbers + Default>(numbers: &[f64]) -> T {
+    let mut value = T::default();
+    value.read_from(&mut Numbers::new(numbers));
+    value
 }
 
 impl FromNumbers for f64 {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        numbers.next()
+    #[inline(never)]
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        *self = numbers.next();
     }
 }
 
 impl FromNumbers for u32 {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        numbers.next() as Self
+    #[inline(never)]
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        *self = numbers.next() as Self;
     }
 }
 
 impl FromNumbers for Option<f64> {
     #[inline(never)]
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        Some(numbers.next()).filter(|number| !number.is_nan())
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        *self = Some(numbers.next()).filter(|number| !number.is_nan());
     }
 }
 
 impl FromNumbers for Option<u32> {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        Option::<f64>::from_numbers(numbers).map(|number| number as u32)
+    #[inline(never)]
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        let number = numbers.next();
+        *self = (!number.is_nan()).then_some(number as u32);
     }
 }
 
 impl FromNumbers for Option<bool> {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        Option::<f64>::from_numbers(numbers).map(|number| number != 0.0)
+    #[inline(never)]
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        let number = numbers.next();
+        *self = (!number.is_nan()).then_some(number != 0.0);
     }
 }
 
 impl FromNumbers for Option<Vec<f64>> {
     #[inline(never)]
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        let len = Option::<f64>::from_numbers(numbers)? as usize;
-        let (list, rest) = numbers.0.split_at_checked(len).unwrap_or((numbers.0, &[]));
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        let len = numbers.next();
+        if len.is_nan() {
+            return;
+        }
+        let (list, rest) = numbers.0.split_at_checked(len as usize).unwrap_or((numbers.0, &[]));
         numbers.0 = rest;
-        Some(list.to_vec())
+        *self = Some(list.to_vec());
     }
 }
 
 impl FromNumbers for Vec<f64> {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        Option::from_numbers(numbers).unwrap_or_default()
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        let mut list = None;
+        list.read_from(numbers);
+        *self = list.unwrap_or_default();
     }
 }
 
 impl FromNumbers for Option<BackoffOptions> {
-    fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-        Option::<f64>::from_numbers(numbers)?;
-        Some(BackoffOptions::from_numbers(numbers))
+    fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+        if !numbers.next().is_nan() {
+            self.get_or_insert_default().read_from(numbers);
+        }
     }
 }
 
@@ -105,8 +122,9 @@ macro_rules! in_order {
     ($type:ident: $($field:ident)*) => {
         impl FromNumbers for $type {
             #[inline(never)]
-            fn from_numbers(numbers: &mut Numbers<'_>) -> Self {
-                Self { $($field: FromNumbers::from_numbers(numbers)),* }
+            fn read_from(&mut self, numbers: &mut Numbers<'_>) {
+                let Self { $($field),* } = self;
+                $($field.read_from(numbers);)*
             }
         }
     };
@@ -193,9 +211,9 @@ mod tests {
     #[test]
     fn lists_end_with_the_numbers() {
         let mut numbers = Numbers::new(&[2.0, 7.0, 8.0, 9e15, 1.0]);
-        assert_eq!(Vec::from_numbers(&mut numbers), [7.0, 8.0]);
-        assert_eq!(Vec::from_numbers(&mut numbers), [1.0]);
-        assert_eq!(Vec::from_numbers(&mut numbers), []);
+        let mut lists = [const { Vec::new() }; 3];
+        lists.iter_mut().for_each(|list| list.read_from(&mut numbers));
+        assert_eq!(lists, [vec![7.0, 8.0], vec![1.0], vec![]]);
     }
 
     #[test]

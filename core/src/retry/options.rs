@@ -74,13 +74,9 @@ impl RetryOptions {
     }
 
     fn only(&self, backoff: Backoff, checks: &mut Checks) -> Backoff {
-        for (given, field) in [
-            (self.delay_ms, "delayMs"),
-            (self.max_delay_ms, "maxDelayMs"),
-            (self.jitter_factor, "jitterFactor"),
-        ] {
-            checks.between(given.is_none(), field, Rule::NotWith, "backoff");
-        }
+        checks.between(self.delay_ms.is_none(), "delayMs", Rule::NotWith, "backoff");
+        checks.between(self.max_delay_ms.is_none(), "maxDelayMs", Rule::NotWith, "backoff");
+        checks.between(self.jitter_factor.is_none(), "jitterFactor", Rule::NotWith, "backoff");
         backoff
     }
 
