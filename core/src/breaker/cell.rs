@@ -114,6 +114,17 @@ impl Cell {
         let successes = self.successes.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         is_reached(successes, self.ask_at.load(Ordering::Relaxed))
     }
+
+    /// Counts a refusal as the only writer of this cell.
+    pub(crate) fn add_refused_alone(&self) {
+        let refused = self.refused.load(Ordering::Relaxed).wrapping_add(1);
+        self.refused.store(refused, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal as one of several writers.
+    pub(crate) fn add_refused_shared(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Whether a counter modulo 2^32 has come to `mark` or up to 2^31 past it.

@@ -54,7 +54,6 @@ pub(super) struct Front {
     until: AtomicU64,
     /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
     pub(super) slow_limit: u64,
-    pub(super) refused: AtomicU32,
     shards: OnceLock<Arc<Block>>,
 }
 
@@ -66,7 +65,6 @@ impl Front {
             from: AtomicU64::new(0),
             until: AtomicU64::new(u64::MAX),
             slow_limit: slow_limit.map_or(u64::MAX, crate::time::nanos),
-            refused: AtomicU32::new(0),
             shards: OnceLock::new(),
         }
     }
@@ -288,7 +286,7 @@ impl CircuitBreaker {
     /// Takes in what the cells counted, lets the machine act, and tells the cells.
     fn change<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = lock(&self.inner);
-        inner.fold(self.front.as_deref());
+        inner.fold();
         let answer = act(&mut inner);
         self.publish(&mut inner);
         answer
@@ -318,7 +316,7 @@ impl CircuitBreaker {
 }
 
 impl Inner {
-    fn fold(&mut self, front: Option<&Front>) {
+    fn fold(&mut self) {
         for member in self.members.as_mut_slice() {
             let Some(cell) = member.block.cells().get(member.index as usize) else { continue };
             let successes = cell.successes.load(Ordering::Relaxed);
@@ -326,9 +324,6 @@ impl Inner {
             self.machine.fold(successes.wrapping_sub(member.successes));
             self.machine.fold_rejected(refused.wrapping_sub(member.refused));
             (member.successes, member.refused) = (successes, refused);
-        }
-        if let Some(Front { refused, .. }) = front {
-            self.machine.fold_rejected(refused.swap(0, Ordering::Relaxed));
         }
     }
 }

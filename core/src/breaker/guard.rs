@@ -150,7 +150,10 @@ impl CircuitBreaker {
             && gate.kind() == Gate::REFUSE
             && front.holds_at(now)
         {
-            front.refused.fetch_add(1, Ordering::Relaxed);
+            match cell {
+                Some(cell) => cell.add_refused_alone(),
+                None => self.shard().map_or((), Cell::add_refused_shared),
+            }
             return Err(Rejection {
                 reason: Reason::Open,
                 retry_after: Some(front.until().since(now)),

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant as Clock};
 
 use seawall::Instant;
 use seawall::breaker::{
-    BreakerConfig, CallError, CircuitBreaker, Machine, RateRule, SlowRule, TripRule, Window,
+    BreakerConfig, CallError, CircuitBreaker, Machine, Permit, RateRule, Rejection, SlowRule,
+    TripRule, Window,
 };
 
 #[cfg(feature = "compare")]
@@ -103,14 +104,17 @@ fn ours() -> Vec<Variant> {
         ("consecutive, bare machine", machine(consecutive.clone())),
         ("last 100 calls", shared(calls.clone(), none)),
         ("last 100 calls, handle", handle(calls.clone(), none)),
-        ("last 100 calls, bare machine", machine(calls)),
+        ("last 100 calls, bare machine", machine(calls.clone())),
         ("time window", shared(time.clone(), real)),
         ("time window, handle", handle(time.clone(), real)),
         ("time window, handle, clock for free", handle(time.clone(), none)),
         ("time window, bare machine", machine(time)),
         ("slow calls, handle", handle(slow, real)),
         ("every other fails, last 100 calls", failing(never)),
-        ("refused", refused(consecutive)),
+        ("refused", refused(consecutive.clone())),
+        ("refused, handle", refused_handle(consecutive.clone())),
+        ("consecutive, permit", permit(consecutive)),
+        ("last 100 calls, permit of a handle", handle_permit(calls)),
     ]
 }
 
@@ -196,6 +200,42 @@ fn refused(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
         let breaker = Arc::clone(&breaker);
         repeat(move || breaker.call(&none, call).is_err())
     })
+}
+
+/// An open breaker, and a handle for each thread.
+fn refused_handle(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    breaker.force_open(none(), 0.0);
+    Box::new(move || {
+        let handle = breaker.handle();
+        repeat(move || handle.call(&none, call).is_err())
+    })
+}
+
+/// One breaker for all threads, used by permits.
+fn permit(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    Box::new(move || {
+        let breaker = Arc::clone(&breaker);
+        repeat(move || guarded(breaker.try_acquire(&none)))
+    })
+}
+
+/// One breaker and a handle for each thread, used by permits.
+fn handle_permit(trip: TripRule) -> Box<dyn Fn() -> Work + Sync> {
+    let breaker = breaker(trip);
+    Box::new(move || {
+        let handle = breaker.handle();
+        repeat(move || guarded(handle.try_acquire(&none)))
+    })
+}
+
+#[inline]
+fn guarded(permit: Result<Permit<'_>, Rejection>) -> bool {
+    let Ok(permit) = permit else { return false };
+    let answer = call();
+    permit.success(&none);
+    answer.is_ok()
 }
 
 /// One breaker, a handle for each thread, and every other call fails.
