@@ -94,26 +94,12 @@ impl Default for Cell {
 }
 
 impl Cell {
-    pub(crate) fn gate(&self) -> Gate {
-        Gate(self.gate.load(Ordering::Acquire))
-    }
-
     /// Writes what the caller may do; the gate last, so that who sees it sees its time.
     pub(crate) fn publish(&self, gate: Gate, ask_at: u32, from_ms: f64, until_ms: f64) {
         self.from.store(from_ms.to_bits(), Ordering::Relaxed);
         self.until.store(until_ms.to_bits(), Ordering::Relaxed);
         self.ask_at.store(ask_at, Ordering::Relaxed);
         self.gate.store(gate.0, Ordering::Release);
-    }
-
-    /// Whether the gate holds at `now`, in ms.
-    pub(crate) fn holds_at(&self, now: f64) -> bool {
-        now >= f64::from_bits(self.from.load(Ordering::Relaxed)) && now < self.until_ms()
-    }
-
-    /// Until when the gate holds, in ms.
-    pub(crate) fn until_ms(&self) -> f64 {
-        f64::from_bits(self.until.load(Ordering::Relaxed))
     }
 
     /// Counts a success as the only writer of this cell; whether it is time to ask.
@@ -127,6 +113,17 @@ impl Cell {
     pub(crate) fn add_success_shared(&self) -> bool {
         let successes = self.successes.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         is_reached(successes, self.ask_at.load(Ordering::Relaxed))
+    }
+
+    /// Counts a refusal as the only writer of this cell.
+    pub(crate) fn add_refused_alone(&self) {
+        let refused = self.refused.load(Ordering::Relaxed).wrapping_add(1);
+        self.refused.store(refused, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal as one of several writers.
+    pub(crate) fn add_refused_shared(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 }
 

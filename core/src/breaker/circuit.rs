@@ -19,7 +19,7 @@ use super::permit::{RawPermit, Rejection, Settled};
 use super::snapshot::Snapshot;
 use crate::options::Problem;
 use crate::outcome::Outcome;
-use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::time::Instant;
 
 /// Counters for callers without a handle: more than the writers that collide often. Two are enough
@@ -42,15 +42,60 @@ struct Inner {
     members: Members,
 }
 
-/// The words of a breaker for callers without a cell.
+/// What a cell tells its caller, for callers without one.
 #[derive(Debug)]
 pub(super) struct Front {
-    pub(super) home: Cell,
+    gate: AtomicU32,
     /// What a success has to do; see [`Want`].
     pub(super) want: AtomicU32,
+    /// From when the gate holds, in nanoseconds: a cell's milliseconds take a division to compare.
+    from: AtomicU64,
+    /// Until when, `u64::MAX` where time plays no part.
+    until: AtomicU64,
     /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
     pub(super) slow_limit: u64,
     shards: OnceLock<Arc<Block>>,
+}
+
+impl Front {
+    fn new(slow_limit: Option<Duration>) -> Self {
+        Self {
+            gate: AtomicU32::new(Gate::ASK),
+            want: AtomicU32::new(Want::NOTHING),
+            from: AtomicU64::new(0),
+            until: AtomicU64::new(u64::MAX),
+            slow_limit: slow_limit.map_or(u64::MAX, crate::time::nanos),
+            shards: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn gate(&self) -> Gate {
+        Gate(self.gate.load(Ordering::Acquire))
+    }
+
+    /// Whether the gate holds for a while only.
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        self.until.load(Ordering::Relaxed) != u64::MAX
+    }
+
+    #[inline]
+    pub(super) fn holds_at(&self, now: Instant) -> bool {
+        now.as_nanos() >= self.from.load(Ordering::Relaxed) && now < self.until()
+    }
+
+    pub(super) fn until(&self) -> Instant {
+        Instant::from_nanos(self.until.load(Ordering::Relaxed))
+    }
+
+    /// The gate last, so that who sees it sees its time.
+    fn publish(&self, gate: Gate, want: u32, from: Option<Instant>, until: Option<Instant>) {
+        self.want.store(want, Ordering::Relaxed);
+        self.from.store(from.map_or(0, Instant::as_nanos), Ordering::Relaxed);
+        self.until.store(until.map_or(u64::MAX, Instant::as_nanos), Ordering::Relaxed);
+        self.gate.store(gate.0, Ordering::Release);
+    }
 }
 
 /// What a success means to the rule just now.
@@ -79,12 +124,7 @@ impl CircuitBreaker {
     /// A breaker of options that were validated before.
     pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
         let mut breaker = Self::for_cells(config, seed);
-        breaker.front = Some(Box::new(Front {
-            home: Cell::default(),
-            want: AtomicU32::new(Want::NOTHING),
-            slow_limit: breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
-            shards: OnceLock::new(),
-        }));
+        breaker.front = Some(Box::new(Front::new(breaker.slow_limit())));
         breaker.change(|_| ());
         breaker
     }
@@ -256,7 +296,7 @@ impl CircuitBreaker {
     #[cfg_attr(target_family = "wasm", inline(never))]
     fn begin(&self) -> MutexGuard<'_, Inner> {
         let mut inner = lock(&self.inner);
-        inner.fold(self.front.as_deref());
+        inner.fold();
         inner
     }
 
@@ -273,17 +313,18 @@ impl CircuitBreaker {
             let Some(cell) = member.cell() else { continue };
             let shift = member.shift as f64 / 1e6;
             let ask_at = member.successes.wrapping_add(share.unwrap_or((1 << 31) - 1));
-            cell.publish(gate, ask_at, from - shift, until - shift);
+            let from = from.map_or(f64::NEG_INFINITY, Instant::as_millis) - shift;
+            let until = until.map_or(f64::INFINITY, Instant::as_millis) - shift;
+            cell.publish(gate, ask_at, from, until);
         }
         if let Some(front) = &self.front {
-            front.want.store(machine.want(), Ordering::Relaxed);
-            front.home.publish(gate, 0, from, until);
+            front.publish(gate, machine.want(), from, until);
         }
     }
 }
 
 impl Inner {
-    fn fold(&mut self, front: Option<&Front>) {
+    fn fold(&mut self) {
         for member in self.members.as_mut_slice() {
             let Some(cell) = member.block.cells().get(member.index as usize) else { continue };
             let successes = cell.successes.load(Ordering::Relaxed);
@@ -291,9 +332,6 @@ impl Inner {
             self.machine.fold(successes.wrapping_sub(member.successes));
             self.machine.fold_rejected(refused.wrapping_sub(member.refused));
             (member.successes, member.refused) = (successes, refused);
-        }
-        if let Some(Front { home, .. }) = front {
-            self.machine.fold_rejected(home.refused.swap(0, Ordering::Relaxed));
         }
     }
 }
@@ -309,15 +347,12 @@ impl Machine {
         Gate::new(kind, self.state(), self.generation())
     }
 
-    /// From when to when the gate holds, in ms of the breaker's clock.
-    fn gate_times(&self, gate: Gate) -> (f64, f64) {
+    /// From when to when the gate holds on the breaker's clock; `None` without such a limit.
+    fn gate_times(&self, gate: Gate) -> (Option<Instant>, Option<Instant>) {
         if gate.kind() == Gate::ADMIT {
-            return self.slice().map_or((f64::NEG_INFINITY, f64::INFINITY), |(from, until)| {
-                (from.as_millis(), until.as_millis())
-            });
+            return self.slice().unzip();
         }
-        let until = self.poll_timeout().map_or(f64::INFINITY, Instant::as_millis);
-        (self.line.raw(self.since).as_millis(), until)
+        (Some(self.line.raw(self.since)), self.poll_timeout())
     }
 
     /// A number that changes with every call.

@@ -39,7 +39,6 @@ pub struct Permit<'a> {
     cell: Option<&'a Cell>,
     raw: RawPermit,
     started: Instant,
-    open: bool,
 }
 
 impl CircuitBreaker {
@@ -62,7 +61,7 @@ impl CircuitBreaker {
         clock: &impl Clock,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        settle(self.try_acquire(clock)?, clock, call)
+        self.run(None, clock, call)
     }
 
     /// A handle for one thread, on which counting a success is a plain store.
@@ -79,60 +78,137 @@ impl CircuitBreaker {
         cell: Option<&'a Cell>,
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
-        let Some(front) = self.front.as_deref() else { return self.ask(cell, None, clock) };
-        let gate = front.home.gate();
-        if gate.kind() != Gate::ADMIT {
-            return self.ask(cell, Some(front), clock);
-        }
+        let Some((front, raw)) = self.let_through() else { return self.ask(cell, clock) };
         let started = if front.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
+        Ok(Permit { breaker: self, cell, raw, started })
+    }
+
+    #[inline]
+    fn run<T, E>(
+        &self,
+        cell: Option<&Cell>,
+        clock: &impl Clock,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CallError<E>> {
+        // With nothing to measure, and nothing to give back should the call panic, there is no
+        // need of a guard. Built and read back, one costs three times as much as all the rest.
+        if let Some((front, raw)) = self.let_through()
+            && front.slow_limit == u64::MAX
+        {
+            return match call() {
+                Ok(value) => {
+                    self.succeeded(front, cell, raw, clock);
+                    Ok(value)
+                }
+                Err(error) => {
+                    self.tell(raw, Outcome::Failure, clock);
+                    Err(CallError::Failed(error))
+                }
+            };
+        }
+        self.run_guarded(cell, clock, call)
+    }
+
+    #[inline(never)]
+    fn run_guarded<T, E>(
+        &self,
+        cell: Option<&Cell>,
+        clock: &impl Clock,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CallError<E>> {
+        let permit = self.admit(cell, clock)?;
+        match call() {
+            Ok(value) => {
+                permit.success(clock);
+                Ok(value)
+            }
+            Err(error) => {
+                permit.failure(clock);
+                Err(CallError::Failed(error))
+            }
+        }
+    }
+
+    /// The permit of a gate that lets all calls through.
+    #[inline]
+    fn let_through(&self) -> Option<(&Front, RawPermit)> {
+        let front = self.front.as_deref()?;
+        let gate = front.gate();
         let raw = RawPermit { generation: gate.generation(), probe: 0 };
-        Ok(Permit { breaker: self, cell, raw, started, open: true })
+        (gate.kind() == Gate::ADMIT).then_some((front, raw))
     }
 
     #[cold]
     fn ask<'a>(
         &'a self,
         cell: Option<&'a Cell>,
-        front: Option<&Front>,
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
         let now = clock.now();
-        if let Some(Front { home, .. }) = front
-            && let gate = home.gate()
+        if let Some(front) = self.front.as_deref()
+            && let gate = front.gate()
             && gate.kind() == Gate::REFUSE
-            && home.holds_at(now.as_millis())
+            && front.holds_at(now)
         {
-            home.refused.fetch_add(1, Ordering::Relaxed);
-            let left = home.until_ms() - now.as_millis();
+            match cell {
+                Some(cell) => cell.add_refused_alone(),
+                None => self.shard().map_or((), Cell::add_refused_shared),
+            }
             return Err(Rejection {
                 reason: Reason::Open,
-                retry_after: Some(crate::time::duration_from_millis(left)),
+                retry_after: Some(front.until().since(now)),
                 generation: gate.generation(),
             });
         }
         let raw = self.acquire(now)?;
-        Ok(Permit { breaker: self, cell, raw, started: now, open: true })
+        Ok(Permit { breaker: self, cell, raw, started: now })
+    }
+
+    /// Takes the success of a call that was let through without asking and was not slow.
+    #[inline]
+    fn succeeded(&self, front: &Front, cell: Option<&Cell>, raw: RawPermit, clock: &impl Clock) {
+        if !front.gate().lets_all_of(raw.generation) {
+            return self.tell(raw, Outcome::Success, clock);
+        }
+        match front.want.load(Ordering::Relaxed) {
+            Want::NOTHING => {}
+            Want::COUNTED => self.count(front, cell, raw, clock),
+            _ => self.tell(raw, Outcome::Success, clock),
+        }
+    }
+
+    #[inline]
+    fn count(&self, front: &Front, cell: Option<&Cell>, raw: RawPermit, clock: &impl Clock) {
+        if front.is_timed() && !front.holds_at(clock.now()) {
+            return self.tell(raw, Outcome::Success, clock);
+        }
+        let ask = match cell {
+            Some(cell) => cell.add_success_alone(),
+            None => self.shard().is_some_and(Cell::add_success_shared),
+        };
+        if ask {
+            self.check(clock.now());
+        }
+    }
+
+    #[cold]
+    fn tell(&self, raw: RawPermit, outcome: Outcome, clock: &impl Clock) {
+        self.record(raw, outcome.into(), clock.now());
     }
 }
 
 impl Permit<'_> {
     /// The call succeeded.
     #[inline]
-    pub fn success(mut self, clock: &impl Clock) {
-        let Some(front) = self.breaker.front.as_deref() else {
-            return self.settle(Outcome::Success.into(), clock);
-        };
-        if self.raw.is_probe() || !front.home.gate().lets_all_of(self.raw.generation) {
-            return self.settle(Outcome::Success.into(), clock);
-        }
-        if front.slow_limit != u64::MAX && self.is_slow(clock.now()) {
-            return self.settle(Outcome::Success.into(), clock);
-        }
-        self.open = false;
-        match front.want.load(Ordering::Relaxed) {
-            Want::NOTHING => {}
-            Want::COUNTED => self.count(front, clock),
-            _ => self.tell(Outcome::Success.into(), clock.now()),
+    pub fn success(self, clock: &impl Clock) {
+        match self.breaker.front.as_deref() {
+            Some(front) if !self.raw.is_probe() && !self.is_slow_by(front, clock) => {
+                let (breaker, cell, raw) = (self.breaker, self.cell, self.raw);
+                core::mem::forget(self);
+                breaker.succeeded(front, cell, raw, clock);
+            }
+            // If it was slow it is measured again, and slow then.
+            _ => self.settle(Outcome::Success.into(), clock),
         }
     }
 
@@ -142,57 +218,38 @@ impl Permit<'_> {
     }
 
     /// The call ended as `settled` says; a slow-call rule measures for itself.
-    pub fn settle(mut self, settled: Settled, clock: &impl Clock) {
-        self.open = false;
+    pub fn settle(self, settled: Settled, clock: &impl Clock) {
         let now = clock.now();
-        let slow = settled.slow || self.is_slow(now);
-        self.tell(Settled { slow, ..settled }, now);
-    }
-
-    /// The permit without its guard: whoever takes it must [`record`](CircuitBreaker::record) it.
-    #[must_use]
-    pub fn into_raw(mut self) -> RawPermit {
-        self.open = false;
-        self.raw
-    }
-
-    fn is_slow(&self, now: Instant) -> bool {
-        // Without a front every call takes the lock anyway.
         let limit = match &self.breaker.front {
             Some(front) => front.slow_limit,
             None => self.breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
         };
-        limit != u64::MAX && now.since(self.started).as_nanos() > u128::from(limit)
+        let slow = settled.slow || self.lasted_past(limit, now);
+        self.breaker.record(self.into_raw(), Settled { slow, ..settled }, now);
+    }
+
+    /// The permit without its guard: whoever takes it must [`record`](CircuitBreaker::record) it.
+    #[must_use]
+    pub fn into_raw(self) -> RawPermit {
+        let raw = self.raw;
+        core::mem::forget(self);
+        raw
     }
 
     #[inline]
-    fn count(&self, front: &Front, clock: &impl Clock) {
-        // Where time plays a part, `until` is the end of a slice; else it is infinite.
-        if front.home.until_ms() < f64::INFINITY {
-            let now = clock.now();
-            if !front.home.holds_at(now.as_millis()) {
-                return self.tell(Outcome::Success.into(), now);
-            }
-        }
-        let ask = match self.cell {
-            Some(cell) => cell.add_success_alone(),
-            None => self.breaker.shard().is_some_and(Cell::add_success_shared),
-        };
-        if ask {
-            self.breaker.check(clock.now());
-        }
+    fn is_slow_by(&self, front: &Front, clock: &impl Clock) -> bool {
+        front.slow_limit != u64::MAX && self.lasted_past(front.slow_limit, clock.now())
     }
 
-    #[cold]
-    fn tell(&self, settled: Settled, now: Instant) {
-        self.breaker.record(self.raw, settled, now);
+    fn lasted_past(&self, limit: u64, now: Instant) -> bool {
+        limit != u64::MAX && now.since(self.started).as_nanos() > u128::from(limit)
     }
 }
 
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.open && self.raw.is_probe() {
+        if self.raw.is_probe() {
             self.breaker.give_back(self.raw);
         }
     }
@@ -226,7 +283,7 @@ impl Handle {
         clock: &impl Clock,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        settle(self.try_acquire(clock)?, clock, call)
+        self.breaker.run(self.block.cells().first(), clock, call)
     }
 
     /// The breaker behind it.
@@ -239,24 +296,6 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.breaker.detach(&self.block, 0);
-    }
-}
-
-#[inline]
-fn settle<T, E>(
-    permit: Permit<'_>,
-    clock: &impl Clock,
-    call: impl FnOnce() -> Result<T, E>,
-) -> Result<T, CallError<E>> {
-    match call() {
-        Ok(value) => {
-            permit.success(clock);
-            Ok(value)
-        }
-        Err(error) => {
-            permit.failure(clock);
-            Err(CallError::Failed(error))
-        }
     }
 }
 

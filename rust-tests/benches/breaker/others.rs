@@ -62,11 +62,12 @@ fn tower(window: SlidingWindowType) -> Box<dyn Fn() -> Work + Sync> {
         repeat(move || {
             let mut service = service.borrow_mut();
             let mut answer = pin!(async { service.ready().await?.call(()).await });
-            // Nobody waits for anything here, so there is nothing to wake up.
+            // It waits for nothing but its own lock, held by the other thread.
             let mut context = Context::from_waker(Waker::noop());
             loop {
-                if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
-                    return answer.is_ok();
+                match answer.as_mut().poll(&mut context) {
+                    Poll::Ready(answer) => return answer.is_ok(),
+                    Poll::Pending => std::thread::yield_now(),
                 }
             }
         })
