@@ -50,8 +50,8 @@ function memory() {
 }
 
 const make = await maker()
-// Warms the young generation up, whose growth would be taken for the breakers'.
-make()
+// Warms up: compiled code and the growth of the young generation would be taken for the breakers'.
+for (let i = 0; i < 3_000; i++) make()[Symbol.dispose]?.()
 let garbage = []
 for (let i = 0; i < 3e6; i++) garbage = [garbage.length, {}]
 const [empties, breakers] = [new Array(count), new Array(count)]

@@ -32,6 +32,8 @@ function table(heading, rows) {
   console.log()
 }
 
+const median = numbers => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+
 const judged = { met: 0, missed: 0 }
 
 /** The verdict on a figure that may be at most `most`. */
@@ -40,44 +42,48 @@ function verdict(figure, most, what, digits = 2) {
   return `<= ${most} ${what}: ${figure.toFixed(digits)} ${figure <= most ? 'ok' : 'MISSED'}`
 }
 
-/** By group: the variants with a mark, the peer they are measured by, and the share of its overhead. */
-const marks = {
-  success: {
-    'seawall consecutive': ['cockatiel consecutive', 0.25],
-    'seawall count': ['cockatiel count', 0.25],
-    'seawall time': ['cockatiel sampling', 0.5],
-    'seawall slow': ['cockatiel sampling', 1],
-    'seawall outcome': ['cockatiel consecutive', 1],
-  },
-  failure: {
-    'seawall consecutive': ['cockatiel consecutive', 1],
-    'seawall count': ['cockatiel consecutive', 1],
-    'seawall time': ['cockatiel sampling', 1],
-    'seawall slow': ['cockatiel sampling', 1],
-  },
-  rejection: {
-    'seawall consecutive, thrown': ['cockatiel', 0.3],
-    'seawall count, thrown': ['cockatiel', 0.3],
-    'seawall time, thrown': ['cockatiel', 0.3],
-    'seawall slow, thrown': ['cockatiel', 0.3],
-    'seawall, outcome': ['cockatiel', 0.1],
-  },
-  retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+/** By group: the peer each variant is measured by, and where it has a mark, the share of the peer's overhead. */
+const marks = engine => {
+  const quarter = engine === 'wasm' ? 0.5 : 0.25
+  return {
+    success: {
+      'seawall consecutive': ['cockatiel consecutive', quarter],
+      'seawall count': ['cockatiel count', quarter],
+      'seawall time': ['cockatiel sampling', 0.5],
+      'seawall slow': ['cockatiel sampling'],
+      'seawall outcome': ['cockatiel consecutive'],
+    },
+    failure: {
+      'seawall consecutive': ['cockatiel consecutive'],
+      'seawall count': ['cockatiel consecutive'],
+      'seawall time': ['cockatiel sampling'],
+      'seawall slow': ['cockatiel sampling'],
+    },
+    rejection: {
+      'seawall consecutive, thrown': ['cockatiel', 0.3],
+      'seawall count, thrown': ['cockatiel', 0.3],
+      'seawall time, thrown': ['cockatiel', 0.3],
+      'seawall slow, thrown': ['cockatiel', 0.3],
+      'seawall, outcome': ['cockatiel', 0.1],
+    },
+    retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+  }
 }
 
 function calls(engine) {
   const { results, node } = child('calls.mjs', [quick ? 30 : 400], { engine })
+  const all = marks(engine)
   for (const [group, figures] of Object.entries(results)) {
     const over = name => figures[name] - figures.bare
     const rows = Object.entries(figures).map(([name, ns]) => {
-      const [peer, most] = marks[group][name] ?? []
+      const [peer, most] = all[group][name] ?? []
       const ratio = peer ? over(name) / over(peer) : undefined
       return [
         name,
         ns.toFixed(0),
         name === 'bare' ? '' : over(name).toFixed(0),
         ratio?.toFixed(2) ?? '',
-        peer ? verdict(ratio, most, `of ${peer}'s overhead`) : '',
+        most ? verdict(ratio, most, `of ${peer}'s overhead`) : peer ? `of ${peer}'s overhead` : '',
       ]
     })
     console.log(`${group}, ${engine}, Node ${node}: ns per call`)
@@ -86,7 +92,7 @@ function calls(engine) {
 }
 
 function idle() {
-  const [count, ms] = [10_000, quick ? 500 : 2_000]
+  const [count, ms, processes] = [10_000, 1_000, quick ? 1 : 5]
   const runs = [
     ['seawall', 'native'],
     ['seawall', 'wasm'],
@@ -95,12 +101,18 @@ function idle() {
     ['opossum', ''],
   ]
   const rows = runs.map(([library, engine]) => {
-    const { bytes, timers, cpuPercent } = child('idle.mjs', [library, count, ms], {
-      engine,
-      // A young generation of one size, whose growth would be taken for the breakers'.
-      flags: ['--expose-gc', '--max-semi-space-size=1'],
-    })
-    const { rss, heap, external } = bytes
+    const samples = Array.from({ length: processes }, () =>
+      child('idle.mjs', [library, count, ms], {
+        engine,
+        // A young generation of one size, whose growth would be taken for the breakers'.
+        flags: ['--expose-gc', '--max-semi-space-size=1'],
+      }),
+    )
+    const [rss, heap, external] = ['rss', 'heap', 'external'].map(kind =>
+      median(samples.map(({ bytes }) => bytes[kind])),
+    )
+    const { timers } = samples[0]
+    const cpuPercent = median(samples.map(sample => sample.cpuPercent))
     const mark = library === 'seawall'
     return [
       `${library} ${engine}`,
@@ -116,7 +128,9 @@ function idle() {
         : '',
     ]
   })
-  console.log(`${count} idle breakers: bytes each, beyond an empty object; CPU over ${ms} ms`)
+  console.log(
+    `${count} idle breakers, median of ${processes} processes: bytes each, beyond an empty object; CPU over ${ms} ms`,
+  )
   table(['', 'resident', 'heap', 'external', 'timers', '% CPU', 'may cost'], rows)
 }
 
@@ -129,7 +143,6 @@ function imports() {
     '@kysera/infra': '@kysera/infra',
     opossum: 'opossum',
   }
-  const median = numbers => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
   const samples = Object.fromEntries(Object.keys(modules).map(name => [name, []]))
   for (let i = 0; i < runs; i++) {
     for (const [name, specifier] of Object.entries(modules))

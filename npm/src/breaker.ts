@@ -30,6 +30,7 @@ import { classify } from './classify.js'
 import {
   ADMIT,
   ASK_AT,
+  CELL_WORDS,
   type Cells,
   cells,
   FROM,
@@ -438,14 +439,17 @@ export class CircuitBreaker implements Disposable {
     const base = this.#base
     const u32 = this.#u32
     const permit = (gate >>> GENERATION_SHIFT) * PROBES
+    // A view on this cell alone, signed: 2 ns less than three looks into the block's.
+    const cell = new Int32Array(u32.buffer, base * 4, CELL_WORDS)
+    const signed = gate | 0
     const ok = engine().breakerIsTimed(this.#handle)
       ? (value: unknown): unknown => {
           this.#succeedTimed(gate, permit, this.#now())
           return value
         }
       : (value: unknown): unknown => {
-          if (u32[base] === gate) {
-            if (count(u32, base)) this.#check()
+          if (cell[GATE] === signed) {
+            if (count(cell)) this.#check()
           } else this.#late(permit)
           return value
         }
@@ -500,7 +504,9 @@ export class CircuitBreaker implements Disposable {
       now >= (f64[half + FROM] as number) &&
       now < (f64[half + UNTIL] as number)
     ) {
-      if (count(u32, base)) this.#check()
+      const successes = (u32[base + SUCCESSES] as number) + 1
+      u32[base + SUCCESSES] = successes
+      if (((successes - (u32[base + ASK_AT] as number)) | 0) >= 0) this.#check()
     } else this.#late(permit)
   }
 
@@ -645,10 +651,10 @@ const succeeded = (value: unknown): Outcome<unknown> => ({ ok: true, value })
 const failed = (error: unknown): Outcome<unknown> => ({ ok: false, error })
 
 /** Counts a success in the cell; whether it is time to ask the engine. */
-function count(u32: Uint32Array, base: number): boolean {
-  const successes = (u32[base + SUCCESSES] as number) + 1
-  u32[base + SUCCESSES] = successes
-  return ((successes - (u32[base + ASK_AT] as number)) | 0) >= 0
+function count(cell: Int32Array): boolean {
+  const successes = ((cell[SUCCESSES] as number) + 1) | 0
+  cell[SUCCESSES] = successes
+  return ((successes - (cell[ASK_AT] as number)) | 0) >= 0
 }
 
 function disposed(): SeawallError {

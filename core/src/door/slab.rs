@@ -3,10 +3,14 @@
 use alloc::vec::Vec;
 use core::mem::{replace, take};
 
-/// A table that hands out numbers and uses those given back again, the last one first.
+/// Slots of one page: a power of two, so that a page which grew by doubling has no room to spare.
+const PAGE: usize = 256;
+
+/// A table that hands out numbers and uses those given back again, the last one first. It grows by
+/// pages: one list that doubles would leave as much again unused, which WASM memory never gives back.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    pages: Vec<Vec<Slot<T>>>,
     /// The first free slot; where none is, the next new one.
     free: u32,
     len: u32,
@@ -29,20 +33,25 @@ impl<T> Slab<T> {
     /// An empty table.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: 0, len: 0 }
+        Self { pages: Vec::new(), free: 0, len: 0 }
     }
 
     /// Keeps `value` and answers its number.
     pub fn insert(&mut self, value: T) -> u32 {
         self.len = self.len.saturating_add(1);
         let number = self.free;
-        if let Some(slot) = self.slots.get_mut(number as usize)
+        if let Some(slot) = self.slot_mut(number)
             && let Slot::Free(next) = *slot
         {
-            self.free = next;
             *slot = Slot::Used(value);
+            self.free = next;
         } else {
-            self.slots.push(Slot::Used(value));
+            if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+                self.pages.push(Vec::new());
+            }
+            if let Some(page) = self.pages.last_mut() {
+                page.push(Slot::Used(value));
+            }
             self.free = self.free.saturating_add(1);
         }
         number
@@ -51,7 +60,7 @@ impl<T> Slab<T> {
     /// The value of that number.
     #[must_use]
     pub fn get(&self, number: u32) -> Option<&T> {
-        match self.slots.get(number as usize)? {
+        match self.pages.get(number as usize / PAGE)?.get(number as usize % PAGE)? {
             Slot::Used(value) => Some(value),
             Slot::Free(_) => None,
         }
@@ -59,20 +68,27 @@ impl<T> Slab<T> {
 
     /// The value of that number, to change it.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        match self.slots.get_mut(number as usize)? {
+        match self.slot_mut(number)? {
             Slot::Used(value) => Some(value),
             Slot::Free(_) => None,
         }
     }
 
+    fn slot_mut(&mut self, number: u32) -> Option<&mut Slot<T>> {
+        self.pages.get_mut(number as usize / PAGE)?.get_mut(number as usize % PAGE)
+    }
+
     /// Takes the value out; its number may be handed out again.
     pub fn remove(&mut self, number: u32) -> Option<T> {
-        let slot = self.slots.get_mut(number as usize)?;
+        let free = self.free;
+        let slot = self.slot_mut(number)?;
         if let Slot::Free(_) = slot {
             return None;
         }
+        let taken = replace(slot, Slot::Free(free));
+        self.free = number;
         self.len = self.len.saturating_sub(1);
-        match replace(slot, Slot::Free(replace(&mut self.free, number))) {
+        match taken {
             Slot::Used(value) => Some(value),
             Slot::Free(_) => None,
         }
@@ -80,7 +96,7 @@ impl<T> Slab<T> {
 
     /// Takes all values out.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
-        take(self).slots.into_iter().filter_map(|slot| match slot {
+        take(self).pages.into_iter().flatten().filter_map(|slot| match slot {
             Slot::Used(value) => Some(value),
             Slot::Free(_) => None,
         })
@@ -117,5 +133,25 @@ mod tests {
         assert_eq!((slab.insert('d'), slab.insert('e'), slab.insert('f')), (b, a, 2));
         assert_eq!(slab.drain().count(), 3);
         assert!(slab.is_empty() && slab.insert('g') == 0);
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let mut slab = Slab::new();
+        for number in 0..1_000 {
+            assert_eq!(slab.insert(number), number);
+        }
+        assert!((0..1_000).all(|number| slab.get(number) == Some(&number)));
+        assert_eq!((slab.remove(700), slab.remove(3), slab.len()), (Some(700), Some(3), 998));
+        assert_eq!((slab.insert(0), slab.insert(1), slab.insert(2)), (3, 700, 1_000));
+        assert_eq!((slab.get(1_000), slab.get(1_001)), (Some(&2), None));
+        assert!(
+            slab.drain().eq((0..3)
+                .chain([0])
+                .chain(4..700)
+                .chain([1])
+                .chain(701..1_000)
+                .chain([2]))
+        );
     }
 }

@@ -8,6 +8,9 @@ export const REFUSED = 3
 export const FROM = 2
 export const UNTIL = 3
 
+/** How many 32-bit words a cell has. */
+export const CELL_WORDS = 8
+
 /** What a gate allows, in its lowest two bits. */
 export const ADMIT = 1
 export const REFUSE = 2
