@@ -101,11 +101,12 @@ const checks = {
 
   'policies of the package import no other policy, adapters no engine'() {
     const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
-    shared.add('causes')
+    for (const word of ['causes', 'context', 'gate']) shared.add(word)
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
+      policy: ['backoff', 'classify', 'retry', 'breaker'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)
@@ -157,8 +158,8 @@ const checks = {
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
     const module = new WebAssembly.Module(bytes)
     return [
-      ...(bytes.length > 80_000 ? [`${bytes.length} bytes, 80000 are allowed`] : []),
-      ...(packed > 36_000 ? [`${packed} bytes with gzip, 36000 are allowed`] : []),
+      ...(bytes.length > 110_000 ? [`${bytes.length} bytes, 110000 are allowed`] : []),
+      ...(packed > 48_000 ? [`${packed} bytes with gzip, 48000 are allowed`] : []),
       ...WebAssembly.Module.imports(module)
         .filter(({ name }) => !allowed.test(name) || harmful.test(name))
         .map(({ module, name }) => `imports ${module} ${name}`),

@@ -51,6 +51,7 @@ import {
   stackless,
 } from './errors.js'
 import { call, Listeners } from './events.js'
+import { FAILURE, NEUTRAL, rejecting, SUCCESS } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
@@ -101,9 +102,6 @@ const MESSAGES: Record<RejectionReason, string> = {
   isolated: 'Circuit breaker is held isolated',
 }
 
-const SUCCESS = 0
-const FAILURE = 1
-const NEUTRAL = 2
 const SLOW = 4
 const PROBES = 2 ** 20
 const STATE_SHIFT = 2
@@ -123,7 +121,6 @@ export function breakerHandle(breaker: CircuitBreaker): number {
 }
 
 const handles = new Handles(handle => engine().breakerForget(handle))
-const resolved = Promise.resolve()
 
 type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never }
 
@@ -659,13 +656,6 @@ function count(cell: Int32Array): boolean {
 
 function disposed(): SeawallError {
   return new SeawallError('SEAWALL_DISPOSED', 'CircuitBreaker: used after it was disposed')
-}
-
-/** A promise that is rejected a microtask later: half the price of one rejected from the start. */
-function rejecting(error: Error): Promise<never> {
-  return new Promise((_, reject) => {
-    resolved.then(() => reject(error))
-  })
 }
 
 /** The answer of a filter of the user's, or `otherwise` where it throws or answers a promise. */

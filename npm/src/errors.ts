@@ -8,6 +8,11 @@ import type { OptionProblem } from './engine/contract/options.js'
  * |---|---|---|
  * | `DB_CONNECTION_FAILED` | {@link CircuitBreakerError} | a circuit breaker refused the call |
  * | `SEAWALL_INVALID_OPTION` | {@link OptionError} | an option is unknown, of the wrong type or out of range |
+ * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, or the wait was too long |
+ * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
+ * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
+ * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
+ * | `SEAWALL_TIMEOUT` | {@link TimeoutError} | a call took longer than it was given |
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
  * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
  */
@@ -40,6 +45,58 @@ export class OptionError extends TypeError {
   constructor(message: string, option: string) {
     super(message)
     this.option = option
+  }
+}
+
+/** What a refusal says of its reasons. */
+export interface Rejection {
+  /** Which rule of the policy refused, in a word that stays the same. */
+  rule: string
+  /** The counts the rule went by. */
+  counts: Readonly<Record<string, number>>
+  /** The name of the policy, if it has one. */
+  policy?: string | undefined
+  /** After how many milliseconds the answer may be another, where that is known. */
+  retryAfterMs?: number | undefined
+}
+
+/** A policy refused a call; the function was not called. Without stack frames, for speed. */
+export class RejectedError extends SeawallError {
+  static {
+    RejectedError.prototype.name = 'RejectedError'
+  }
+  readonly rule: string
+  readonly counts: Readonly<Record<string, number>>
+  declare readonly policy?: string
+  declare readonly retryAfterMs?: number
+
+  constructor(code: string, message: string, { rule, counts, policy, retryAfterMs }: Rejection) {
+    super(code, message)
+    this.rule = rule
+    this.counts = counts
+    if (policy !== undefined) this.policy = policy
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** A {@link RejectedError} without stack frames. @internal */
+export function rejected(code: string, message: string, rejection: Rejection): RejectedError {
+  return stackless(() => new RejectedError(code, message, rejection), `RejectedError: ${message}`)
+}
+
+/** A call took longer than it was given. The function may still be running; its signal is aborted. */
+export class TimeoutError extends SeawallError {
+  static {
+    TimeoutError.prototype.name = 'TimeoutError'
+  }
+  /** How long it was given, in ms. */
+  readonly timeoutMs: number
+  declare readonly policy?: string
+
+  constructor(message: string, timeoutMs: number, policy?: string) {
+    super('SEAWALL_TIMEOUT', message)
+    this.timeoutMs = timeoutMs
+    if (policy !== undefined) this.policy = policy
   }
 }
 

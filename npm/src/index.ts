@@ -49,13 +49,17 @@ export {
   type Verdict,
 } from './classify.js'
 export type { Clock } from './clock.js'
+export type { CallContext, CallOptions } from './context.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
   DatabaseError,
   OptionError,
+  RejectedError,
+  type Rejection,
   type RejectionReason,
   SeawallError,
+  TimeoutError,
 } from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'

@@ -1,0 +1,81 @@
+import { type Clock, systemClock } from './clock.js'
+
+/** What a function is told of the call it serves. */
+export interface CallContext {
+  /**
+   * Aborted when the call is over before the function is: a time-out, an abort by the caller, a
+   * hedge that was faster. Made when it is first read; a function that never looks costs nothing.
+   */
+  readonly signal: AbortSignal
+  /** 1 for the first try, 2 for the second. */
+  readonly attempt: number
+  /** When the call must be over, in ms of the policy's clock; `Infinity` where there is no limit. */
+  readonly deadline: number
+  /** The milliseconds left until then, 0 once it has passed, `Infinity` where there is no limit. */
+  remaining(): number
+}
+
+/** What a caller may bring to a call. */
+export interface CallOptions {
+  /** Ends the call with the reason of the signal; the outcome is held against nobody. */
+  signal?: AbortSignal | undefined
+  /** When the call must be over, in ms of the policy's clock. Default none. */
+  deadline?: number | undefined
+}
+
+/** One try of a call: what the function sees, and what the policies around it use. @internal */
+export class Attempt implements CallContext {
+  readonly attempt: number
+  readonly deadline: number
+  readonly #clock: Clock
+  readonly #caller: AbortSignal | undefined
+  #controller: AbortController | undefined
+  /** `[reason]` once it was aborted while nobody had asked for the signal. */
+  #aborted: [unknown] | undefined
+  #detach: (() => void) | undefined
+
+  constructor(
+    attempt: number = 1,
+    deadline: number = Number.POSITIVE_INFINITY,
+    caller?: AbortSignal,
+    clock: Clock = systemClock,
+  ) {
+    this.attempt = attempt
+    this.deadline = deadline
+    this.#caller = caller
+    this.#clock = clock
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller) return this.#controller.signal
+    const controller = new AbortController()
+    this.#controller = controller
+    const caller = this.#caller
+    if (this.#aborted) controller.abort(this.#aborted[0])
+    else if (caller?.aborted) controller.abort(caller.reason)
+    else if (caller) {
+      const abort = (): void => this.abort(caller.reason)
+      caller.addEventListener('abort', abort, { once: true })
+      this.#detach = () => caller.removeEventListener('abort', abort)
+    }
+    return controller.signal
+  }
+
+  remaining(): number {
+    if (this.deadline === Number.POSITIVE_INFINITY) return this.deadline
+    return Math.max(0, this.deadline - this.#clock.now())
+  }
+
+  /** Tells the function that nobody waits for it any more. */
+  abort(reason: unknown): void {
+    this.#aborted ??= [reason]
+    this.close()
+    this.#controller?.abort(reason)
+  }
+
+  /** Lets go of the caller's signal, which may outlive the call by far. The own signal stays as it is. */
+  close(): void {
+    this.#detach?.()
+    this.#detach = undefined
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What all policies have in common that let calls through one by one and hear how each ended:
+ * bulkheads, limiters, throttles, breakers. A pipeline puts them one behind the other.
+ */
+import type { CallContext, CallOptions } from './context.js'
+import { Attempt } from './context.js'
+import type { SeawallError } from './errors.js'
+
+/** How a call ended, as `Outcome` in the core. @internal */
+export const SUCCESS = 0
+/** @internal */
+export const FAILURE = 1
+/** Neither: it was cancelled, and says nothing of the other side. @internal */
+export const NEUTRAL = 2
+
+/** What a gate needs to know of the call. @internal */
+export interface GateCall extends CallOptions {
+  /** 0 to 499 in classes of a hundred; the larger, the sooner it is turned away. */
+  priority?: number | undefined
+  /** Whose call it is, for fairness between them. */
+  user?: string | undefined
+}
+
+/** Lets calls through one by one. @internal */
+export interface Gate {
+  /**
+   * A ticket (0 or more) if the call may begin, a promise of one if it has to wait, or the error
+   * that says why it may not. Never throws. A promise rejects with the error, or with the reason
+   * of the call's signal, whose abort frees the place in the queue at once.
+   */
+  enter(call: GateCall | undefined): number | SeawallError | Promise<number>
+  /** Ends what `enter` began; once for each ticket, with {@link SUCCESS}, {@link FAILURE} or {@link NEUTRAL}. */
+  leave(ticket: number, outcome: number): void
+}
+
+const resolved = Promise.resolve()
+
+/** A promise that is rejected a microtask later: half the price of one rejected from the start. @internal */
+export function rejecting(error: unknown): Promise<never> {
+  return new Promise((_, reject) => {
+    resolved.then(() => reject(error))
+  })
+}
+
+/** Calls `fn` once the gate lets it. @internal */
+export function through<T>(
+  gate: Gate,
+  fn: (context: CallContext) => PromiseLike<T> | T,
+  call: GateCall | undefined,
+): Promise<T> {
+  const { signal } = call ?? {}
+  if (signal?.aborted) return rejecting(signal.reason)
+  const ticket = gate.enter(call)
+  if (typeof ticket === 'number') return behind(gate, ticket, fn, call)
+  if (ticket instanceof Promise) return ticket.then(later => behind(gate, later, fn, call))
+  return rejecting(ticket)
+}
+
+function behind<T>(
+  gate: Gate,
+  ticket: number,
+  fn: (context: CallContext) => PromiseLike<T> | T,
+  call: GateCall | undefined,
+): Promise<T> {
+  const attempt = new Attempt(1, call?.deadline, call?.signal)
+  const signal = call?.signal
+  let promise: PromiseLike<T> | T
+  try {
+    promise = fn(attempt)
+  } catch (error) {
+    promise = Promise.reject(error)
+  }
+  return Promise.resolve(promise).then(
+    value => {
+      attempt.close()
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : SUCCESS)
+      return value
+    },
+    error => {
+      attempt.close()
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : FAILURE)
+      throw error
+    },
+  )
+}
