@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
-use crate::retry::RetryOptions;
+use crate::retry::{FailureNumbers, RetryOptions};
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -146,7 +146,12 @@ in_order! {
 in_order! {
     RetryOptions:
     max_attempts max_elapsed_ms delay_ms max_delay_ms backoff jitter_factor respect_retry_after
-    max_retry_after_ms idempotent
+    max_retry_after_ms idempotent wait_for_refusals
+}
+
+in_order! {
+    FailureNumbers:
+    attempt elapsed_ms previous_ms verdict retry_after_ms wanted refused delay_ms remaining_ms
 }
 
 in_order! {
