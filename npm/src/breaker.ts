@@ -51,7 +51,7 @@ import {
   stackless,
 } from './errors.js'
 import { call, Listeners } from './events.js'
-import { FAILURE, NEUTRAL, rejecting, SUCCESS } from './gate.js'
+import { FAILURE, type Gate, NEUTRAL, rejecting, SUCCESS } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
@@ -114,10 +114,16 @@ const NO_NUMBERS = new Float64Array(0)
 let closing: { breaker: CircuitBreaker; failures: number } | undefined
 
 let handleOf: (breaker: CircuitBreaker) => number
+let gateOf: (breaker: CircuitBreaker) => Gate
 
 /** The engine's handle of a breaker, for the registry that keeps it. @internal */
 export function breakerHandle(breaker: CircuitBreaker): number {
   return handleOf(breaker)
+}
+
+/** The breaker as a part of a pipeline. @internal */
+export function breakerGate(breaker: CircuitBreaker): Gate {
+  return gateOf(breaker)
 }
 
 const handles = new Handles(handle => engine().breakerForget(handle))
@@ -139,6 +145,15 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
 export class CircuitBreaker implements Disposable {
   static {
     handleOf = breaker => breaker.#handle
+    gateOf = breaker => {
+      const clocked = engine().breakerIsTimed(breaker.#live())
+      return {
+        timed: breaker.#options.slowCallMs !== undefined,
+        enter: () => breaker.#enter(),
+        leave: (permit, outcome, detail, started) =>
+          breaker.#leave(permit, outcome, detail, started, clocked),
+      }
+    }
   }
 
   /** The gate the two closures below were built for; no gate is negative. */
@@ -401,6 +416,65 @@ export class CircuitBreaker implements Disposable {
     return permit
   }
 
+  /** A permit, or the error of a refusal. */
+  #enter(): number | SeawallError {
+    const gate = this.#u32[this.#base] ?? 0
+    if ((gate & 3) === ADMIT && ((gate >>> STATE_SHIFT) & 7) === this.#seen) {
+      return (gate >>> GENERATION_SHIFT) * PROBES
+    }
+    if (this.#handle < 0) return disposed()
+    const left = this.#refusedByCell()
+    if (left >= 0) return refusal(this.#options, 'open', left)
+    const permit = this.#permit(this.#now())
+    return permit < 0 ? this.#rejection(permit) : permit
+  }
+
+  /** Ends a permit; `clocked` tells whether a success has to look at the clock. */
+  #leave(
+    permit: number,
+    outcome: number,
+    detail: unknown,
+    started: number | undefined,
+    clocked: boolean,
+  ): void {
+    const { isFailureResult, openFor } = this.#options
+    const isResult = outcome === SUCCESS
+    const isBad =
+      isResult && isFailureResult !== undefined && guarded(isFailureResult, detail, false)
+    const isPlain = isResult && !isBad && !(isFailureResult && openFor)
+    if (isPlain && this.#succeedAfter(permit, started, clocked)) return
+    const how = isBad ? FAILURE : outcome
+    this.#record(permit, how, isResult ? undefined : detail, isResult ? detail : undefined, started)
+  }
+
+  /** Counts a success without the engine, if its permit is of this generation and it was not slow. */
+  #succeedAfter(permit: number, started: number | undefined, clocked: boolean): boolean {
+    const { slowCallMs } = this.#options
+    const gate = this.#u32[this.#base] ?? 0
+    if ((gate & 3) !== ADMIT || (gate >>> GENERATION_SHIFT) * PROBES !== permit) return false
+    if (clocked || slowCallMs !== undefined) {
+      const now = this.#now()
+      if (slowCallMs !== undefined && started !== undefined && now - started > slowCallMs) {
+        return false
+      }
+      if (clocked) {
+        this.#succeedTimed(gate, permit, now)
+        return true
+      }
+    }
+    this.#succeed()
+    return true
+  }
+
+  /** Counts a success under the present gate. */
+  #succeed(): void {
+    const u32 = this.#u32
+    const base = this.#base
+    const successes = (u32[base + SUCCESSES] as number) + 1
+    u32[base + SUCCESSES] = successes
+    if (((successes - (u32[base + ASK_AT] as number)) | 0) >= 0) this.#check()
+  }
+
   /** Everything but a plain call to a closed breaker. */
   #ask<T>(fn: () => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason)
@@ -501,9 +575,7 @@ export class CircuitBreaker implements Disposable {
       now >= (f64[half + FROM] as number) &&
       now < (f64[half + UNTIL] as number)
     ) {
-      const successes = (u32[base + SUCCESSES] as number) + 1
-      u32[base + SUCCESSES] = successes
-      if (((successes - (u32[base + ASK_AT] as number)) | 0) >= 0) this.#check()
+      this.#succeed()
     } else this.#late(permit)
   }
 

@@ -12,6 +12,7 @@ mod heap;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
 mod registry;
 mod retry;

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::policy::PlanNumbers;
 use crate::retry::{FailureNumbers, RetryOptions};
 
 /// Numbers, read one after the other.
@@ -147,6 +148,11 @@ in_order! {
     RetryOptions:
     max_attempts max_elapsed_ms delay_ms max_delay_ms backoff jitter_factor respect_retry_after
     max_retry_after_ms idempotent wait_for_refusals
+}
+
+in_order! {
+    PlanNumbers:
+    order budget deadline_ms timeout_ms hedge_ms queue_ms elapsed_ms
 }
 
 in_order! {
