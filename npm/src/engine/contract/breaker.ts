@@ -14,8 +14,26 @@ export interface BreakerEngine {
   breakerBlock(handle: number): number
   breakerOffset(handle: number): number
   breakerMemory(block: number): ArrayBuffer | WebAssembly.Memory
+  /** A permit, or minus the reason: 1 open, 2 probing, 3 recovering, 4 isolated. */
+  breakerAcquire(handle: number, now: number): number
+  breakerRecord(
+    handle: number,
+    permit: number,
+    how: number,
+    openForMs: number,
+    cause: number,
+    wallMs: number,
+    now: number,
+  ): void
+  breakerCheck(handle: number, now: number): void
+  breakerReset(handle: number, now: number): void
+  breakerForceOpen(handle: number, wallMs: number, now: number): void
+  breakerIsolate(handle: number, now: number): void
+  breakerRelease(handle: number, now: number): void
   /** Gives a breaker other options (as `breakerNew`); 0, or -1 after a refusal. */
   breakerUpdate(handle: number, options: Float64Array, now: number): number
+  breakerSetMode(handle: number, mode: number, now: number): void
+  breakerSlowMs(handle: number): number
   /** The numbers of `Explanation::to_numbers`. */
   breakerExplain(handle: number, now: number): ArrayLike<number>
   /** The numbers of `Snapshot`. */
