@@ -106,7 +106,8 @@ const checks = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
-      policy: ['breaker', 'chaos', 'retry'],
+      policy: ['breaker', 'chaos', 'retry', 'virtual'],
+      testing: ['policy', 'virtual'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)
