@@ -4,6 +4,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod causes;
 mod chaos;
 mod classify;
@@ -13,5 +14,7 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod causes;
 mod chaos;
 mod classify;
@@ -13,8 +14,10 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -71,7 +71,7 @@ mod snapshot;
 mod timeline;
 mod trial;
 mod trip;
-mod window;
+pub(crate) mod window;
 
 #[cfg(feature = "std")]
 pub use arena::{Arena, BLOCK_CELLS, Place};

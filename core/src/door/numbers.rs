@@ -14,7 +14,9 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
-use crate::retry::RetryOptions;
+use crate::limit::rate::RateOptions;
+use crate::limit::throttle::ThrottleOptions;
+use crate::retry::{BudgetOptions, RetryOptions};
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -147,6 +149,21 @@ in_order! {
     RetryOptions:
     max_attempts max_elapsed_ms delay_ms max_delay_ms backoff jitter_factor respect_retry_after
     max_retry_after_ms idempotent
+}
+
+in_order! {
+    RateOptions:
+    limit per_ms burst kind max_queue max_wait_ms
+}
+
+in_order! {
+    ThrottleOptions:
+    k window_ms minimum_calls max_rejection
+}
+
+in_order! {
+    BudgetOptions:
+    tokens ratio min_concurrency per_second max_tokens
 }
 
 in_order! {
