@@ -54,12 +54,20 @@ pub fn rate_update(handle: u32, options: &[f64], now: f64) -> f64 {
     checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
 }
 
-/// Makes a limiter; its number, and the numbers of those let go for it.
+/// Makes a limiter and answers its number.
 #[napi]
-pub fn rate_add(handle: u32, now: f64) -> Float64Array {
-    let mut numbers = Vec::new();
-    rates(handle, &mut |keys| keys.add_to(Instant::from_millis(now), &mut numbers));
-    Float64Array::new(numbers)
+pub fn rate_add(handle: u32, now: f64) -> f64 {
+    let mut id = -1.0;
+    rates(handle, &mut |keys| id = keys.add(Instant::from_millis(now)).into());
+    id
+}
+
+/// One of those let go for another and not yet told of, or -1.
+#[napi]
+pub fn rate_gone(handle: u32) -> f64 {
+    let mut gone = None;
+    rates(handle, &mut |keys| gone = keys.gone());
+    gone.map_or(-1.0, f64::from)
 }
 
 /// Lets a limiter go.

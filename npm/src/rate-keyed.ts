@@ -193,19 +193,22 @@ export class KeyedRateLimiter implements Disposable {
 
   #make(key: string): Line {
     const { engine, live, clock } = this.#group
-    const numbers = engine.rateAdd(live, clock.now())
-    for (let i = 1; i < numbers.length; i++) {
-      const gone = this.#keys.get(numbers[i] as number)
-      const line = gone === undefined ? undefined : this.#lines.get(gone)
-      if (gone === undefined || line === undefined) continue
-      this.#forget(gone, line)
-      const onEvict = this.#onEvict
-      if (onEvict) call(() => onEvict(gone), 'KeyedRateLimiter: `onEvict`')
+    const id = engine.rateAdd(live, clock.now())
+    for (let gone = engine.rateGone(live); gone >= 0; gone = engine.rateGone(live)) {
+      this.#evict(this.#keys.get(gone))
     }
-    const line = new Line(this.#group, numbers[0] as number, key)
+    const line = new Line(this.#group, id, key)
     this.#lines.set(key, line)
     this.#keys.set(line.id, key)
     return line
+  }
+
+  #evict(key: string | undefined): void {
+    const line = key === undefined ? undefined : this.#lines.get(key)
+    if (key === undefined || line === undefined) return
+    this.#forget(key, line)
+    const onEvict = this.#onEvict
+    if (onEvict) call(() => onEvict(key), 'KeyedRateLimiter: `onEvict`')
   }
 
   #forget(key: string, line: Line): void {

@@ -136,7 +136,7 @@ export class RateLimiter implements Disposable {
     checkRate('RateLimiter', options)
     const group = new RateGroup('RateLimiter', this, options, 1, Number.POSITIVE_INFINITY)
     this.#group = group
-    this.#line = new Line(group, group.engine.rateAdd(group.handle, group.clock.now())[0] ?? 0)
+    this.#line = new Line(group, group.engine.rateAdd(group.handle, group.clock.now()))
   }
 
   /** Its name, if it was given one. */

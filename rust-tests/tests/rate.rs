@@ -168,7 +168,8 @@ proptest! {
             prop_assert_eq!(state.queued as usize, line.len());
             prop_assert_eq!(state.waiting, line.iter().map(|permits| u64::from(*permits)).sum::<u64>());
         }
-        let mut tokens = Tokens::new(20, SECOND, 5);
+        // Those in line may be late by 16 ms: a third of a permit.
+        let mut tokens = Tokens::new(20, SECOND, 6);
         for (i, (at, permits)) in granted.iter().enumerate() {
             if window {
                 let since = granted[..=i].iter().filter(|(then, _)| then + 1_000_000_000 > *at);
@@ -248,6 +249,28 @@ fn a_clock_that_goes_back_neither_blocks_nor_gives_more() {
         }
         assert!((10..=20).contains(&passed), "{passed}");
     }
+}
+
+/// A timer a millisecond late each time, and a rate of ten in that time.
+#[test]
+fn a_line_moves_at_the_full_rate_though_timers_are_late() {
+    let mut limiter = gcra(10_000, SECOND, 1);
+    let config = RateConfig { burst: 1, max_queue: 20_000, ..RateConfig::new(10_000, SECOND) };
+    limiter.update(config, ms(0)).unwrap();
+    for _ in 0..10_001 {
+        assert!(!matches!(limiter.acquire(1, PATIENT, ms(0)), Decision::Refused(_)));
+    }
+    for time in 1..=1000 {
+        let went = (0..).find(|_| !limiter.advance(1, ms(time)).is_granted());
+        assert_eq!(went, Some(10));
+    }
+    assert_eq!(limiter.explain(ms(1000)).queued, 0);
+    // What is later than that is lost.
+    for _ in 0..3_000 {
+        let _ = limiter.acquire(1, PATIENT, ms(1000));
+    }
+    let went = (0..).find(|_| !limiter.advance(1, ms(1100)).is_granted()).unwrap();
+    assert!((160..=162).contains(&went), "{went}");
 }
 
 #[test]

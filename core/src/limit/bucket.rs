@@ -40,6 +40,21 @@ impl Level {
         }
     }
 
+    /// The same up to `slack` before now only: what happened since can still be put in at its time.
+    pub(crate) fn settle_behind(&mut self, rate: &Rate, slack: u64, now: Instant) {
+        let behind = now.as_nanos().saturating_sub(slack);
+        if behind > self.at {
+            self.settle(rate, Instant::from_nanos(behind));
+        } else if now.as_nanos() < self.at {
+            self.settle(rate, now);
+        }
+    }
+
+    /// When it was settled last.
+    pub(crate) const fn at(&self) -> Instant {
+        Instant::from_nanos(self.at)
+    }
+
     fn used_at(&self, rate: &Rate, now: u64) -> u64 {
         self.used.saturating_sub(now.saturating_sub(self.at).saturating_mul(rate.speed))
     }

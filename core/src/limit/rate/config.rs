@@ -14,7 +14,8 @@ use crate::time::nanos;
 pub enum Kind {
     /// A steady rate with room for a burst: the generic cell rate algorithm (ITU-T I.371, annex
     /// A), as its continuous-state leaky bucket. Within one period up to `limit + burst` permits
-    /// pass, on average `limit`. One number of memory.
+    /// pass, on average `limit`. One number of memory. A line of those who wait moves at the full
+    /// rate though timers are late: up to 16 ms of permits are caught up with at once.
     #[default]
     Gcra = 0,
     /// At most `limit` permits within any period whatever, wherever it begins. Exact up to a limit

@@ -9,7 +9,6 @@ use super::config::Plan;
 use super::limiter::State;
 use super::{Decision, RateConfig, RateExplanation, Refusal};
 use crate::fields::Checks;
-use crate::numbers::put;
 use crate::options::Problem;
 use crate::time::{Instant, millis};
 
@@ -96,12 +95,12 @@ impl KeyedRateLimiter {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }
-        let (ids, names) = (&mut self.ids, &mut self.names);
-        let id = self.keys.add(now, &mut |id| {
-            if let Some(name) = names.remove(&id) {
-                ids.remove(&name);
+        let id = self.keys.add(now);
+        while let Some(gone) = self.keys.gone() {
+            if let Some(name) = self.names.remove(&gone) {
+                self.ids.remove(&name);
             }
-        });
+        }
         self.ids.insert(key.into(), id);
         self.names.insert(id, key.into());
         id
@@ -122,6 +121,7 @@ pub struct Keys {
     plan: Plan,
     states: Vec<Option<State>>,
     free: Vec<u32>,
+    gone: Vec<u32>,
     most: usize,
     idle: Duration,
     hand: usize,
@@ -135,15 +135,16 @@ impl Keys {
             plan: config.plan(checks),
             states: Vec::new(),
             free: Vec::new(),
+            gone: Vec::new(),
             most: checks.count("max", Some(max), 0) as usize,
             idle: checks.positive("idleMs", Some(idle_ms), Duration::ZERO),
             hand: 0,
         }
     }
 
-    /// One more limiter: its number, and the numbers of those let go for it.
-    pub fn add(&mut self, now: Instant, gone: &mut dyn FnMut(u32)) -> u32 {
-        self.make_room(now, gone);
+    /// One more limiter: its number. Those let go for it are told by [`Keys::gone`].
+    pub fn add(&mut self, now: Instant) -> u32 {
+        self.make_room(now);
         let state = Some(State::new(self.plan.kind));
         if let Some(id) = self.free.pop()
             && let Some(place) = self.states.get_mut(id as usize)
@@ -155,7 +156,7 @@ impl Keys {
         u32::try_from(self.states.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
-    fn make_room(&mut self, now: Instant, gone: &mut dyn FnMut(u32)) {
+    fn make_room(&mut self, now: Instant) {
         let mut worst = None;
         for _ in 0..LOOKS.min(self.states.len()) {
             self.hand = self.hand.saturating_add(1);
@@ -167,7 +168,7 @@ impl Keys {
             let id = u32::try_from(self.hand).unwrap_or(u32::MAX);
             if rank == 0 && now.since(used) >= self.idle {
                 self.remove(id);
-                gone(id);
+                self.gone.push(id);
             } else if worst.is_none_or(|(other, _)| (rank, used) < other) {
                 worst = Some(((rank, used), id));
             }
@@ -177,17 +178,13 @@ impl Keys {
             && self.states.len() >= self.most
         {
             self.remove(id);
-            gone(id);
+            self.gone.push(id);
         }
     }
 
-    /// The same as [`Keys::add`], as numbers in this order.
-    pub fn add_to(&mut self, now: Instant, numbers: &mut Vec<f64>) {
-        put(numbers, 0.0);
-        let id = self.add(now, &mut |id| put(numbers, id.into()));
-        if let Some(first) = numbers.first_mut() {
-            *first = id.into();
-        }
+    /// One of those let go and not yet told of.
+    pub fn gone(&mut self) -> Option<u32> {
+        self.gone.pop()
     }
 
     /// Lets a limiter go.

@@ -95,6 +95,11 @@ impl RateLimiter {
     }
 }
 
+/// Who waits in line is woken up by a timer, which is late. What is late by up to 16 ms counts as
+/// of when it was due; as of the time it came, a line with a burst of 1 would move by one for each
+/// turn of a timer, whatever the rate.
+const SLACK: u64 = 16_000_000;
+
 #[derive(Debug, Clone)]
 enum Meter {
     Gcra(Level),
@@ -173,12 +178,29 @@ impl State {
             self.leave(permits);
             return self.refuse(Refusal::Weight);
         }
-        let wait = self.wait(plan, permits.into(), now);
-        if !wait.is_zero() {
-            return Decision::Wait(wait);
+        let at = self.due(plan, permits, now);
+        if at > now {
+            return Decision::Wait(at.since(now));
         }
         self.leave(permits);
-        self.grant(plan, permits, now)
+        self.grant(plan, permits, at)
+    }
+
+    /// When the first in line may go, or might have gone if it had been woken up in time.
+    fn due(&mut self, plan: &Plan, permits: u32, now: Instant) -> Instant {
+        let wait = self.wait(plan, permits.into(), now);
+        match &mut self.meter {
+            Meter::Gcra(level) => {
+                let from = level.at().max(self.held_until);
+                let units = u64::from(permits).saturating_mul(plan.rate.cost);
+                let due = from.after(level.wait(&plan.rate, units, from).unwrap_or(Duration::MAX));
+                if due <= now {
+                    level.settle(&plan.rate, due);
+                }
+                due
+            }
+            Meter::Window(_) => now.after(wait),
+        }
     }
 
     pub(super) fn leave(&mut self, permits: u32) {
@@ -224,6 +246,7 @@ impl State {
 
     fn settle(&mut self, plan: &Plan, now: Instant) {
         match &mut self.meter {
+            Meter::Gcra(level) if self.queued > 0 => level.settle_behind(&plan.rate, SLACK, now),
             Meter::Gcra(level) => level.settle(&plan.rate, now),
             Meter::Window(window) => window.settle(&plan.window, now),
         }

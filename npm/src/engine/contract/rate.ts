@@ -4,8 +4,10 @@ export interface RateEngine {
   rateNew(options: Float64Array, max: number, idleMs: number): number
   /** Takes other options for all limiters; -1 after a refusal. */
   rateUpdate(handle: number, options: Float64Array, now: number): number
-  /** Makes a limiter; its number, and the numbers of those let go for it. */
-  rateAdd(handle: number, now: number): ArrayLike<number>
+  /** Makes a limiter and answers its number. */
+  rateAdd(handle: number, now: number): number
+  /** One of those let go for another and not yet told of, or -1. */
+  rateGone(handle: number): number
   rateRemove(handle: number, id: number): void
   /**
    * 0: the call may go. Above 0: it has a place in line, and is expected to go after so many ms.
