@@ -5,8 +5,8 @@
  * The beginning and the end of a call are plain counters here, and the engine is told of them when
  * a repetition asks. That is exact: what is under way matters only then, and what calls have
  * brought may be put into a bucket at any time between two withdrawals, the sum and what flows over
- * being the same. Two counters measured at 1 ns a call; a word in shared memory costs 4 ns and two
- * calls of the addon 260 ns.
+ * being the same. The pair measured at 6 ns a call; telling the addon of each is two calls of it,
+ * 130 ns apiece. A word of a cell is no cheaper than a field, and nobody but this isolate reads it.
  */
 import { type Clock, systemClock } from './clock.js'
 import { Handles } from './engine/handles.js'

@@ -164,10 +164,10 @@ impl RetryBudget {
             }
         };
         checks.ratio("ratio", ratio);
-        checks.limit(per_second >= 0.0, "perSecond", Rule::AtLeast, 0.0);
-        checks.limit(per_second <= MOST_TOKENS, "perSecond", Rule::AtMost, MOST_TOKENS);
-        checks.limit(tokens >= 1.0, "maxTokens", Rule::AtLeast, 1.0);
-        checks.limit(tokens <= MOST_TOKENS, "maxTokens", Rule::AtMost, MOST_TOKENS);
+        for (field, value, least) in [("perSecond", per_second, 0.0), ("maxTokens", tokens, 1.0)] {
+            checks.limit(value >= least, field, Rule::AtLeast, least);
+            checks.limit(value <= MOST_TOKENS, field, Rule::AtMost, MOST_TOKENS);
+        }
         let token = TOKEN as f64;
         let rate = Rate {
             cost: TOKEN,
