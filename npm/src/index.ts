@@ -69,6 +69,21 @@ export {
 } from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export {
+  Policy,
+  type PolicyEvents,
+  type PolicyTrial,
+  policy,
+  type StageDescription,
+} from './policy.js'
+export {
+  type PolicyChaosOptions,
+  type PolicyOptions,
+  STAGES,
+  type Stage,
+} from './policy-options.js'
+export type { PolicyCall } from './policy-run.js'
+export type { TrialReport } from './policy-trial.js'
 export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
 export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
 export type {
