@@ -183,7 +183,7 @@ test('a hold lets nothing pass, and keeps nobody longer than it may wait', async
   const patient = limiter.acquire().then(go('patient'))
   const hasty = limiter.acquire(1, { maxWaitMs: 300 }).catch(error => error)
   limiter.hold(clock.now() + 1000)
-  limiter.hold(clock.now() + 10)
+  for (const earlier of [clock.now() + 10, 0, -1, Number.NaN]) limiter.hold(earlier)
   assert.deepEqual(limiter.tryAcquire(), { ok: false, rule: 'hold', retryAfterMs: 1200 })
   await clock.pass(300)
   assert.equal((await hasty).rule, 'maxWaitMs')

@@ -120,7 +120,7 @@ export class KeyedRateLimiter implements Disposable {
 
   /** {@link RateLimiter.hold} of `key`. */
   hold(key: string, untilMs: number): void {
-    this.#line(key).hold(untilMs)
+    if (untilMs > 0) this.#line(key).hold(untilMs)
   }
 
   /** {@link RateLimiter.release} of `key`. */

@@ -186,7 +186,7 @@ export class RateLimiter implements Disposable {
    * wait on. An earlier time than the one in force changes nothing.
    */
   hold(untilMs: number): void {
-    this.#line.hold(untilMs)
+    if (untilMs > 0) this.#line.hold(untilMs)
   }
 
   /** Ends a {@link hold}. */

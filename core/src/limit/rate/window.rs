@@ -7,6 +7,9 @@ use crate::time::Instant;
 /// Into how many spells the permits of one period are gathered at least.
 pub(super) const SPELLS: u64 = 32;
 
+/// Entries of a window.
+const MOST: usize = SPELLS as usize + 2;
+
 /// Permits let through within one `SPELLS`th of the period; all go when the latest of them does.
 #[derive(Debug, Clone, Copy)]
 struct Spell {
@@ -18,7 +21,7 @@ struct Spell {
 /// A log of permits in which neighbours share an entry.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
-    /// The oldest first; at most `SPELLS` + 2, each a `SPELLS`th of the period after the one before.
+    /// The oldest first; at most `MOST`, each a `SPELLS`th of the period after the one before.
     spells: Vec<Spell>,
     used: u32,
 }
@@ -69,7 +72,7 @@ impl Window {
     /// Adds permits; after [`Window::settle`] with the same time.
     pub(super) fn add(&mut self, limit: &Limit, permits: u32, now: Instant) {
         self.used = self.used.saturating_add(permits);
-        let full = self.spells.len() >= SPELLS as usize + 2;
+        let full = self.spells.len() >= MOST;
         let now = now.as_nanos();
         if let Some(newest) = self.spells.last_mut() {
             let now = now.max(newest.last);
@@ -114,7 +117,7 @@ mod tests {
             now += (rng.unit() * 2000.0) as u64;
             window.settle(&limit, Instant::from_nanos(now));
             window.add(&limit, 1, Instant::from_nanos(now));
-            assert!(window.spells.len() <= SPELLS as usize + 2, "{}", window.spells.len());
+            assert!(window.spells.len() <= MOST, "{}", window.spells.len());
             assert_eq!(window.used, window.spells.iter().map(|spell| spell.permits).sum::<u32>());
         }
         assert!(window.spells.len() > SPELLS as usize - 2);
