@@ -105,6 +105,7 @@ const checks = {
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
+      rate: ['classify'],
       registry: ['breaker'],
       policy: ['breaker', 'chaos', 'retry', 'virtual'],
       testing: ['policy', 'virtual'],

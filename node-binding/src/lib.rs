@@ -4,6 +4,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod causes;
 mod chaos;
 mod classify;
@@ -14,5 +15,7 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;

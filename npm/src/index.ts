@@ -28,6 +28,12 @@ export {
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
 export {
+  type BudgetEvents,
+  type BudgetExplanation,
+  RetryBudget,
+  type RetryBudgetOptions,
+} from './budget.js'
+export {
   type ChaosBase,
   type ChaosOptions,
   type ChaosWrapper,
@@ -78,6 +84,22 @@ export {
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
+export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
+export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
+export type {
+  RateDecision,
+  RateExplanation,
+  RateLimiterEvents,
+  RateRule,
+} from './rate-line.js'
+export type { RateCallOptions, RateLimiterOptions } from './rate-options.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export {
+  Throttle,
+  type ThrottleEvents,
+  type ThrottleExplanation,
+  type ThrottleOptions,
+  type ThrottlePermit,
+} from './throttle.js'

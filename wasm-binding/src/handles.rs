@@ -9,9 +9,11 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::limit::rate::Keys;
+use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
-use seawall::retry::Retry;
+use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 
 use crate::options::refused;
@@ -24,6 +26,9 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Rates(Keys),
+    Throttle(Throttle, Rng),
+    Budget(RetryBudget),
 }
 
 thread_local! {

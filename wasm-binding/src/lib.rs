@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod causes;
 mod chaos;
 mod classify;
@@ -14,8 +15,10 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -14,8 +14,10 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::limit::rate::RateOptions;
+use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
-use crate::retry::{FailureNumbers, RetryOptions};
+use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -158,6 +160,21 @@ in_order! {
 in_order! {
     FailureNumbers:
     attempt elapsed_ms previous_ms verdict retry_after_ms wanted refused delay_ms remaining_ms
+}
+
+in_order! {
+    RateOptions:
+    limit per_ms burst kind max_queue max_wait_ms
+}
+
+in_order! {
+    ThrottleOptions:
+    k window_ms minimum_calls max_rejection
+}
+
+in_order! {
+    BudgetOptions:
+    tokens ratio min_concurrency per_second max_tokens
 }
 
 in_order! {
