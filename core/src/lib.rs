@@ -16,17 +16,20 @@ pub mod classify;
 pub mod door;
 mod fields;
 pub mod health;
+pub mod hedge;
 mod numbers;
 pub mod options;
 mod outcome;
 pub mod periodic;
 pub mod pool;
+pub mod quantile;
 pub mod retry;
 mod rng;
 pub mod rotation;
 #[cfg(feature = "std")]
 mod sync;
 mod time;
+pub mod timeout;
 
 pub use outcome::Outcome;
 pub use rng::Rng;

@@ -9,10 +9,12 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::hedge::Hedge;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::Retry;
 use seawall::rotation::Rotation;
+use seawall::timeout::Timeout;
 
 use crate::options::refused;
 
@@ -24,6 +26,8 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Timeout(Timeout),
+    Hedge(Hedge),
 }
 
 thread_local! {
@@ -39,6 +43,12 @@ pub(crate) fn keep(policy: Policy, checks: Checks) -> f64 {
     }
     let policy = Some(Box::new(policy));
     isolate::with(&POLICIES, |slab| slab.insert(policy)).map_or(-1.0, f64::from)
+}
+
+/// 0, or -1 where the options were refused, so that nothing is to be changed.
+#[inline(never)]
+pub(crate) fn accept(checks: Checks) -> f64 {
+    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
 }
 
 /// What `act` answers on the policy of `handle`, if there is one.

@@ -9,12 +9,14 @@ mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
+mod hedge;
 mod millis;
 mod options;
 mod periodic;
 mod pool;
 mod registry;
 mod retry;
+mod timeout;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

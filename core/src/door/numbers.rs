@@ -14,7 +14,9 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::hedge::HedgeOptions;
 use crate::retry::RetryOptions;
+use crate::timeout::TimeoutOptions;
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -147,6 +149,16 @@ in_order! {
     RetryOptions:
     max_attempts max_elapsed_ms delay_ms max_delay_ms backoff jitter_factor respect_retry_after
     max_retry_after_ms idempotent
+}
+
+in_order! {
+    TimeoutOptions:
+    timeout_ms quantile factor min_ms max_ms fallback_ms min_samples window_ms least_ms late_ms
+}
+
+in_order! {
+    HedgeOptions:
+    delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
 }
 
 in_order! {

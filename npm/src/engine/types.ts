@@ -4,11 +4,13 @@ import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
+import type { HedgeEngine } from './contract/hedge.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
+import type { TimeoutEngine } from './contract/timeout.js'
 
 /**
  * What every engine can do: the functions of `node-binding` and `wasm-binding`, under the same
@@ -25,7 +27,9 @@ export interface Engine
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
-    PoolEngine {
+    PoolEngine,
+    TimeoutEngine,
+    HedgeEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
