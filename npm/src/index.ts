@@ -50,6 +50,13 @@ export {
 } from './classify.js'
 export type { Clock } from './clock.js'
 export type { CallContext, CallOptions } from './context.js'
+export {
+  DEADLINE_HEADER,
+  type DeadlineFromOptions,
+  deadlineFrom,
+  deadlineHeader,
+  deadlineIn,
+} from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
@@ -66,3 +73,5 @@ export { every, Periodic, type PeriodicOptions, type StopOptions } from './perio
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export { Timeout, type TimeoutEvents, type TimeoutExplanation } from './timeout.js'
+export type { TimeoutFollows, TimeoutMode, TimeoutOptions } from './timeout-options.js'

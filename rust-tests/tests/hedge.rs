@@ -77,8 +77,8 @@ fn options_out_of_range_are_named() {
     let both = HedgeOptions { delay_ms: Some(1.0), quantile: Some(0.5), ..base() };
     assert_eq!(refused(both), "delayMs");
     assert_eq!(refused(HedgeOptions { delay_ms: Some(-1.0), ..base() }), "delayMs");
-    assert_eq!(refused(HedgeOptions { min_ms: Some(1.0), ..base() }), "minMs");
-    assert_eq!(refused(HedgeOptions { quantile: Some(2.0), ..base() }), "quantile");
+    assert_eq!(refused(HedgeOptions { min_ms: Some(1.0), ..base() }), "delayMs.minMs");
+    assert_eq!(refused(HedgeOptions { quantile: Some(2.0), ..base() }), "delayMs.quantile");
     assert_eq!(refused(HedgeOptions { max_hedges: Some(0.0), ..base() }), "maxHedges");
     assert_eq!(refused(HedgeOptions { min_samples: Some(1.5), ..base() }), "minSamples");
     assert_eq!(refused(HedgeOptions { window_ms: Some(0.0), ..base() }), "windowMs");

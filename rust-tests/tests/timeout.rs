@@ -109,13 +109,13 @@ fn options_out_of_range_are_named() {
     assert_eq!(refused(TimeoutOptions { timeout_ms: Some(-1.0), ..base() }), "timeoutMs");
     let both = TimeoutOptions { timeout_ms: Some(1.0), quantile: Some(0.5), ..base() };
     assert_eq!(refused(both), "timeoutMs");
-    assert_eq!(refused(TimeoutOptions { factor: Some(2.0), ..base() }), "factor");
+    assert_eq!(refused(TimeoutOptions { factor: Some(2.0), ..base() }), "timeoutMs.factor");
     let follows = || TimeoutOptions { quantile: Some(0.5), ..base() };
-    assert_eq!(refused(TimeoutOptions { quantile: Some(1.1), ..base() }), "quantile");
-    assert_eq!(refused(TimeoutOptions { quantile: Some(0.0), ..base() }), "quantile");
-    assert_eq!(refused(TimeoutOptions { factor: Some(0.0), ..follows() }), "factor");
+    assert_eq!(refused(TimeoutOptions { quantile: Some(1.1), ..base() }), "timeoutMs.quantile");
+    assert_eq!(refused(TimeoutOptions { quantile: Some(0.0), ..base() }), "timeoutMs.quantile");
+    assert_eq!(refused(TimeoutOptions { factor: Some(0.0), ..follows() }), "timeoutMs.factor");
     let crossed = TimeoutOptions { min_ms: Some(9.0), max_ms: Some(8.0), ..follows() };
-    assert_eq!(refused(crossed), "maxMs");
+    assert_eq!(refused(crossed), "timeoutMs.maxMs");
     assert_eq!(refused(TimeoutOptions { min_samples: Some(0.0), ..base() }), "minSamples");
     assert_eq!(refused(TimeoutOptions { window_ms: Some(0.0), ..base() }), "windowMs");
     assert_eq!(refused(TimeoutOptions { fallback_ms: Some(0.0), ..base() }), "fallbackMs");

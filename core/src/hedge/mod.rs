@@ -115,7 +115,7 @@ impl HedgeConfig {
         checks.at_least_one("minSamples", self.minimum);
         checks.above_zero("windowMs", self.window);
         if let Delay::Follows(quantile) = self.delay {
-            checks.ratio("quantile", quantile);
+            checks.ratio("delayMs.quantile", quantile);
         }
     }
 }

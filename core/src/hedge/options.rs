@@ -55,7 +55,7 @@ impl HedgeOptions {
         config.minimum = checks.count("minSamples", self.min_samples, config.minimum);
         config.window = checks.positive("windowMs", self.window_ms, config.window);
         config.most = checks.count("maxHedges", self.max_hedges, config.most);
-        config.least = checks.millis_or("minMs", self.min_ms, Duration::ZERO);
+        config.least = checks.millis_or("delayMs.minMs", self.min_ms, Duration::ZERO);
         config.check(checks);
         Hedge::checked(config)
     }
@@ -63,10 +63,10 @@ impl HedgeOptions {
     fn delay(&self, checks: &mut Checks) -> Delay {
         let delay = checks.millis("delayMs", self.delay_ms);
         if let Some(quantile) = self.quantile {
-            checks.between(delay.is_none(), "delayMs", Rule::NotWith, "quantile");
+            checks.between(delay.is_none(), "delayMs", Rule::NotWith, "delayMs.quantile");
             return Delay::Follows(quantile);
         }
-        checks.only_with("minMs", self.min_ms, "quantile");
+        checks.only_with("delayMs.minMs", self.min_ms, "delayMs.quantile");
         delay.map_or(Delay::Caller, Delay::Fixed)
     }
 }

@@ -98,10 +98,10 @@ impl TimeoutConfig {
             Own::Fixed(own) => checks.above_zero("timeoutMs", own),
             Own::Caller => {}
             Own::Follows { quantile, factor, least, most } => {
-                checks.ratio("quantile", quantile);
-                checks.limit(factor > 0.0, "factor", Rule::Above, 0.0);
-                checks.above_zero("minMs", least);
-                checks.between(most >= least, "maxMs", Rule::NotBelow, "minMs");
+                checks.ratio("timeoutMs.quantile", quantile);
+                checks.limit(factor > 0.0, "timeoutMs.factor", Rule::Above, 0.0);
+                checks.above_zero("timeoutMs.minMs", least);
+                checks.between(most >= least, "timeoutMs.maxMs", Rule::NotBelow, "timeoutMs.minMs");
             }
         }
     }

@@ -72,16 +72,16 @@ impl TimeoutOptions {
 
     fn own(&self, checks: &mut Checks) -> Own {
         if let Some(quantile) = self.quantile {
-            checks.between(self.timeout_ms.is_none(), "timeoutMs", Rule::NotWith, "quantile");
-            let most = checks.millis("maxMs", self.max_ms);
-            let least = checks.positive("minMs", self.min_ms, LEAST.min(most.unwrap_or(LEAST)));
+            checks.between(self.timeout_ms.is_none(), "timeoutMs", Rule::NotWith, "timeoutMs.quantile");
+            let most = checks.millis("timeoutMs.maxMs", self.max_ms);
+            let least = checks.positive("timeoutMs.minMs", self.min_ms, LEAST.min(most.unwrap_or(LEAST)));
             let most = most.unwrap_or(MOST.max(least));
             let factor = self.factor.unwrap_or(2.0);
             return Own::Follows { quantile, factor, least, most };
         }
-        checks.only_with("factor", self.factor, "quantile");
-        checks.only_with("minMs", self.min_ms, "quantile");
-        checks.only_with("maxMs", self.max_ms, "quantile");
+        checks.only_with("timeoutMs.factor", self.factor, "timeoutMs.quantile");
+        checks.only_with("timeoutMs.minMs", self.min_ms, "timeoutMs.quantile");
+        checks.only_with("timeoutMs.maxMs", self.max_ms, "timeoutMs.quantile");
         match self.timeout_ms {
             Some(f64::INFINITY) => Own::Fixed(Duration::MAX),
             Some(_) => Own::Fixed(checks.positive("timeoutMs", self.timeout_ms, MOST)),
