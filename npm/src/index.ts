@@ -68,6 +68,8 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
+export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
