@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  CircuitBreaker,
   deadlineFrom,
   deadlineHeader,
   deadlineIn,
@@ -481,6 +482,20 @@ test('a result that is ready when the loop is free again wins over the late time
   assert.deepEqual([timedOut, blocked], [1, 1])
 })
 
+test('trap: self-inflicted: a blocked event loop opens no breaker, a slow other side does', async () => {
+  const { clock, timeout } = make()
+  const breaker = new CircuitBreaker({ threshold: 3, clock })
+  const hang = () => watched(breaker.execute(() => timeout.execute(() => new Promise(() => {}))))
+  const blocked = Array.from({ length: 50 }, hang)
+  await clock.block(500)
+  assert.ok(blocked.every(({ ended }) => ended.error.blockedMs === 400))
+  assert.equal(breaker.getState().state, 'closed')
+  const slow = Array.from({ length: 3 }, hang)
+  await clock.pass(100)
+  assert.ok(slow.every(({ ended }) => ended.error.code === 'SEAWALL_TIMEOUT'))
+  assert.equal(breaker.getState().state, 'open')
+})
+
 test('a timer that is a little late blames nobody else', async () => {
   for (const [lateMs, block, want] of [
     [undefined, 150, undefined],
@@ -668,6 +683,59 @@ test('a process lives as long as a call has time, and no longer', () => {
   `)
   assert.equal(idle.stdout, 'done false', idle.stderr)
   assert.ok(idle.ms < 15_000)
+})
+
+test('works with fake timers, also where the clock is not faked', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    const timeout = new Timeout({ timeoutMs: 60_000 })
+    const calls = [1, 2].map(() => watched(timeout.execute(() => new Promise(() => {}))))
+    mock.timers.tick(59_999)
+    await turn()
+    assert.equal(calls[0].ended, undefined)
+    mock.timers.tick(1)
+    await turn()
+    assert.equal(calls[0].ended.error.timeoutMs, 60_000)
+    mock.timers.tick(10)
+    await turn()
+    assert.equal(calls[1].ended.error.timeoutMs, 60_000)
+  } finally {
+    mock.timers.reset()
+  }
+})
+
+test('a wait beyond the range of timers does not end at once', async () => {
+  const { clock, timeout } = make({ timeoutMs: 2 ** 32 })
+  const call = watched(timeout.execute(() => new Promise(() => {})))
+  await clock.pass(2 ** 32 - 1)
+  assert.equal(call.ended, undefined)
+  await clock.pass(1)
+  assert.equal(call.ended.error.timeoutMs, 2 ** 32)
+})
+
+test('a handle is given back once: what is collected takes nothing from others', async () => {
+  const { gc } = globalThis
+  assert.ok(gc, 'run with --expose-gc')
+  const make = () => {
+    for (let i = 0; i < 50; i++) {
+      const options = { timeoutMs: { quantile: 0.5 }, minSamples: 1 }
+      if (i % 2) new Timeout(options)
+      else new Timeout(options)[Symbol.dispose]()
+    }
+  }
+  make()
+  const clock = new VirtualClock()
+  const kept = Array.from({ length: 60 }, (_, i) => new Timeout({ timeoutMs: 10 + i, clock }))
+  for (let i = 0; i < 5; i++) {
+    gc()
+    await turn()
+  }
+  make()
+  for (const [i, timeout] of kept.entries()) {
+    timeout.update({ leastMs: 5 })
+    assert.equal(timeout.explain().timeoutMs, 10 + i)
+    assert.equal(timeout.explain().leastMs, 5)
+  }
 })
 
 test('headers carry the time left', () => {

@@ -48,7 +48,8 @@ const MOST: u32 = 50_000;
 /// The latencies of a moving window.
 #[derive(Debug, Clone)]
 pub struct Latencies {
-    half: Duration,
+    /// Half a window, in ns.
+    half: u64,
     since: Instant,
     young: Counts,
     old: Counts,
@@ -81,16 +82,17 @@ impl Latencies {
     /// forgets each at once.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        let half = half(window);
+        let half = nanos(window) / 2;
         Self { half, since: Instant::ZERO, young: Counts::NONE, old: Counts::NONE }
     }
 
     /// Forgets sooner or later than before. What is known stays.
     pub fn set_window(&mut self, window: Duration) {
-        self.half = half(window);
+        self.half = nanos(window) / 2;
     }
 
     /// One more latency.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn record(&mut self, latency: Duration, now: Instant) {
         self.advance(now);
         if self.young.total >= MOST {
@@ -104,6 +106,7 @@ impl Latencies {
     }
 
     /// How many latencies are known.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn count(&mut self, now: Instant) -> u32 {
         self.advance(now);
         self.young.total.saturating_add(self.old.total)
@@ -111,6 +114,7 @@ impl Latencies {
 
     /// The latency that the share `quantile` (0 to 1) of all did not exceed; `None` where none is
     /// known.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn quantile(&mut self, quantile: f64, now: Instant) -> Option<Duration> {
         let count = f64::from(self.count(now));
         if count <= 0.0 {
@@ -133,27 +137,27 @@ impl Latencies {
     }
 
     /// Forgets what is too old.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn advance(&mut self, now: Instant) {
-        let age = now.since(self.since);
+        let since = self.since.as_nanos();
+        let age = now.as_nanos().saturating_sub(since);
         if age < self.half {
             return;
         }
-        let missed = age >= self.half.saturating_mul(2);
-        self.turn(if missed { now } else { self.since.after(self.half) });
+        let missed = age / 2 >= self.half;
+        let half_on = Instant::from_nanos(since.saturating_add(self.half));
+        self.turn(if missed { now } else { half_on });
         if missed {
             self.old.clear();
         }
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn turn(&mut self, since: Instant) {
         mem::swap(&mut self.young, &mut self.old);
         self.young.clear();
         self.since = since;
     }
-}
-
-fn half(window: Duration) -> Duration {
-    Duration::from_nanos(nanos(window) / 2)
 }
 
 /// The bucket of a latency: below 32 units each has its own, then the highest five bits count.

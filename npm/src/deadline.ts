@@ -18,7 +18,7 @@ export const DEADLINE_HEADER = 'grpc-timeout'
  *
  * const timeout = new Timeout({ timeoutMs: 1000 })
  * const deadline = deadlineIn(250)
- * await timeout.execute(async ({ remaining }) => console.log('at most 250:', remaining()), { deadline })
+ * await timeout.execute(async call => console.log('at most 250:', call.remaining()), { deadline })
  * ```
  */
 export function deadlineIn(ms: number, clock: Clock = systemClock): number {

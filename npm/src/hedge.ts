@@ -111,7 +111,7 @@ export class Hedge implements Disposable {
     const core = engine()
     this.#handle = core.hedgeNew(hedgeNumbers(options))
     if (this.#handle < 0) throw optionProblem('Hedge', options, core)
-    handles.keep(this, this.#handle)
+    handles.watch(this, this.#handle)
     this.#tell(this.#clock.now())
   }
 
@@ -203,7 +203,7 @@ export class Hedge implements Disposable {
   /** Lets go of what the engine holds. Calls under way end without further hedges; new ones are refused. */
   [Symbol.dispose](): void {
     if (this.#handle < 0) return
-    engine().hedgeFree(this.#handle)
+    handles.release(this, this.#handle)
     this.#handle = -1
   }
 

@@ -87,7 +87,7 @@ const handles = new Handles(handle => engine().timeoutFree(handle))
  * import { Timeout } from 'seawall'
  *
  * const timeout = new Timeout({ timeoutMs: 2000 })
- * const answer = await timeout.execute(async ({ remaining }) => `answered with ${remaining()} ms left`)
+ * const answer = await timeout.execute(async call => `answered with ${call.remaining()} ms left`)
  * console.log(answer)
  * ```
  */
@@ -126,7 +126,7 @@ export class Timeout implements Disposable {
     const core = engine()
     this.#handle = core.timeoutNew(timeoutNumbers(options))
     if (this.#handle < 0) throw optionProblem('Timeout', options, core)
-    handles.keep(this, this.#handle)
+    handles.watch(this, this.#handle)
     this.#apply()
   }
 
@@ -216,7 +216,7 @@ export class Timeout implements Disposable {
   [Symbol.dispose](): void {
     if (this.#handle < 0) return
     this.#tell(this.#clock.now())
-    engine().timeoutFree(this.#handle)
+    handles.release(this, this.#handle)
     this.#handle = -1
   }
 

@@ -75,7 +75,7 @@ export class TimerQueue {
       return
     }
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
-    this.#arm(due, ms)
+    this.#arm(now, ms)
   }
 
   /** Ends a wait; nothing if it is over. */
@@ -103,10 +103,11 @@ export class TimerQueue {
     entry.next = undefined
   }
 
-  #arm(due: number, ms: number): void {
-    this.#armed = due
+  #arm(now: number, ms: number): void {
+    const span = Math.min(LONGEST, Math.max(0, ms))
+    this.#armed = now + span
     // Runtimes cut fractions off, which would fire early.
-    this.#timer = this.#clock.setTimer(this.#fire, Math.min(LONGEST, Math.max(0, Math.ceil(ms))))
+    this.#timer = this.#clock.setTimer(this.#fire, Math.ceil(span))
   }
 
   #rest(): void {
@@ -122,9 +123,9 @@ export class TimerQueue {
 
   #fired(): void {
     this.#timer = undefined
-    const present = this.#clock.now()
-    // A timer may fire a fraction of a millisecond early: that it fired proves that its time has come.
-    const now = this.#armed - present < 2 ? Math.max(present, this.#armed) : present
+    // That the timer fired proves that its time has come, also where it was a little early or time is
+    // made by a test.
+    const now = Math.max(this.#clock.now(), this.#armed)
     for (let entry = this.#first; entry !== undefined && entry.due <= now; entry = this.#first) {
       this.#unlink(entry)
       entry.waiting = false
@@ -132,7 +133,7 @@ export class TimerQueue {
       entry.expire(Math.max(0, now - entry.due))
     }
     const first = this.#first
-    if (first !== undefined && this.#timer === undefined) this.#arm(first.due, first.due - now)
+    if (first !== undefined && this.#timer === undefined) this.#arm(now, first.due - now)
   }
 }
 

@@ -165,6 +165,7 @@ impl Hedge {
     /// # Errors
     ///
     /// Why none begins.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn delay(
         &mut self,
         begun: u32,
@@ -180,6 +181,7 @@ impl Hedge {
     }
 
     /// The delay of calls that begin now and bring none; `None` for no hedge.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn usual(&mut self, now: Instant) -> Option<Duration> {
         match self.config.delay {
             Delay::Fixed(delay) => Some(delay),

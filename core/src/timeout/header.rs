@@ -18,26 +18,33 @@ use core::time::Duration;
 /// ```
 #[must_use]
 pub fn remaining(header: &str) -> Option<Duration> {
-    let header = header.trim_ascii().as_bytes();
-    let (digits, nanos) = match header.split_last()? {
-        (b'H', digits) => (digits, 3_600_000_000_000),
-        (b'M', digits) => (digits, 60_000_000_000),
-        (b'S', digits) => (digits, 1_000_000_000),
-        (b'm', digits) => (digits, 1_000_000),
-        (b'u', digits) => (digits, 1_000),
-        (b'n', digits) => (digits, 1),
-        _ => (header, 1_000_000_u64),
-    };
-    if digits.is_empty() || digits.len() > 12 {
-        return None;
-    }
     let mut count = 0_u64;
-    for digit in digits {
-        let value = digit.wrapping_sub(b'0');
-        if value > 9 {
+    let mut digits = 0_u32;
+    let mut unit = None;
+    for byte in header.trim_ascii().bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if unit.is_some() || (digit > 9 && digits == 0) {
             return None;
         }
-        count = count.saturating_mul(10).saturating_add(u64::from(value));
+        if digit > 9 {
+            unit = Some(nanos_of(byte)?);
+        } else {
+            count = count.saturating_mul(10).saturating_add(u64::from(digit));
+            digits = digits.saturating_add(1);
+        }
     }
-    Some(Duration::from_nanos(count.saturating_mul(nanos)))
+    let told = (1..=12).contains(&digits);
+    told.then(|| Duration::from_nanos(count.saturating_mul(unit.unwrap_or(1_000_000))))
+}
+
+fn nanos_of(unit: u8) -> Option<u64> {
+    Some(match unit {
+        b'H' => 3_600_000_000_000,
+        b'M' => 60_000_000_000,
+        b'S' => 1_000_000_000,
+        b'm' => 1_000_000,
+        b'u' => 1_000,
+        b'n' => 1,
+        _ => return None,
+    })
 }

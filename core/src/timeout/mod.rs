@@ -122,6 +122,7 @@ impl Timeout {
     /// # Errors
     ///
     /// Why it is not begun.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn limit(
         &mut self,
         own: Option<Duration>,
@@ -139,6 +140,7 @@ impl Timeout {
     }
 
     /// What holds for tries that begin now.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn limits(&mut self, now: Instant) -> Limits {
         let count = self.latencies.count(now);
         let known = count >= self.config.minimum;

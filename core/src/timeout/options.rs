@@ -72,9 +72,15 @@ impl TimeoutOptions {
 
     fn own(&self, checks: &mut Checks) -> Own {
         if let Some(quantile) = self.quantile {
-            checks.between(self.timeout_ms.is_none(), "timeoutMs", Rule::NotWith, "timeoutMs.quantile");
+            checks.between(
+                self.timeout_ms.is_none(),
+                "timeoutMs",
+                Rule::NotWith,
+                "timeoutMs.quantile",
+            );
             let most = checks.millis("timeoutMs.maxMs", self.max_ms);
-            let least = checks.positive("timeoutMs.minMs", self.min_ms, LEAST.min(most.unwrap_or(LEAST)));
+            let least =
+                checks.positive("timeoutMs.minMs", self.min_ms, LEAST.min(most.unwrap_or(LEAST)));
             let most = most.unwrap_or(MOST.max(least));
             let factor = self.factor.unwrap_or(2.0);
             return Own::Follows { quantile, factor, least, most };
