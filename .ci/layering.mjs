@@ -106,7 +106,7 @@ const checks = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
-      policy: ['backoff', 'classify', 'retry', 'breaker'],
+      policy: ['breaker', 'chaos', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

@@ -71,7 +71,12 @@ let watch: (
   attempt: Attempt,
   expired: (error: TimeoutError) => void,
 ) => Watch | SeawallError
-let modeOf: (policy: Timeout) => TimeoutMode
+let run: <T>(
+  policy: Timeout,
+  fn: (attempt: Attempt) => PromiseLike<T> | T,
+  options: CallOptions | undefined,
+  number: number,
+) => Promise<T>
 
 const handles = new Handles(handle => engine().timeoutFree(handle))
 
@@ -94,7 +99,7 @@ const handles = new Handles(handle => engine().timeoutFree(handle))
 export class Timeout implements Disposable {
   static {
     watch = (policy, attempt, expired) => policy.#watch(attempt, undefined, expired)
-    modeOf = policy => policy.#options.mode ?? 'hard'
+    run = (policy, fn, options, number) => policy.#run(fn, options, number)
   }
 
   #options: TimeoutOptions
@@ -142,9 +147,7 @@ export class Timeout implements Disposable {
    * signal when that is aborted; {@link RejectedError} without calling `fn` if the deadline is too near.
    */
   execute<T>(fn: (context: CallContext) => PromiseLike<T> | T, options?: CallOptions): Promise<T> {
-    const signal = options?.signal
-    if (signal?.aborted) return rejecting(signal.reason)
-    return this.#hard ? this.#race(fn, options, signal) : this.#wait(fn, options, signal)
+    return this.#run(fn, options, 1)
   }
 
   /** Like {@link execute}, but answers a result instead of throwing. */
@@ -220,15 +223,25 @@ export class Timeout implements Disposable {
     this.#handle = -1
   }
 
+  #run<T>(
+    fn: (attempt: Attempt) => PromiseLike<T> | T,
+    options: CallOptions | undefined,
+    number: number,
+  ): Promise<T> {
+    const signal = options?.signal
+    if (signal?.aborted) return rejecting(signal.reason)
+    const attempt = new Attempt(number, options?.deadline, signal, this.#clock)
+    return this.#hard ? this.#race(fn, attempt, signal) : this.#wait(fn, attempt, signal)
+  }
+
   /** The caller hears when the time is up, whatever the function does. */
   #race<T>(
-    fn: (context: CallContext) => PromiseLike<T> | T,
-    options: CallOptions | undefined,
+    fn: (attempt: Attempt) => PromiseLike<T> | T,
+    attempt: Attempt,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const attempt = new Attempt(1, options?.deadline, signal, this.#clock)
-      const watch = this.#watch(attempt, options, reject)
+      const watch = this.#watch(attempt, signal, reject)
       if (watch instanceof Error) return reject(watch)
       let promise: PromiseLike<T> | T
       try {
@@ -267,12 +280,11 @@ export class Timeout implements Disposable {
 
   /** The call ends when the function does. */
   #wait<T>(
-    fn: (context: CallContext) => PromiseLike<T> | T,
-    options: CallOptions | undefined,
+    fn: (attempt: Attempt) => PromiseLike<T> | T,
+    attempt: Attempt,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const attempt = new Attempt(1, options?.deadline, signal, this.#clock)
-    const watch = this.#watch(attempt, options, ignore)
+    const watch = this.#watch(attempt, signal, ignore)
     if (watch instanceof Error) return rejecting(watch)
     let promise: PromiseLike<T> | T
     try {
@@ -295,7 +307,7 @@ export class Timeout implements Disposable {
   /** Begins to watch an attempt, or says why it is not begun. */
   #watch(
     attempt: Attempt,
-    options: CallOptions | undefined,
+    signal: AbortSignal | undefined,
     expired: (error: TimeoutError) => void,
   ): Watch | SeawallError {
     if (this.#handle < 0) return disposed()
@@ -304,7 +316,7 @@ export class Timeout implements Disposable {
     let limit = this.#own
     let measured = this.#follows
     if (this.#varies || deadline !== Number.POSITIVE_INFINITY) {
-      limit = this.#limit(attempt, options?.signal, now)
+      limit = this.#limit(attempt, signal, now)
       measured ||= deadline !== Number.POSITIVE_INFINITY
       if (limit < 0) return this.#refusal(limit, Math.max(0, deadline - now))
     }
@@ -500,9 +512,17 @@ export function timeoutWatch(
   return watch(policy, attempt, expired)
 }
 
-/** Whether the caller hears when the time is up, or when the function ends. @internal */
-export function timeoutMode(policy: Timeout): TimeoutMode {
-  return modeOf(policy)
+/**
+ * `execute` for try `number` of a call: `fn` gets the {@link Attempt}, whose deadline is that of the
+ * try and whose signal is aborted when its time is up. @internal
+ */
+export function timeoutRun<T>(
+  policy: Timeout,
+  fn: (attempt: Attempt) => PromiseLike<T> | T,
+  options: CallOptions | undefined,
+  number: number,
+): Promise<T> {
+  return run(policy, fn, options, number)
 }
 
 function timedOut(

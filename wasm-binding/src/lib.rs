@@ -13,6 +13,7 @@ mod hedge;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
 mod registry;
 mod retry;

@@ -7,6 +7,7 @@ import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
+import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
@@ -28,6 +29,7 @@ export interface Engine
     ClassifyEngine,
     HealthEngine,
     PoolEngine,
+    PolicyEngine,
     TimeoutEngine,
     HedgeEngine {
   /** Which build decides. */
