@@ -12,7 +12,7 @@ import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { optionProblem, rejected, SeawallError, stackless, TimeoutError } from './errors.js'
+import { optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
 import { Listeners, report } from './events.js'
 import { rejecting } from './gate.js'
 import { Latencies } from './latency.js'
@@ -23,7 +23,8 @@ import {
   type TimeoutOptions,
   timeoutNumbers,
 } from './timeout-options.js'
-import { afterTurn, type Timed, TimerQueue } from './timer-queue.js'
+import { timedOut, Watch, type WatchPort } from './timeout-watch.js'
+import { afterTurn, TimerQueue } from './timer-queue.js'
 
 /** What a time-out tells of itself; see {@link Timeout.on}. */
 export interface TimeoutEvents {
@@ -329,7 +330,7 @@ export class Timeout implements Disposable {
   }
 
   /** What a watch needs of its policy. */
-  readonly #port: Port = {
+  readonly #port: WatchPort = {
     stop: watch => this.#queue.remove(watch),
     ended: (watch, success) => {
       if (watch.error !== undefined) this.#abandoned--
@@ -421,84 +422,6 @@ export class Timeout implements Disposable {
   }
 }
 
-interface Port {
-  stop(watch: Watch): void
-  ended(watch: Watch, success: boolean): void
-  late(watch: Watch, late: number): void
-}
-
-/** One attempt under way. @internal */
-export class Watch implements Timed {
-  due = 0
-  previous: Timed | undefined = undefined
-  next: Timed | undefined = undefined
-  cancel: (() => void) | undefined = undefined
-  waiting = false
-  /** Nobody waits for the function any more. */
-  over = false
-  /** The error, once the time is up. */
-  error: TimeoutError | undefined = undefined
-  /** How long it was given, in ms. */
-  readonly given: number
-  /** When it began, -1 where it is not measured. */
-  readonly started: number
-  /** Takes back a listener of a caller's signal. */
-  detach: (() => void) | undefined = undefined
-  readonly #port: Port
-  readonly #attempt: Attempt
-  readonly #expired: (error: TimeoutError) => void
-
-  constructor(
-    port: Port,
-    attempt: Attempt,
-    given: number,
-    started: number,
-    expired: (error: TimeoutError) => void,
-  ) {
-    this.#port = port
-    this.#attempt = attempt
-    this.given = given
-    this.started = started
-    this.#expired = expired
-  }
-
-  /** The function has ended; once for each watch, also after its time was up. */
-  end(success: boolean): void {
-    const late = this.over
-    this.over = true
-    if (!late) {
-      this.#port.stop(this)
-      this.#attempt.close()
-      this.detach?.()
-    }
-    if (!late || this.error !== undefined) this.#port.ended(this, success)
-  }
-
-  /** Nobody waits for the function any more: its signal is aborted. */
-  giveUp(reason: unknown, error?: TimeoutError): void {
-    if (this.over) return
-    this.over = true
-    this.#port.stop(this)
-    this.detach?.()
-    this.error = error
-    this.#attempt.abort(reason)
-    if (error !== undefined) this.#expired(error)
-  }
-
-  /** What to throw where the function ended with `error`: the time-out, if that had come before. */
-  errorFor(error: unknown): unknown {
-    const own = this.error
-    if (own === undefined || error === own) return error
-    own.cause ??= error
-    return own
-  }
-
-  expire(late: number): void {
-    if (this.over || this.#attempt.isAborted) return
-    this.#port.late(this, late)
-  }
-}
-
 /**
  * Begins to watch `attempt`, whose deadline is brought forward, or answers why it must not begin.
  * When its time is up, its signal is aborted and `expired` is called. `end` is called once, when
@@ -523,23 +446,6 @@ export function timeoutRun<T>(
   number: number,
 ): Promise<T> {
   return run(policy, fn, options, number)
-}
-
-function timedOut(
-  timeoutMs: number,
-  policy: string | undefined,
-  blockedMs: number | undefined,
-): TimeoutError {
-  const time = `${Number(timeoutMs.toFixed(1))} ms`
-  const message =
-    blockedMs === undefined
-      ? `No answer within ${time}`
-      : `No answer within ${time}; the event loop was blocked for ${blockedMs.toFixed(0)} ms or longer`
-  // The frames would be those of a timer.
-  return stackless(
-    () => new TimeoutError(message, timeoutMs, policy, blockedMs),
-    `TimeoutError: ${message}`,
-  )
 }
 
 function disposed(): SeawallError {
