@@ -101,7 +101,7 @@ const checks = {
 
   'policies of the package import no other policy, adapters no engine'() {
     const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
-    for (const word of ['causes', 'context', 'gate']) shared.add(word)
+    for (const word of ['causes', 'context', 'gate', 'latency']) shared.add(word)
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],

@@ -16,6 +16,7 @@ pub mod classify;
 pub mod door;
 mod fields;
 pub mod health;
+pub mod hedge;
 pub mod limit;
 mod numbers;
 pub mod options;
@@ -23,12 +24,14 @@ mod outcome;
 pub mod periodic;
 pub mod policy;
 pub mod pool;
+pub mod quantile;
 pub mod retry;
 mod rng;
 pub mod rotation;
 #[cfg(feature = "std")]
 mod sync;
 mod time;
+pub mod timeout;
 
 pub use outcome::Outcome;
 pub use rng::Rng;

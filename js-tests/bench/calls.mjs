@@ -5,7 +5,7 @@ import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kyse
 import * as cockatiel from 'cockatiel'
 import Opossum from 'opossum'
 import pRetry from 'p-retry'
-import { CircuitBreaker, engineKind, withRetry } from 'seawall'
+import { CircuitBreaker, engineKind, Hedge, Timeout, withRetry } from 'seawall'
 
 const rounds = Number(process.argv[2] ?? 400)
 const AsyncFunction = (async () => {}).constructor
@@ -131,6 +131,37 @@ const groups = {
       ],
       'p-retry': ['await x(fn)', pRetry, value],
       '@kysera/infra withRetry': ['await x(fn)', kyseraRetry, value],
+    },
+  },
+  timeout: {
+    batch: 500,
+    bare: ['await fn()', undefined, value],
+    variants: {
+      'seawall hard': ['await x.execute(fn)', new Timeout({ timeoutMs: 10_000 }), value],
+      'seawall cooperative': [
+        'await x.execute(fn)',
+        new Timeout({ timeoutMs: 10_000, mode: 'cooperative' }),
+        value,
+      ],
+      'seawall quantile': [
+        'await x.execute(fn)',
+        new Timeout({ timeoutMs: { quantile: 0.99 } }),
+        value,
+      ],
+      'seawall hedge': ['await x.execute(fn)', new Hedge({ delayMs: 10_000 }), value],
+      'cockatiel, defaults': [
+        'await x.execute(fn)',
+        cockatiel.timeout(10_000, cockatiel.TimeoutStrategy.Aggressive),
+        value,
+      ],
+      'cockatiel, abortOnReturn: false': [
+        'await x.execute(fn)',
+        cockatiel.timeout(10_000, {
+          strategy: cockatiel.TimeoutStrategy.Aggressive,
+          abortOnReturn: false,
+        }),
+        value,
+      ],
     },
   },
 }

@@ -67,6 +67,13 @@ const marks = engine => {
       'seawall, outcome': ['cockatiel', 0.1],
     },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+    // By the cheaper of its two forms: the default aborts the signal of every call that succeeds.
+    timeout: {
+      'seawall hard': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall cooperative': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall quantile': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall hedge': ['cockatiel, abortOnReturn: false'],
+    },
   }
 }
 

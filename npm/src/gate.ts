@@ -4,7 +4,7 @@
  */
 import type { CallContext, CallOptions } from './context.js'
 import { Attempt } from './context.js'
-import type { SeawallError } from './errors.js'
+import { isSelfInflicted, type SeawallError } from './errors.js'
 
 /** How a call ended, as `Outcome` in the core. @internal */
 export const SUCCESS = 0
@@ -12,6 +12,11 @@ export const SUCCESS = 0
 export const FAILURE = 1
 /** Neither: it was cancelled, and says nothing of the other side. @internal */
 export const NEUTRAL = 2
+
+/** How a call ended that failed with `error`: {@link FAILURE}, or {@link NEUTRAL} where the fault is ours. @internal */
+export function outcomeOf(error: unknown): number {
+  return isSelfInflicted(error) ? NEUTRAL : FAILURE
+}
 
 /** What a gate needs to know of the call. @internal */
 export interface GateCall extends CallOptions {
@@ -85,7 +90,7 @@ function behind<T>(
     },
     error => {
       attempt.close()
-      gate.leave(ticket, signal?.aborted ? NEUTRAL : FAILURE, error)
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : outcomeOf(error), error)
       throw error
     },
   )

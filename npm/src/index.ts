@@ -56,6 +56,13 @@ export {
 } from './classify.js'
 export type { Clock } from './clock.js'
 export type { CallContext, CallOptions } from './context.js'
+export {
+  DEADLINE_HEADER,
+  type DeadlineFromOptions,
+  deadlineFrom,
+  deadlineHeader,
+  deadlineIn,
+} from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
@@ -67,6 +74,8 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
+export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export {
@@ -103,3 +112,5 @@ export {
   type ThrottleOptions,
   type ThrottlePermit,
 } from './throttle.js'
+export { Timeout, type TimeoutEvents, type TimeoutExplanation } from './timeout.js'
+export type { TimeoutFollows, TimeoutMode, TimeoutOptions } from './timeout-options.js'

@@ -6,7 +6,15 @@
 import type { Clock } from './clock.js'
 import { Attempt, type CallContext } from './context.js'
 import type { SeawallError } from './errors.js'
-import { FAILURE, type Gate, type GateCall, NEUTRAL, rejecting, SUCCESS } from './gate.js'
+import {
+  FAILURE,
+  type Gate,
+  type GateCall,
+  NEUTRAL,
+  outcomeOf,
+  rejecting,
+  SUCCESS,
+} from './gate.js'
 
 const NOTHING = Symbol('nothing')
 
@@ -97,7 +105,8 @@ export function started(run: Run, flight: Flight, attempt: number): Promise<unkn
 
 /** How a try ended, as far as the gates of this pipeline are concerned. */
 function outcomeFor(flight: Flight, how: number, it: unknown): number {
-  return it === flight.refusal || flight.signal?.aborted ? NEUTRAL : how
+  if (it === flight.refusal || flight.signal?.aborted) return NEUTRAL
+  return how === FAILURE ? outcomeOf(it) : how
 }
 
 /** Gates one behind the other, the first the outermost, and what is behind them. @internal */

@@ -9,12 +9,14 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::hedge::Hedge;
 use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
+use seawall::timeout::Timeout;
 
 use crate::options::refused;
 
@@ -29,6 +31,8 @@ pub(crate) enum Policy {
     Rates(Keys),
     Throttle(Throttle, Rng),
     Budget(RetryBudget),
+    Timeout(Timeout),
+    Hedge(Hedge),
 }
 
 thread_local! {
@@ -44,6 +48,12 @@ pub(crate) fn keep(policy: Policy, checks: Checks) -> f64 {
     }
     let policy = Some(Box::new(policy));
     isolate::with(&POLICIES, |slab| slab.insert(policy)).map_or(-1.0, f64::from)
+}
+
+/// 0, or -1 where the options were refused, so that nothing is to be changed.
+#[inline(never)]
+pub(crate) fn accept(checks: Checks) -> f64 {
+    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
 }
 
 /// What `act` answers on the policy of `handle`, if there is one.

@@ -10,6 +10,7 @@ mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
+mod hedge;
 mod millis;
 mod options;
 mod periodic;
@@ -19,6 +20,7 @@ mod rate;
 mod registry;
 mod retry;
 mod throttle;
+mod timeout;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -14,10 +14,12 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::hedge::HedgeOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
+use crate::timeout::TimeoutOptions;
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -175,6 +177,16 @@ in_order! {
 in_order! {
     BudgetOptions:
     tokens ratio min_concurrency per_second max_tokens
+}
+
+in_order! {
+    TimeoutOptions:
+    timeout_ms quantile factor min_ms max_ms fallback_ms min_samples window_ms least_ms late_ms
+}
+
+in_order! {
+    HedgeOptions:
+    delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
 }
 
 in_order! {

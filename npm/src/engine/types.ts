@@ -5,6 +5,7 @@ import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
+import type { HedgeEngine } from './contract/hedge.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
@@ -13,6 +14,7 @@ import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 import type { ThrottleEngine } from './contract/throttle.js'
+import type { TimeoutEngine } from './contract/timeout.js'
 
 /**
  * What every engine can do: the functions of `node-binding` and `wasm-binding`, under the same
@@ -33,7 +35,9 @@ export interface Engine
     ClassifyEngine,
     HealthEngine,
     PoolEngine,
-    PolicyEngine {
+    PolicyEngine,
+    TimeoutEngine,
+    HedgeEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
