@@ -4,6 +4,7 @@
 
 mod backoff;
 mod breaker;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -13,5 +14,6 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod priority;
 mod registry;
 mod retry;

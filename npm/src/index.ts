@@ -28,6 +28,14 @@ export {
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
 export {
+  Bulkhead,
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+} from './bulkhead.js'
+export {
   type ChaosBase,
   type ChaosOptions,
   type ChaosWrapper,
@@ -61,8 +69,10 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export type { GateCall, PriorityName } from './gate.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'

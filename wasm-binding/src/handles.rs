@@ -9,6 +9,8 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::limit::bulkhead::Bulkhead;
+use seawall::limit::priority::Priorities;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::Retry;
@@ -24,6 +26,8 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Bulkhead(Bulkhead),
+    Priorities(Priorities),
 }
 
 thread_local! {

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -13,6 +14,7 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod priority;
 mod registry;
 mod retry;
 

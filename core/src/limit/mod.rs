@@ -1,0 +1,4 @@
+//! Limits on what runs at once and how often.
+
+pub mod bulkhead;
+pub mod priority;
