@@ -107,7 +107,7 @@ const checks = {
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
       bulkhead: ['priority'],
-      policy: ['backoff', 'classify', 'retry', 'breaker'],
+      policy: ['breaker', 'chaos', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

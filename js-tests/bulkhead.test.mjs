@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
-import { test } from 'node:test'
+import { test as plainTest } from 'node:test'
 import { Bulkhead, OptionError, Priorities, RejectedError } from 'seawall'
 import { outcome, warnings } from './breaker-tools.mjs'
+
+/** A test that ends, also where a call hangs that must not. */
+const test = (name, act) => plainTest(name, { timeout: 60_000 }, act)
 
 /** Time and timers that are moved by hand. */
 class TimerClock {

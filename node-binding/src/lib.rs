@@ -13,6 +13,7 @@ mod health;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
 mod priority;
 mod registry;

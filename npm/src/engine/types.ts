@@ -7,6 +7,7 @@ import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
+import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RegistryEngine } from './contract/registry.js'
@@ -28,6 +29,7 @@ export interface Engine
     ClassifyEngine,
     HealthEngine,
     PoolEngine,
+    PolicyEngine,
     BulkheadEngine,
     PriorityEngine {
   /** Which build decides. */

@@ -175,13 +175,13 @@ impl Explanation {
     #[must_use]
     pub fn to_numbers(&self) -> Vec<f64> {
         let mut numbers = Vec::new();
-        put_count(&mut numbers, self.config.max_concurrent);
-        put_count(&mut numbers, self.config.max_queue);
+        for count in [self.config.max_concurrent, self.config.max_queue] {
+            put_count(&mut numbers, count);
+        }
         put_time(&mut numbers, self.config.queue_timeout);
-        put_count(&mut numbers, self.running);
-        put_count(&mut numbers, self.queued);
-        put_count(&mut numbers, self.may_run);
-        put_count(&mut numbers, u32::from(self.outlook as u8));
+        for count in [self.running, self.queued, self.may_run, u32::from(self.outlook as u8)] {
+            put_count(&mut numbers, count);
+        }
         put_time(&mut numbers, self.oldest_wait);
         put_time(&mut numbers, self.expires_in);
         let Totals { queued, admitted, full, shed, expired, cancelled } = self.totals;
@@ -231,7 +231,7 @@ impl Bulkhead {
     ///
     /// [`Refusal::Full`].
     pub fn enter(&mut self, now: Instant) -> Result<Entry, Refusal> {
-        self.begin_or(now, |_| None)
+        self.begin(now, None)
     }
 
     /// The same for a call with a priority, as `priorities` see it.
@@ -245,13 +245,14 @@ impl Bulkhead {
         priorities: &mut Priorities,
         ask: &Ask<'_>,
     ) -> Result<Entry, Refusal> {
-        self.begin_or(now, |rate| Some(priorities.judge(ask, rate)))
+        self.begin(now, Some((priorities, ask)))
     }
 
-    fn begin_or(
+    #[inline(never)]
+    fn begin(
         &mut self,
         now: Instant,
-        judge: impl FnOnce(f64) -> Option<Verdict>,
+        ranked: Option<(&mut Priorities, &Ask<'_>)>,
     ) -> Result<Entry, Refusal> {
         if self.running < self.may_run() {
             self.running = self.running.saturating_add(1);
@@ -259,7 +260,8 @@ impl Bulkhead {
         }
         let (queued, full) = (self.queue.len(), self.config.max_queue);
         let from = full.saturating_mul(2) / 3;
-        let verdict = judge(shed_rate(queued, from, full));
+        let verdict =
+            ranked.map(|(priorities, ask)| priorities.judge(ask, shed_rate(queued, from, full)));
         if queued >= full {
             self.totals.full = self.totals.full.saturating_add(1);
             return Err(Refusal::Full);
