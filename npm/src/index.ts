@@ -72,7 +72,13 @@ export {
 export type { GateCall, PriorityName } from './gate.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
-export { Policy, type PolicyEvents, policy, type StageDescription } from './policy.js'
+export {
+  Policy,
+  type PolicyEvents,
+  type PolicyTrial,
+  policy,
+  type StageDescription,
+} from './policy.js'
 export {
   type PolicyChaosOptions,
   type PolicyOptions,
@@ -80,6 +86,7 @@ export {
   type Stage,
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
+export type { TrialReport } from './policy-trial.js'
 export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'

@@ -118,7 +118,7 @@ export function segment(
   const [first, ...others] = gates
   if (first === undefined) return next
   if (others.length === 0) return single(first, next, clock, onRefusal)
-  const timed = gates.some(gate => gate.timed)
+  const timed = (): boolean => gates.some(gate => gate.timed)
 
   const leave = (flight: Flight, tickets: number[], how: number, it: unknown, at: number): void => {
     const outcome = outcomeFor(flight, how, it)
@@ -128,7 +128,7 @@ export function segment(
   }
 
   const inside = (flight: Flight, attempt: number, tickets: number[]): Promise<unknown> => {
-    const at = timed ? clock.now() : 0
+    const at = timed() ? clock.now() : 0
     return started(next, flight, attempt).then(
       value => {
         leave(flight, tickets, SUCCESS, value, at)
