@@ -10,6 +10,8 @@ use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
+use seawall::limit::bulkhead::Bulkhead;
+use seawall::limit::priority::Priorities;
 use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
@@ -33,6 +35,8 @@ pub(crate) enum Policy {
     Budget(RetryBudget),
     Timeout(Timeout),
     Hedge(Hedge),
+    Bulkhead(Bulkhead),
+    Priorities(Priorities),
 }
 
 thread_local! {

@@ -5,6 +5,7 @@
 mod backoff;
 mod breaker;
 mod budget;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -16,6 +17,7 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod priority;
 mod rate;
 mod registry;
 mod retry;

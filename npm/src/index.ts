@@ -34,6 +34,15 @@ export {
   type RetryBudgetOptions,
 } from './budget.js'
 export {
+  Bulkhead,
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+} from './bulkhead.js'
+
+export {
   type ChaosBase,
   type ChaosOptions,
   type ChaosWrapper,
@@ -74,6 +83,7 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export type { GateCall, PriorityName } from './gate.js'
 export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
 export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
 export type { Outcome } from './outcome.js'
@@ -93,6 +103,7 @@ export {
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
+export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
 export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
 export type {

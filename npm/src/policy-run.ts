@@ -12,6 +12,7 @@ import {
   type GateCall,
   NEUTRAL,
   outcomeOf,
+  type PriorityName,
   rejecting,
   SUCCESS,
 } from './gate.js'
@@ -36,7 +37,7 @@ export class Flight implements GateCall {
     return this.#call.signal
   }
 
-  get priority(): number | undefined {
+  get priority(): PriorityName | number | undefined {
     return this.#call.priority
   }
 
@@ -59,8 +60,8 @@ export interface PolicyCall {
   signal?: AbortSignal | undefined
   /** When the call must be over, in ms of the policy's clock. The policy's own limit may be sooner. */
   deadline?: number | undefined
-  /** 0 to 499 in five classes of a hundred; the larger, the sooner it is shed. */
-  priority?: number | undefined
+  /** A class, or a level from 0 to 499; the higher, the longer it is served. Default `'medium'`. */
+  priority?: PriorityName | number | undefined
   /** Whose call it is, for fairness between users. */
   user?: string | undefined
   /** What is asked for, for coalescing and the cache. */

@@ -1,6 +1,7 @@
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
+import type { BulkheadEngine } from './contract/bulkhead.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
@@ -10,6 +11,7 @@ import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PriorityEngine } from './contract/priority.js'
 import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
@@ -37,7 +39,9 @@ export interface Engine
     PoolEngine,
     PolicyEngine,
     TimeoutEngine,
-    HedgeEngine {
+    HedgeEngine,
+    BulkheadEngine,
+    PriorityEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
