@@ -16,6 +16,7 @@ pub mod classify;
 pub mod door;
 mod fields;
 pub mod health;
+pub mod limit;
 mod numbers;
 pub mod options;
 mod outcome;
@@ -24,6 +25,7 @@ pub mod pool;
 pub mod retry;
 mod rng;
 pub mod rotation;
+pub mod simulate;
 #[cfg(feature = "std")]
 mod sync;
 mod time;

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::limit::adaptive::AdaptiveOptions;
 use crate::retry::RetryOptions;
 
 /// Numbers, read one after the other.
@@ -128,6 +129,12 @@ macro_rules! in_order {
             }
         }
     };
+}
+
+in_order! {
+    AdaptiveOptions:
+    algorithm initial_limit min_limit max_limit min_window_ms max_window_ms min_samples
+    quantile slow_after_ms
 }
 
 in_order! {

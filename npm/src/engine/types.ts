@@ -1,3 +1,4 @@
+import type { AdaptiveEngine } from './contract/adaptive.js'
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { CauseEngine } from './contract/causes.js'
@@ -19,6 +20,7 @@ export interface Engine
     BreakerEngine,
     RegistryEngine,
     CauseEngine,
+    AdaptiveEngine,
     BackoffEngine,
     RetryEngine,
     PeriodicEngine,

@@ -1,0 +1,3 @@
+//! How many calls may run, begin or wait: limits of several kinds.
+
+pub mod adaptive;
