@@ -106,6 +106,8 @@ const checks = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
+      bulkhead: ['priority'],
+      adaptive: ['bulkhead', 'priority'],
       policy: ['backoff', 'classify', 'retry', 'breaker'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {

@@ -66,6 +66,11 @@ const marks = engine => {
       'seawall slow, thrown': ['cockatiel', 0.3],
       'seawall, outcome': ['cockatiel', 0.1],
     },
+    bulkhead: {
+      'seawall bulkhead': ['cockatiel bulkhead', 0.5],
+      'seawall bulkhead, outcome': ['cockatiel bulkhead'],
+    },
+    'bulkhead queue': { 'seawall bulkhead': ['cockatiel bulkhead'] },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
   }
 }

@@ -10,6 +10,8 @@ use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::limit::adaptive::AdaptiveLimiter;
+use seawall::limit::bulkhead::Bulkhead;
+use seawall::limit::priority::Priorities;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::Retry;
@@ -26,6 +28,8 @@ pub(crate) enum Policy {
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
     Adaptive(Box<AdaptiveLimiter>),
+    Bulkhead(Bulkhead),
+    Priorities(Priorities),
 }
 
 thread_local! {

@@ -5,6 +5,7 @@
 mod adaptive;
 mod backoff;
 mod breaker;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -14,5 +15,6 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod priority;
 mod registry;
 mod retry;

@@ -13,11 +13,17 @@ export const FAILURE = 1
 /** Neither: it was cancelled, and says nothing of the other side. @internal */
 export const NEUTRAL = 2
 
-/** What a gate needs to know of the call. @internal */
+/** A class of calls, from the first to be turned away to the last. */
+export type PriorityName = 'veryLow' | 'low' | 'medium' | 'high' | 'veryHigh'
+
+/** What a call may say to a policy that lets calls through one by one. */
 export interface GateCall extends CallOptions {
-  /** 0 to 499 in classes of a hundred; the larger, the sooner it is turned away. */
-  priority?: number | undefined
-  /** Whose call it is, for fairness between them. */
+  /**
+   * How important it is, for policies with priorities: a class, or a level from 0 to 499, a hundred
+   * for each class. The higher the level, the longer it is served. Default `'medium'`.
+   */
+  priority?: PriorityName | number | undefined
+  /** Whose call it is, for fairness between users where there are priorities. */
   user?: string | undefined
 }
 
@@ -52,7 +58,14 @@ export function through<T>(
   if (signal?.aborted) return rejecting(signal.reason)
   const ticket = gate.enter(call)
   if (typeof ticket === 'number') return behind(gate, ticket, fn, call)
-  if (ticket instanceof Promise) return ticket.then(later => behind(gate, later, fn, call))
+  if (ticket instanceof Promise) {
+    return ticket.then(later => {
+      if (!signal?.aborted) return behind(gate, later, fn, call)
+      // Aborted between the end of the wait and this moment.
+      gate.leave(later, NEUTRAL)
+      throw signal.reason
+    })
+  }
   return rejecting(ticket)
 }
 

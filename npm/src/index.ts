@@ -1,4 +1,16 @@
 export {
+  type AdaptiveEvents,
+  type AdaptiveExplanation,
+  AdaptiveLimiter,
+  type AdaptivePermit,
+  type LimitReason,
+} from './adaptive-limiter.js'
+export type {
+  AdaptiveAlgorithm,
+  AdaptiveLimiterOptions,
+  AdaptiveLimits,
+} from './adaptive-options.js'
+export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,
@@ -27,6 +39,14 @@ export {
 } from './breaker.js'
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+export {
+  Bulkhead,
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+} from './bulkhead.js'
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -61,8 +81,10 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export type { GateCall, PriorityName } from './gate.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'

@@ -3,6 +3,7 @@
 mod adaptive;
 mod backoff;
 mod breaker;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -14,6 +15,7 @@ mod millis;
 mod options;
 mod periodic;
 mod pool;
+mod priority;
 mod registry;
 mod retry;
 

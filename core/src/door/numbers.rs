@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::limit::adaptive::AdaptiveOptions;
+use crate::limit::bulkhead::BulkheadOptions;
 use crate::retry::RetryOptions;
 
 /// Numbers, read one after the other.
@@ -148,6 +149,11 @@ in_order! {
     threshold within_ms failure_rate slow_call_rate slow_call_ms window_calls window_ms
     window_slices minimum_calls reset_time_ms reset_backoff permits success_rate lease_ms
     reclose_shares reclose_calls reclose_step_ms mode
+}
+
+in_order! {
+    BulkheadOptions:
+    max_concurrent max_queue queue_timeout_ms priorities
 }
 
 in_order! {

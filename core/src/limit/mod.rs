@@ -1,3 +1,5 @@
-//! How many calls may run, begin or wait: limits of several kinds.
+//! Limits on what runs at once and how often.
 
 pub mod adaptive;
+pub mod bulkhead;
+pub mod priority;

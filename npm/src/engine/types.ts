@@ -1,6 +1,7 @@
 import type { AdaptiveEngine } from './contract/adaptive.js'
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
+import type { BulkheadEngine } from './contract/bulkhead.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
@@ -8,6 +9,7 @@ import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PriorityEngine } from './contract/priority.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 
@@ -27,7 +29,9 @@ export interface Engine
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
-    PoolEngine {
+    PoolEngine,
+    BulkheadEngine,
+    PriorityEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
