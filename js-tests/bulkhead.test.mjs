@@ -248,9 +248,10 @@ test('a call that waits runs in the AsyncLocalStorage context of its own caller'
   )
   const permits = tenants.map(tenant =>
     storage.run(tenant, async () => {
-      using _ = await bulkhead.acquire()
+      const permit = await bulkhead.acquire()
       await null
       seen.push(`${storage.getStore()} by hand`)
+      permit[Symbol.dispose]()
     }),
   )
   await Promise.all([...all, ...permits])
@@ -377,7 +378,11 @@ test('functions that throw, answer thenables or values, or call the bulkhead aga
 
 test('a function is told of its call', async () => {
   const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1 })
-  const look = ({ attempt, deadline, signal }) => [attempt, deadline, signal.aborted]
+  const look = context => {
+    assert.equal(context.signal, context.signal)
+    assert.equal(context.remaining() > 0, true)
+    return [context.attempt, context.deadline, context.signal.aborted]
+  }
   assert.deepEqual(await bulkhead.execute(look), [1, Number.POSITIVE_INFINITY, false])
   const controller = new AbortController()
   const options = { deadline: 1e9, signal: controller.signal }

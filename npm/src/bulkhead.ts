@@ -8,7 +8,7 @@
  * then costs a `.then` with two prebuilt closures and little else.
  */
 import { type Clock, systemClock } from './clock.js'
-import { Attempt, type CallContext } from './context.js'
+import { type CallContext, FreeCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import {
@@ -241,7 +241,7 @@ export class Bulkhead implements Disposable {
     this.#running++
     let promise: PromiseLike<T> | T
     try {
-      promise = fn(new Attempt())
+      promise = fn(new FreeCall())
     } catch (error) {
       promise = Promise.reject(error)
     }

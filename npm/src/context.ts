@@ -79,3 +79,28 @@ export class Attempt implements CallContext {
     this.#detach = undefined
   }
 }
+
+/**
+ * What the function of a call sees that has one try, no deadline, and nobody who could end it. With
+ * one field, because seven of them cost a tenth of what a call through a bulkhead does. @internal
+ */
+export class FreeCall implements CallContext {
+  #signal: AbortSignal | undefined
+
+  get attempt(): number {
+    return 1
+  }
+
+  get deadline(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= new AbortController().signal
+    return this.#signal
+  }
+
+  remaining(): number {
+    return Number.POSITIVE_INFINITY
+  }
+}

@@ -95,7 +95,7 @@ impl Rank {
             Priority::High,
             Priority::VeryHigh,
         ];
-        if code >= 0.0 && code < 1_000.0 {
+        if (0.0..1_000.0).contains(&code) {
             return Self::Level(code as u16);
         }
         let class = CLASSES.get((code - 1_000.0) as usize).filter(|_| code >= 1_000.0);
