@@ -105,6 +105,8 @@ fn a_constant_time_out_does_not_grow_the_limit() {
             Phase::new(seconds(10), 100.0, hung),
             Phase::new(seconds(200), 100.0, hung),
         ];
+        let back =
+            [Phase::new(seconds(60), 100.0, SERVICE), Phase::new(seconds(60), 100.0, SERVICE)];
         let after_a_minute = Scenario { phases, ..from_the_start };
         let mut limiter = limiter(AdaptiveConfig::default());
         let reports = run(&after_a_minute, &mut limiter);
@@ -112,6 +114,10 @@ fn a_constant_time_out_does_not_grow_the_limit() {
         assert!(after <= before, "seed {seed}: from {before} to {after}");
         assert!(reports[2].last_limit < before / 2, "seed {seed}: {}", reports[2].last_limit);
         assert_eq!(limiter.explain(Instant::ZERO).change, Change::Steady);
+
+        let phases = after_a_minute.phases.iter().chain(&back).copied().collect();
+        let reports = simulate(&Scenario { phases, ..after_a_minute });
+        assert!(reports[4].goodput() >= 90.0, "seed {seed}: not back, {}", reports[4].goodput());
     }
 }
 

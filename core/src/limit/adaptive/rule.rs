@@ -65,6 +65,14 @@ impl Rules {
         }
     }
 
+    /// The latency in nanoseconds above which a failure is sampled; `None`: all are, as published.
+    pub(super) fn usual(&self) -> Option<f64> {
+        match self {
+            Self::Correlated(rule) => rule.baseline(),
+            _ => None,
+        }
+    }
+
     /// How throughput goes along with the calls in flight, where the rule asks and can tell.
     pub(super) fn gain(&self) -> Option<f64> {
         match self {

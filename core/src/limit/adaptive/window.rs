@@ -14,9 +14,9 @@ pub(super) struct Window {
     lasts: Duration,
     successes: Histogram,
     sum: f64,
-    /// Failures that took longer than a success does.
-    slow: u32,
-    slow_sum: f64,
+    /// Failures, those left out that were faster than usual.
+    failures: u32,
+    failed_sum: f64,
     /// Most calls in flight at a time.
     peak: u32,
 }
@@ -24,7 +24,7 @@ pub(super) struct Window {
 /// What a window says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
-    /// Its quantile of latency in nanoseconds, failures that took long included.
+    /// Its quantile of latency in nanoseconds, failures included.
     pub(super) rtt: f64,
     /// That of successes alone, `None` where they are too few to tell.
     pub(super) good: Option<f64>,
@@ -32,9 +32,9 @@ pub(super) struct Sample {
     pub(super) mean: f64,
     /// Calls sampled.
     pub(super) count: u32,
-    /// Whether failures that took long are more than the quantile passes over.
+    /// Whether failures are more than the quantile passes over.
     pub(super) failing: bool,
-    /// Whether any failure took long.
+    /// Whether there were any.
     pub(super) dropped: bool,
     /// Most calls in flight at a time.
     pub(super) peak: f64,
@@ -49,8 +49,8 @@ impl Window {
             lasts: config.min_window,
             successes: Histogram::new(),
             sum: 0.0,
-            slow: 0,
-            slow_sum: 0.0,
+            failures: 0,
+            failed_sum: 0.0,
             peak: 0,
         }
     }
@@ -64,8 +64,7 @@ impl Window {
         self.peak = self.peak.max(in_flight);
     }
 
-    /// Takes a call. A failure faster than `usual` (nanoseconds) says nothing of how long work
-    /// takes, so that a side which refuses at once does not look like a fast one.
+    /// Takes a call; a failure only where it took longer than `usual`, in nanoseconds.
     pub(super) fn add(&mut self, rtt: Duration, outcome: Outcome, usual: Option<f64>) {
         let taken = nanos(rtt);
         match outcome {
@@ -74,15 +73,15 @@ impl Window {
                 self.sum += taken as f64;
             }
             Outcome::Failure if usual.is_none_or(|usual| taken as f64 > usual) => {
-                self.slow = self.slow.saturating_add(1);
-                self.slow_sum += taken as f64;
+                self.failures = self.failures.saturating_add(1);
+                self.failed_sum += taken as f64;
             }
             Outcome::Failure | Outcome::Neutral => {}
         }
     }
 
     pub(super) fn count(&self) -> u32 {
-        self.successes.len().saturating_add(self.slow)
+        self.successes.len().saturating_add(self.failures)
     }
 
     /// How many calls it lacks.
@@ -106,24 +105,24 @@ impl Window {
             .max(config.min_window)
             .min(config.max_window.max(config.min_window));
         self.successes.clear();
-        (self.sum, self.slow, self.slow_sum, self.peak) = (0.0, 0, 0.0, 0);
+        (self.sum, self.failures, self.failed_sum, self.peak) = (0.0, 0, 0.0, 0);
         self.opened = now;
         sample
     }
 
     fn sample(&self, config: &AdaptiveConfig, limit: f64) -> Sample {
-        let (good, slow) = (self.successes.len(), f64::from(self.slow));
+        let (good, slow) = (self.successes.len(), f64::from(self.failures));
         let count = (f64::from(good) + slow).max(1.0);
         let fast = self.successes.quantile(config.quantile);
         let failing = slow > count * (1.0 - config.quantile);
         let rtt = fast.unwrap_or(0.0);
         Sample {
-            rtt: if failing { rtt.max(self.slow_sum / slow) } else { rtt },
+            rtt: if failing { rtt.max(self.failed_sum / slow) } else { rtt },
             good: fast.filter(|_| good >= config.min_samples / 2),
-            mean: (self.sum + self.slow_sum) / count,
+            mean: (self.sum + self.failed_sum) / count,
             count: self.count(),
             failing,
-            dropped: self.slow > 0,
+            dropped: self.failures > 0,
             peak: f64::from(self.peak),
             full: f64::from(self.peak) >= libm::floor(limit),
         }
