@@ -108,7 +108,7 @@ const checks = {
       registry: ['breaker'],
       bulkhead: ['priority'],
       adaptive: ['bulkhead', 'priority'],
-      policy: ['backoff', 'classify', 'retry', 'breaker'],
+      policy: ['breaker', 'chaos', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

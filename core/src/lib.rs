@@ -21,6 +21,7 @@ mod numbers;
 pub mod options;
 mod outcome;
 pub mod periodic;
+pub mod policy;
 pub mod pool;
 pub mod retry;
 mod rng;

@@ -14,6 +14,7 @@ mod health;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
 mod priority;
 mod registry;

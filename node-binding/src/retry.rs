@@ -2,10 +2,9 @@
 
 use napi_derive::napi;
 use seawall::Rng;
-use seawall::classify::Verdict;
 use seawall::door::numbers;
 use seawall::options::Checks;
-use seawall::retry::{Decision, Failure, Reason, RetryOptions};
+use seawall::retry::{Decision, FailureNumbers, Reason, RetryOptions};
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
@@ -36,26 +35,10 @@ pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
 }
 
 /// The wait in ms before the next try, or the reason (below 0) why there is
-/// none. `verdict` is -1 where it is unknown, `retry_after_ms` is -1 where no
-/// wait was asked for, `wanted` is 1, 0 or -1 for no word.
+/// none. The failure is the numbers of `FailureNumbers`.
 #[napi]
-pub fn retry_decide(
-    handle: u32,
-    attempt: f64,
-    elapsed_ms: f64,
-    previous_ms: f64,
-    verdict: f64,
-    retry_after_ms: f64,
-    wanted: f64,
-) -> f64 {
-    let asked = (retry_after_ms >= 0.0).then(|| duration(retry_after_ms));
-    let failure = Failure {
-        attempt: attempt as u32,
-        elapsed: duration(elapsed_ms),
-        previous: duration(previous_ms),
-        verdict: (verdict >= 0.0).then(|| Verdict::from_bits(verdict as u32, asked)),
-        wanted: (wanted >= 0.0).then_some(wanted > 0.0),
-    };
+pub fn retry_decide(handle: u32, failure: &[f64]) -> f64 {
+    let failure = numbers::read::<FailureNumbers>(failure).failure();
     let decision = on(handle, |policy| match policy {
         Policy::Retry(retry, rng) => Some(retry.decide(&failure, rng)),
         _ => None,

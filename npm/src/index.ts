@@ -84,6 +84,21 @@ export {
 export type { GateCall, PriorityName } from './gate.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export {
+  Policy,
+  type PolicyEvents,
+  type PolicyTrial,
+  policy,
+  type StageDescription,
+} from './policy.js'
+export {
+  type PolicyChaosOptions,
+  type PolicyOptions,
+  STAGES,
+  type Stage,
+} from './policy-options.js'
+export type { PolicyCall } from './policy-run.js'
+export type { TrialReport } from './policy-trial.js'
 export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'

@@ -53,6 +53,26 @@ export interface RetryOptions {
   /** If the error names a longer wait than this, there is no further call. Default 30,000. */
   maxRetryAfterMs?: number | undefined
   /**
+   * What a refusal by one of your own policies (an open breaker, a full bulkhead, a rate limiter)
+   * means: `'stop'` ends the call at once, `'wait'` waits for as long as the refusal says, within
+   * `maxRetryAfterMs`. `shouldRetry` is not asked about refusals then. Default: refusals are
+   * failures like any other, which the default `shouldRetry` does not repeat.
+   */
+  onRefusal?: 'stop' | 'wait' | undefined
+  /**
+   * Whether an answer is one to repeat the call for. When there is no further call, the last answer
+   * is what the caller gets. A wait that the answer names (a `Retry-After` header) is kept. What it
+   * throws is reported and counts as no.
+   */
+  retryResult?: ((result: unknown) => boolean) | undefined
+  /**
+   * The wait in ms for this error (or result), `undefined` for the schedule's. The limits hold, and
+   * a wait that the error names is kept. What it throws is reported, and the schedule's wait taken.
+   */
+  delayFor?: ((error: unknown, attempt: number) => number | undefined) | undefined
+  /** When the call must be over, in ms of the clock: a wait that would end later is not begun. */
+  deadline?: number | undefined
+  /**
    * Ends a wait at once; the promise rejects with `signal.reason`. Aborted before the first call,
    * nothing is called. A running call is not interrupted: give it the signal yourself.
    */
@@ -75,6 +95,10 @@ const FIELDS: Record<string, Kind> = {
   idempotent: 'boolean',
   respectRetryAfter: 'boolean',
   maxRetryAfterMs: 'number',
+  onRefusal: ['stop', 'wait'],
+  retryResult: 'function',
+  delayFor: 'function',
+  deadline: 'number',
   signal: 'object',
   seed: 'number',
   clock: 'object',
@@ -105,6 +129,8 @@ export function isPlain(options: RetryOptions): boolean {
         break
       case 'shouldRetry':
       case 'onRetry':
+      case 'retryResult':
+      case 'delayFor':
         if (value !== undefined && typeof value !== 'function') return false
         break
       case 'backoff':
@@ -125,7 +151,7 @@ export function isPlain(options: RetryOptions): boolean {
 
 /** The options as `RetryOptions` of `core/src/retry/options.rs`, field by field. */
 export function retryNumbers(options: RetryOptions): Float64Array {
-  const { backoff, respectRetryAfter, idempotent } = options
+  const { backoff, respectRetryAfter, idempotent, onRefusal } = options
   const numbers = [
     options.maxAttempts,
     options.maxElapsedMs,
@@ -136,6 +162,7 @@ export function retryNumbers(options: RetryOptions): Float64Array {
     respectRetryAfter,
     options.maxRetryAfterMs,
     idempotent,
+    onRefusal === undefined ? undefined : onRefusal === 'wait',
   ]
   return Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value)))
 }

@@ -10,7 +10,7 @@ import { classify, isTransientError, type Verdict } from './classify.js'
 import { systemClock } from './clock.js'
 import { engine } from './engine/index.js'
 import type { Engine } from './engine/types.js'
-import { optionProblem } from './errors.js'
+import { CircuitBreakerError, optionProblem, RejectedError } from './errors.js'
 import { call, report } from './events.js'
 import type { Outcome } from './outcome.js'
 import { checkRetry, isPlain, type RetryOptions, retryNumbers } from './retry-options.js'
@@ -48,9 +48,17 @@ export function withRetry<T>(fn: () => PromiseLike<T> | T, options?: RetryOption
   try {
     first = fn()
   } catch (error) {
-    return again(fn, options ?? NONE, started, error)
+    return repeat(fn, options ?? NONE, started, { ok: false, error })
   }
-  return Promise.resolve(first).then(undefined, error => again(fn, options ?? NONE, started, error))
+  const { retryResult } = options ?? NONE
+  return Promise.resolve(first).then(
+    retryResult &&
+      (value =>
+        isUnwanted(retryResult, value)
+          ? repeat(fn, options ?? NONE, started, { ok: true, value })
+          : value),
+    error => repeat(fn, options ?? NONE, started, { ok: false, error }),
+  )
 }
 
 /**
@@ -77,7 +85,11 @@ export function tryRetry<T>(
 
 /** Whether anything asks how long the calls have taken. */
 function isTimed(options: RetryOptions): boolean {
-  return options.maxElapsedMs !== undefined || typeof options.backoff === 'object'
+  return (
+    options.maxElapsedMs !== undefined ||
+    options.deadline !== undefined ||
+    typeof options.backoff === 'object'
+  )
 }
 
 /** Found to be in order last: callers tend to pass the same object again. */
@@ -104,8 +116,8 @@ function refusal(options: RetryOptions): unknown {
   return problem
 }
 
-/** What the type check or the engine says against the options. */
-function judged(options: RetryOptions): unknown {
+/** What the type check or the engine says against the options. @internal */
+export function judged(options: RetryOptions): unknown {
   try {
     checkRetry(options)
     new Rule(options).free()
@@ -140,15 +152,22 @@ class Rule {
   }
 
   /** The wait in ms, or a number below 0 to stop. */
-  decide(failure: Failure, verdict: Verdict | undefined, wanted: boolean): number {
+  decide(failure: Failure): number {
+    const { attempt, elapsedMs, previousMs, verdict, wanted, refused, delayMs, leftMs } = failure
+    const numbers = [
+      attempt,
+      elapsedMs,
+      previousMs,
+      verdict && bits(verdict),
+      verdict?.retryAfterMs,
+      wanted,
+      refused,
+      delayMs,
+      leftMs,
+    ]
     return this.#engine.retryDecide(
       this.#handle,
-      failure.attempt,
-      failure.elapsedMs,
-      failure.previousMs,
-      verdict ? bits(verdict) : -1,
-      verdict?.retryAfterMs ?? -1,
-      wanted ? 1 : 0,
+      Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value))),
     )
   }
 
@@ -161,6 +180,11 @@ interface Failure {
   attempt: number
   elapsedMs: number
   previousMs: number
+  verdict: Verdict | undefined
+  wanted: boolean
+  refused: boolean
+  delayMs: number | undefined
+  leftMs: number | undefined
 }
 
 /** `Verdict::to_bits` of the core. */
@@ -174,46 +198,112 @@ function bits(verdict: Verdict): number {
   )
 }
 
-/** The calls after the first, which failed with `failure`. */
-async function again<T>(
-  fn: () => PromiseLike<T> | T,
+/** What a pipeline adds to a retry. @internal */
+export interface RetryHooks {
+  /** Whether a further call is within the budget; each yes is ended by `ended`. */
+  allow(): boolean
+  ended(): void
+  /** Told of the call that follows after `waitMs`. */
+  waiting(attempt: number, waitMs: number, error: unknown): void
+}
+
+/**
+ * The calls after the first, which ended as `first` says. Answers or rejects with the end of the
+ * last one. @internal
+ */
+export async function repeat<T>(
+  run: (attempt: number) => PromiseLike<T> | T,
   options: RetryOptions,
   started: number,
-  failure: unknown,
+  first: Outcome<T>,
+  hooks?: RetryHooks,
 ): Promise<T> {
-  const { signal, clock = systemClock, onRetry } = options
+  const { signal, clock = systemClock, onRetry, retryResult, deadline } = options
   let rule: Rule
   try {
     rule = new Rule(options)
   } catch (error) {
     report(error, 'withRetry')
-    throw failure
+    return settled(first)
   }
   const timed = isTimed(options)
-  let error = failure
+  let end = first
   let previousMs = 0
   try {
     for (let attempt = 1; ; attempt++) {
-      let elapsedMs = timed ? clock.now() - started : 0
-      if (signal?.aborted || rule.isOver(attempt, elapsedMs)) throw error
-      const answer = wanted(options, error)
+      const elapsedMs = timed ? clock.now() - started : 0
+      if (signal?.aborted || rule.isOver(attempt, elapsedMs)) return settled(end)
+      const error = end.ok ? end.value : end.error
+      const refusedMs = options.onRefusal === undefined || end.ok ? -1 : refusalMs(error)
+      const answer = end.ok || refusedMs >= 0 || wanted(options, error)
       const yes = typeof answer === 'boolean' ? answer : await heard(answer)
-      if (timed) elapsedMs = clock.now() - started
-      const verdict = yes ? classify(error) : undefined
-      const wait = rule.decide({ attempt, elapsedMs, previousMs }, verdict, yes)
-      if (wait < 0) throw error
+      const wait = rule.decide({
+        attempt,
+        elapsedMs: timed ? clock.now() - started : 0,
+        previousMs,
+        verdict: yes && refusedMs < 0 ? classify(error) : undefined,
+        wanted: yes,
+        refused: refusedMs >= 0,
+        delayMs: refusedMs >= 0 ? refusedMs : delayFor(options, error, attempt),
+        leftMs: deadline === undefined ? undefined : Math.max(0, deadline - clock.now()),
+      })
+      if (wait < 0 || hooks?.allow() === false) return settled(end)
+      hooks?.waiting(attempt, wait, error)
       if (onRetry) call(() => onRetry(attempt, error), 'withRetry: onRetry')
-      await sleep(clock, wait, signal ?? undefined)
-      previousMs = wait
       try {
-        return await fn()
-      } catch (next) {
-        error = next
+        await sleep(clock, wait, signal ?? undefined)
+        previousMs = wait
+        end = await outcomeOf(run, attempt + 1)
+      } finally {
+        hooks?.ended()
       }
+      if (end.ok && !(retryResult && isUnwanted(retryResult, end.value))) return end.value
     }
   } finally {
     rule.free()
   }
+}
+
+function settled<T>(end: Outcome<T>): T {
+  if (end.ok) return end.value
+  throw end.error
+}
+
+async function outcomeOf<T>(
+  run: (attempt: number) => PromiseLike<T> | T,
+  attempt: number,
+): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await run(attempt) }
+  } catch (error) {
+    return { ok: false, error }
+  }
+}
+
+/** The wait a refusal of an own policy names, 0 if it names none, or -1 where it is no refusal. */
+function refusalMs(error: unknown): number {
+  if (!(error instanceof RejectedError || error instanceof CircuitBreakerError)) return -1
+  return error.retryAfterMs ?? 0
+}
+
+/** Whether an answer is one to call again for; a word that throws is no. @internal */
+export function isUnwanted(retryResult: (result: unknown) => boolean, value: unknown): boolean {
+  try {
+    return Boolean(retryResult(value))
+  } catch (problem) {
+    report(problem, 'withRetry: retryResult')
+    return false
+  }
+}
+
+/** The caller's wait for this error, if there is one. */
+function delayFor(options: RetryOptions, error: unknown, attempt: number): number | undefined {
+  let ms: number | undefined
+  call(() => {
+    const asked = options.delayFor?.(error, attempt)
+    if (typeof asked === 'number' && asked >= 0) ms = asked
+  }, 'withRetry: delayFor')
+  return ms
 }
 
 /** The caller's word; a word that throws is no. */

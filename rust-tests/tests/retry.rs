@@ -77,6 +77,48 @@ fn each_reason_to_stop() {
 }
 
 #[test]
+fn refusals_end_a_call_or_are_waited_for() {
+    let stops = exact(RetryOptions::default());
+    let refused = Failure { refused: true, wanted: Some(false), ..Failure::new(1, None) };
+    assert_eq!(decide(&stops, refused), Decision::Stop(Reason::Refused));
+    let waits = exact(RetryOptions {
+        wait_for_refusals: Some(true),
+        idempotent: Some(false),
+        ..RetryOptions::default()
+    });
+    assert_eq!(decide(&waits, refused), Decision::After(Duration::from_secs(1)));
+    let told = |ms| Failure { delay: Some(Duration::from_millis(ms)), ..refused };
+    assert_eq!(decide(&waits, told(10)), Decision::After(Duration::from_secs(1)), "the least wait");
+    assert_eq!(decide(&waits, told(7_000)), Decision::After(Duration::from_secs(7)));
+    assert_eq!(decide(&waits, told(30_001)), Decision::Stop(Reason::RetryAfterTooLong));
+}
+
+#[test]
+fn a_wait_for_one_error_takes_the_place_of_the_schedules() {
+    let retry = exact(RetryOptions::default());
+    let transient = Some(verdict(true, Processed::No));
+    let own = |ms| Failure { delay: Some(Duration::from_millis(ms)), ..Failure::new(1, transient) };
+    assert_eq!(decide(&retry, own(0)), Decision::After(Duration::ZERO));
+    assert_eq!(decide(&retry, own(60_000)), Decision::After(Duration::from_secs(60)));
+    let asked = Some(Verdict::from_bits(1, Some(Duration::from_secs(3))));
+    let both = Failure { verdict: asked, ..own(5) };
+    assert_eq!(decide(&retry, both), Decision::After(Duration::from_secs(3)));
+}
+
+#[test]
+fn a_try_that_would_begin_at_the_deadline_is_not_begun() {
+    let retry = exact(RetryOptions::default());
+    let left = |ms| Failure {
+        remaining: Some(Duration::from_millis(ms)),
+        ..Failure::new(1, Some(verdict(true, Processed::No)))
+    };
+    assert_eq!(decide(&retry, left(1_001)), Decision::After(Duration::from_secs(1)));
+    for ms in [0, 999, 1_000] {
+        assert_eq!(decide(&retry, left(ms)), Decision::Stop(Reason::Deadline));
+    }
+}
+
+#[test]
 fn a_schedule_that_ends_sets_the_number_of_tries() {
     let failure = |n| Failure::new(n, Some(verdict(true, Processed::No)));
     let request = RetryOptions::default().build(Some(Backoff::request_schedule())).unwrap();
@@ -122,7 +164,7 @@ proptest! {
         let retry = Retry::new(config).unwrap();
         let verdict = known.then(|| Verdict::from_bits(bits, asked.map(Duration::from_millis)));
         let elapsed = Duration::from_millis(u64::from(elapsed));
-        let failure = Failure { attempt, elapsed, previous: Duration::ZERO, verdict, wanted };
+        let failure = Failure { elapsed, wanted, ..Failure::new(attempt, verdict) };
         if let Decision::After(wait) = retry.decide(&failure, &mut Rng::new(seed)) {
             prop_assert!(retry.over(attempt, elapsed).is_none());
             prop_assert!(attempt < 3);

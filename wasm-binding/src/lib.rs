@@ -14,6 +14,7 @@ mod heap;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
 mod priority;
 mod registry;

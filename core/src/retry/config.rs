@@ -26,6 +26,10 @@ pub struct RetryConfig {
     /// Whether the call may be carried out twice. Default true; false stops
     /// after a failure that may have been carried out.
     pub idempotent: bool,
+    /// Whether a refusal of one's own policies (an open breaker, a full
+    /// bulkhead) is waited for as long as it says. Default false: it ends the
+    /// call, as the next try would most likely be refused too.
+    pub wait_for_refusals: bool,
 }
 
 /// Tries in all, unless told.
@@ -46,6 +50,7 @@ impl RetryConfig {
             respect_retry_after: true,
             max_retry_after: MAX_RETRY_AFTER,
             idempotent: true,
+            wait_for_refusals: false,
         }
     }
 

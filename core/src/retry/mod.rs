@@ -41,6 +41,8 @@ mod options;
 use core::time::Duration;
 
 pub use config::RetryConfig;
+#[doc(hidden)]
+pub use options::FailureNumbers;
 pub use options::RetryOptions;
 
 use crate::Rng;
@@ -72,6 +74,11 @@ pub enum Reason {
     Ambiguous = -4,
     /// The other side asked for a longer wait than the caller accepts.
     RetryAfterTooLong = -5,
+    /// One of the caller's own policies refused the call, and such refusals are
+    /// not waited for.
+    Refused = -6,
+    /// The wait would end at the deadline of the call or after it.
+    Deadline = -7,
 }
 
 /// A failed try.
@@ -89,13 +96,31 @@ pub struct Failure {
     /// The caller's own word on whether to try again; `None` leaves it to the
     /// verdict.
     pub wanted: Option<bool>,
+    /// One of the caller's own policies refused this try, so that nothing was
+    /// carried out and neither the verdict nor the caller has a say.
+    pub refused: bool,
+    /// A wait in place of the schedule's, such as one the caller has for this
+    /// error, or that of a refusal. A wait the other side asks for is kept all
+    /// the same.
+    pub delay: Option<Duration>,
+    /// What is left until the deadline of the call; `None` without one.
+    pub remaining: Option<Duration>,
 }
 
 impl Failure {
     /// Try number `attempt` failed at once, and the verdict decides.
     #[must_use]
     pub const fn new(attempt: u32, verdict: Option<Verdict>) -> Self {
-        Self { attempt, elapsed: Duration::ZERO, previous: Duration::ZERO, verdict, wanted: None }
+        Self {
+            attempt,
+            elapsed: Duration::ZERO,
+            previous: Duration::ZERO,
+            verdict,
+            wanted: None,
+            refused: false,
+            delay: None,
+            remaining: None,
+        }
     }
 }
 
@@ -141,10 +166,42 @@ impl Retry {
     }
 
     fn wait(&self, failure: &Failure, rng: &mut Rng) -> Result<Duration, Reason> {
-        let Failure { attempt, elapsed, previous, verdict, wanted } = *failure;
+        let Failure { attempt, elapsed, previous, .. } = *failure;
         if let Some(reason) = self.over(attempt, elapsed) {
             return Err(reason);
         }
+        let asked = if failure.refused { self.refused(failure)? } else { self.failed(failure)? };
+        if asked > self.config.max_retry_after {
+            return Err(Reason::RetryAfterTooLong);
+        }
+        let scheduled =
+            self.config.backoff.delay(attempt, previous, rng).ok_or(Reason::Attempts)?;
+        let wait = match failure.delay {
+            Some(delay) if !failure.refused => delay,
+            _ => scheduled,
+        };
+        let wait = wait.max(asked);
+        if self.past(elapsed.saturating_add(wait)) {
+            Err(Reason::Elapsed)
+        } else if failure.remaining.is_some_and(|left| wait >= left) {
+            Err(Reason::Deadline)
+        } else {
+            Ok(wait)
+        }
+    }
+
+    /// The least wait after a refusal.
+    fn refused(&self, failure: &Failure) -> Result<Duration, Reason> {
+        if self.config.wait_for_refusals {
+            Ok(failure.delay.unwrap_or(Duration::ZERO))
+        } else {
+            Err(Reason::Refused)
+        }
+    }
+
+    /// The least wait after a failure.
+    fn failed(&self, failure: &Failure) -> Result<Duration, Reason> {
+        let Failure { verdict, wanted, .. } = *failure;
         if !wanted.unwrap_or(verdict.is_some_and(|verdict| verdict.transient)) {
             return Err(Reason::NotTransient);
         }
@@ -152,16 +209,10 @@ impl Retry {
         if !self.config.idempotent && processed != Processed::No {
             return Err(Reason::Ambiguous);
         }
-        let asked = verdict
+        Ok(verdict
             .and_then(|verdict| verdict.retry_after)
             .filter(|_| self.config.respect_retry_after)
-            .unwrap_or(Duration::ZERO);
-        if asked > self.config.max_retry_after {
-            return Err(Reason::RetryAfterTooLong);
-        }
-        let wait = self.config.backoff.delay(attempt, previous, rng).ok_or(Reason::Attempts)?;
-        let wait = wait.max(asked);
-        if self.past(elapsed.saturating_add(wait)) { Err(Reason::Elapsed) } else { Ok(wait) }
+            .unwrap_or(Duration::ZERO))
     }
 
     fn past(&self, elapsed: Duration) -> bool {

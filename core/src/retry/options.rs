@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 
-use super::{Retry, RetryConfig};
+use super::{Failure, Retry, RetryConfig};
 use crate::backoff::{Backoff, BackoffConfig, Jitter};
+use crate::classify::Verdict;
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
+use crate::time::duration_from_millis;
 
 /// A retry in plain values; what is left out has the default given.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +35,43 @@ pub struct RetryOptions {
     pub max_retry_after_ms: Option<f64>,
     /// Whether the call may be carried out twice. Default true.
     pub idempotent: Option<bool>,
+    /// Whether a refusal of one's own policies is waited for instead of ending
+    /// the call. Default false.
+    pub wait_for_refusals: Option<bool>,
+}
+
+/// A failed try in plain values; what is left out is `None` in [`Failure`].
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct FailureNumbers {
+    pub attempt: f64,
+    pub elapsed_ms: f64,
+    pub previous_ms: f64,
+    /// [`Verdict::to_bits`].
+    pub verdict: Option<u32>,
+    pub retry_after_ms: Option<f64>,
+    pub wanted: Option<bool>,
+    pub refused: Option<bool>,
+    pub delay_ms: Option<f64>,
+    pub remaining_ms: Option<f64>,
+}
+
+impl FailureNumbers {
+    /// The failure they describe.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let asked = self.retry_after_ms.map(duration_from_millis);
+        Failure {
+            attempt: self.attempt as u32,
+            elapsed: duration_from_millis(self.elapsed_ms),
+            previous: duration_from_millis(self.previous_ms),
+            verdict: self.verdict.map(|bits| Verdict::from_bits(bits, asked)),
+            wanted: self.wanted,
+            refused: self.refused == Some(true),
+            delay: self.delay_ms.map(duration_from_millis),
+            remaining: self.remaining_ms.map(duration_from_millis),
+        }
+    }
 }
 
 /// The first wait, unless told.
@@ -69,6 +108,7 @@ impl RetryOptions {
         config.max_retry_after =
             checks.millis_or("maxRetryAfterMs", self.max_retry_after_ms, config.max_retry_after);
         config.idempotent = self.idempotent.unwrap_or(true);
+        config.wait_for_refusals = self.wait_for_refusals.unwrap_or(false);
         config.check(checks);
         Retry { config }
     }

@@ -8,6 +8,7 @@ import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
+import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RegistryEngine } from './contract/registry.js'
@@ -31,7 +32,8 @@ export interface Engine
     HealthEngine,
     PoolEngine,
     BulkheadEngine,
-    PriorityEngine {
+    PriorityEngine,
+    PolicyEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

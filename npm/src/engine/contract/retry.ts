@@ -7,19 +7,9 @@ export interface RetryEngine {
   /**
    * The wait in ms before the next try, or the reason (below 0) why there is none.
    *
-   * @param verdict - `Verdict::to_bits` of the core, -1 where nobody knows
-   * @param retryAfterMs - the wait the other side asked for, -1 for none
-   * @param wanted - the caller's word: 1 yes, 0 no, -1 none
+   * @param failure - `FailureNumbers` of `core/src/retry/options.rs`, field by field, NaN for none
    */
-  retryDecide(
-    handle: number,
-    attempt: number,
-    elapsedMs: number,
-    previousMs: number,
-    verdict: number,
-    retryAfterMs: number,
-    wanted: number,
-  ): number
+  retryDecide(handle: number, failure: Float64Array): number
   /** Gives the handle back. */
   retryFree(handle: number): void
 }
