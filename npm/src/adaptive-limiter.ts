@@ -176,7 +176,9 @@ export class AdaptiveLimiter implements Disposable {
     this.#places = bulkheadGate(this.#bulkhead)
     this.#gate = {
       enter: call => this.#enter(call),
-      leave: (ticket, outcome) => this.#leave(ticket, outcome),
+      leave: (ticket, outcome, _, started) => this.#leave(started ?? ticket, outcome),
+      // What a call waits at gates behind this one is no latency of the other side.
+      timed: true,
     }
   }
 
@@ -340,11 +342,11 @@ export class AdaptiveLimiter implements Disposable {
     return Math.max(0, this.#clock.now())
   }
 
-  #leave(ticket: number, outcome: number): void {
+  #leave(started: number, outcome: number): void {
     this.#inFlight--
     if (outcome !== NEUTRAL && this.#handle >= 0) {
       const now = this.#clock.now()
-      const latency = Math.max(0, now - ticket)
+      const latency = Math.max(0, now - started)
       this.#samples[this.#pending] = outcome === SUCCESS ? latency : -1 - latency
       this.#pending++
       if (this.#pending >= this.#room || now >= this.#due) this.#handOver(now)

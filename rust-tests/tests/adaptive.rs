@@ -234,6 +234,26 @@ fn a_window_lasts_twice_the_latency() {
     assert!(due > seconds(1) && due <= seconds(9), "{due:?}");
 }
 
+/// A window that is open over a pause is neither slow nor idle for it.
+#[test]
+fn a_pause_is_no_latency_and_no_want_of_throughput() {
+    let mut limiter = limiter(AdaptiveConfig::default());
+    let mut now = steady(&mut limiter, Instant::ZERO, seconds(30), 30, ms(50), Outcome::Success);
+    for _ in 0..5 {
+        let (limit, latency) = (limiter.limit(), limiter.explain(now).latency);
+        now = steady(
+            &mut limiter,
+            now.after(seconds(3600)),
+            seconds(10),
+            30,
+            ms(50),
+            Outcome::Success,
+        );
+        assert!(limiter.limit() >= limit, "from {limit} to {}", limiter.limit());
+        assert_eq!(limiter.explain(now).latency, latency);
+    }
+}
+
 #[test]
 fn cancelled_calls_and_fast_failures_are_not_sampled() {
     let mut limiter = limiter(AdaptiveConfig::default());
