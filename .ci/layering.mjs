@@ -110,6 +110,7 @@ const checks = {
       testing: ['policy', 'virtual'],
       bulkhead: ['priority'],
       policy: [
+        'adaptive',
         'breaker',
         'budget',
         'bulkhead',
@@ -121,6 +122,7 @@ const checks = {
         'timeout',
         'virtual',
       ],
+      adaptive: ['bulkhead', 'priority'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

@@ -28,6 +28,7 @@ pub mod quantile;
 pub mod retry;
 mod rng;
 pub mod rotation;
+pub mod simulate;
 #[cfg(feature = "std")]
 mod sync;
 mod time;

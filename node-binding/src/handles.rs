@@ -10,6 +10,7 @@ use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
+use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
 use seawall::limit::rate::Keys;
@@ -35,6 +36,7 @@ pub(crate) enum Policy {
     Budget(RetryBudget),
     Timeout(Timeout),
     Hedge(Hedge),
+    Adaptive(Box<AdaptiveLimiter>),
     Bulkhead(Bulkhead),
     Priorities(Priorities),
 }

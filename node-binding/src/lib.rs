@@ -2,6 +2,7 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod adaptive;
 mod backoff;
 mod breaker;
 mod budget;

@@ -1,4 +1,16 @@
 export {
+  type AdaptiveEvents,
+  type AdaptiveExplanation,
+  AdaptiveLimiter,
+  type AdaptivePermit,
+  type LimitReason,
+} from './adaptive-limiter.js'
+export type {
+  AdaptiveAlgorithm,
+  AdaptiveLimiterOptions,
+  AdaptiveLimits,
+} from './adaptive-options.js'
+export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,

@@ -1,5 +1,6 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod adaptive;
 mod backoff;
 mod breaker;
 mod budget;

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::hedge::HedgeOptions;
+use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
@@ -134,6 +135,12 @@ macro_rules! in_order {
             }
         }
     };
+}
+
+in_order! {
+    AdaptiveOptions:
+    algorithm initial_limit min_limit max_limit min_window_ms max_window_ms min_samples
+    quantile slow_after_ms
 }
 
 in_order! {

@@ -1,3 +1,4 @@
+import type { AdaptiveEngine } from './contract/adaptive.js'
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
@@ -27,6 +28,7 @@ export interface Engine
     BreakerEngine,
     RegistryEngine,
     CauseEngine,
+    AdaptiveEngine,
     BackoffEngine,
     RetryEngine,
     RateEngine,
