@@ -268,5 +268,19 @@ test('bad options', () => {
 })
 
 test('the order of parts is documented as a list', () => {
-  assert.deepEqual([...STAGES], ['retry', 'breaker', 'chaos'])
+  assert.deepEqual(
+    [...STAGES],
+    [
+      'deadlineMs',
+      'retry',
+      'hedge',
+      'rateLimit',
+      'throttle',
+      'breaker',
+      'timeout',
+      'bulkhead',
+      'adaptive',
+      'chaos',
+    ],
+  )
 })

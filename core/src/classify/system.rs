@@ -1,7 +1,9 @@
-//! Codes of the operating system and of name resolution, in each runtime's spelling.
+//! Codes of the operating system, of name resolution in each runtime's spelling, and our own.
 
 use super::facts::Facts;
-use super::table::{self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
+use super::table::{
+    self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, THROTTLED, UNREACHABLE, UNSENT, Words,
+};
 
 const CODES: &[Words] = &[
     (
@@ -20,7 +22,12 @@ const CODES: &[Words] = &[
          ConnectionAborted ConnectionClosed NotConnected BrokenPipe Interrupted \
          UnexpectedEof",
     ),
-    (ABANDONED, "ABORT_ERR ERR_ABORTED ERR_CANCELED ECANCELED AbortError"),
+    (
+        ABANDONED,
+        "ABORT_ERR ERR_ABORTED ERR_CANCELED ECANCELED AbortError SEAWALL_OVERTAKEN \
+         SEAWALL_DEADLINE",
+    ),
+    (THROTTLED, "SEAWALL_BULKHEAD_FULL SEAWALL_RATE_LIMITED SEAWALL_OVERLOADED SEAWALL_THROTTLED"),
     (REFUSED, "EACCES EPERM ENOENT EEXIST EISDIR ENOTDIR EINVAL EROFS ENOSPC EDQUOT"),
     (
         UNREACHABLE,
@@ -31,7 +38,7 @@ const CODES: &[Words] = &[
          EAFNOSUPPORT",
     ),
     (CUT, "EPROTO"),
-    (FAILED, "TimeoutError Timeout"),
+    (FAILED, "TimeoutError Timeout SEAWALL_TIMEOUT"),
 ];
 
 /// Codes of a way that does not lead there: before a connection stands nothing was sent, after
