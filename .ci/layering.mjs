@@ -101,11 +101,12 @@ const checks = {
 
   'policies of the package import no other policy, adapters no engine'() {
     const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
-    for (const word of ['causes', 'context', 'gate']) shared.add(word)
+    for (const word of ['causes', 'context', 'gate', 'store']) shared.add(word)
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
+      cache: ['coalesce'],
       policy: ['backoff', 'classify', 'retry', 'breaker'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {

@@ -90,6 +90,7 @@ function compile(prelude) {
 
 const entries = {
   seawall: await import('seawall'),
+  'seawall/stores': await import('seawall/stores'),
   'seawall/kysely': await import('seawall/kysely'),
 }
 const isExported = name => Object.values(entries).some(entry => name in entry)

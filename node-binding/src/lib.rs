@@ -4,6 +4,7 @@
 
 mod backoff;
 mod breaker;
+mod cache;
 mod causes;
 mod chaos;
 mod classify;

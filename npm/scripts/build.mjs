@@ -107,7 +107,14 @@ async function ts() {
   must(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
   const { build } = await import('esbuild')
   const src = join(root, 'npm/src')
-  const entries = ['index', 'engine/node', 'engine/native', 'engine/wasm', 'engine/inline']
+  const entries = [
+    'index',
+    'engine/node',
+    'engine/native',
+    'engine/wasm',
+    'engine/inline',
+    'stores/index',
+  ]
   for (const name of ['index', 'health', 'resilience', 'pool', 'shutdown']) {
     if (existsSync(join(src, `kysely/${name}.ts`))) entries.push(`kysely/${name}`)
   }
@@ -121,7 +128,7 @@ async function ts() {
     platform: 'neutral',
     target: 'es2023',
     chunkNames: 'engine/[name]-[hash]',
-    external: ['node:*', 'kysely', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
+    external: ['node:*', 'kysely', 'lru-cache', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
     logLevel: 'warning',
   })
   for (const name of ['deno.js', 'workerd.js']) {

@@ -12,6 +12,8 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
  * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
+ * | `SEAWALL_STORE_FAILED` | {@link SeawallError} | a store answered something other than yes or no |
+ * | `SEAWALL_VALUE_TOO_LARGE` | {@link SeawallError} | a store does not take a value for its size |
  * | `SEAWALL_TIMEOUT` | {@link TimeoutError} | a call took longer than it was given |
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
  * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |

@@ -27,6 +27,9 @@ export {
 } from './breaker.js'
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
+export type { StoreOperation } from './cache-level.js'
+export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -49,6 +52,12 @@ export {
   type Verdict,
 } from './classify.js'
 export type { Clock } from './clock.js'
+export {
+  Coalescer,
+  type CoalescerEvents,
+  type CoalescerExplanation,
+  type CoalescerOptions,
+} from './coalesce.js'
 export type { CallContext, CallOptions } from './context.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
@@ -61,8 +70,17 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export {
+  Fallback,
+  type FallbackEvents,
+  type FallbackExplanation,
+  type FallbackOptions,
+  type FallbackTo,
+  fallback,
+} from './fallback.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export { type Store, type Stored, versionedKey } from './store.js'

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod cache;
 mod causes;
 mod chaos;
 mod classify;

@@ -1,5 +1,6 @@
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
+import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
@@ -18,6 +19,7 @@ export interface Engine
   extends OptionProblem,
     BreakerEngine,
     RegistryEngine,
+    CacheEngine,
     CauseEngine,
     BackoffEngine,
     RetryEngine,
