@@ -91,8 +91,9 @@ export function spyStore() {
   const items = new Map()
   let last = 0
   const asked = []
-  const does = (what, act) =>
-    async function (key, ...rest) {
+  const does =
+    (what, act) =>
+    async (key, ...rest) => {
       asked.push(`${what} ${key}`)
       if (store.broken) throw new Error('the store is down')
       if (store.hanging) return new Promise(() => {})

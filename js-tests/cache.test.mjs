@@ -9,7 +9,10 @@ import { manual, random, state, turn, VirtualClock } from './cache-tools.mjs'
 const down = new Error('down')
 const fails = () => Promise.reject(down)
 const count = (value = undefined) => {
-  const fn = async () => (fn.calls++, value ?? fn.calls)
+  const fn = async () => {
+    fn.calls++
+    return value ?? fn.calls
+  }
   fn.calls = 0
   return fn
 }
@@ -174,14 +177,20 @@ test('stale while revalidate: the old answer at once, one fetch behind it', asyn
   fn.calls[1].resolve('new')
   await turn()
   assert.equal(await cache.execute('k', fails), 'new')
-  assert.deepEqual(events, [1, 2].map(() => ({ name: 'stale', key: 'k', ageMs: 100, cause: undefined })))
+  assert.deepEqual(
+    events,
+    [1, 2].map(() => ({ name: 'stale', key: 'k', ageMs: 100, cause: undefined })),
+  )
   await clock.pass(150)
   const after = cache.execute('k', fn)
   assert.equal(await state(after), 'pending', 'past that it has to wait')
   fn.calls[2].resolve('newest')
   assert.equal(await after, 'newest')
   const { stale, refreshes, hits, misses } = cache.explain()
-  assert.deepEqual({ stale, refreshes, hits, misses }, { stale: 2, refreshes: 1, hits: 1, misses: 2 })
+  assert.deepEqual(
+    { stale, refreshes, hits, misses },
+    { stale: 2, refreshes: 1, hits: 1, misses: 2 },
+  )
 })
 
 test('a failure in the background is told and thrown to nobody', async () => {

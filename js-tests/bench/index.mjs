@@ -67,6 +67,10 @@ const marks = engine => {
       'seawall, outcome': ['cockatiel', 0.1],
     },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+    fallback: {
+      'seawall Fallback': ['cockatiel fallback', 0.5],
+      'seawall Fallback, answering': ['cockatiel fallback, answering'],
+    },
   }
 }
 

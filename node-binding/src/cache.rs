@@ -1,10 +1,10 @@
 //! How long answers are kept: see `core/src/cache`.
 
 use napi_derive::napi;
+use seawall::Rng;
 use seawall::cache::{CacheOptions, Freshness};
 use seawall::door::numbers;
 use seawall::options::Checks;
-use seawall::{Instant, Rng};
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis, some};
@@ -40,12 +40,12 @@ pub fn cache_kept(handle: u32, lifespan_ms: f64) -> f64 {
     kept.map_or(0.0, millis)
 }
 
-/// What an answer is good for: 0 fresh, 1 stale, 2 on error, 3 nothing.
+/// What an answer of this age is good for: 0 fresh, 1 stale, 2 on error, 3
+/// nothing. One from the future has an age below 0.
 #[napi]
-pub fn cache_judge(handle: u32, stored_ms: f64, now_ms: f64, lifespan_ms: f64) -> u32 {
-    let (stored, now) = (Instant::from_millis(stored_ms), Instant::from_millis(now_ms));
+pub fn cache_judge(handle: u32, age_ms: f64, lifespan_ms: f64) -> u32 {
     let freshness = on(handle, |policy| match policy {
-        Policy::Cache(lifetimes, _) => Some(lifetimes.judge(stored, now, duration(lifespan_ms))),
+        Policy::Cache(lifetimes, _) => Some(lifetimes.judge_age(age_ms, duration(lifespan_ms))),
         _ => None,
     });
     freshness.unwrap_or(Freshness::Expired) as u32

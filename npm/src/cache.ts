@@ -73,7 +73,7 @@ export interface CacheExplanation {
 
 interface Entry {
   held: unknown
-  /** Ms of the clock. */
+  /** Ms of the clock; below its beginning where another process stored it. */
   stored: number
   lifespanMs: number
   /** What it counts for, once it is in memory. */
@@ -317,10 +317,9 @@ export class Cache<V> implements Disposable {
   }
 
   #judge({ stored, lifespanMs }: Entry): number {
-    const now = this.#clock.now()
-    const age = now - stored
+    const age = this.#clock.now() - stored
     if (age >= 0 && age < lifespanMs) return FRESH
-    return this.#disposed ? EXPIRED : this.#engine.cacheJudge(this.#handle, stored, now, lifespanMs)
+    return this.#disposed ? EXPIRED : this.#engine.cacheJudge(this.#handle, age, lifespanMs)
   }
 
   async #fetch(

@@ -62,6 +62,12 @@ fn one_from_the_future_is_as_old_as_it_is_early() {
 }
 
 #[test]
+fn an_age_that_is_no_number_is_good_for_nothing() {
+    assert_eq!(lifetimes(50, 50).judge_age(f64::NAN, MS(100)), Freshness::Expired);
+    assert_eq!(lifetimes(50, 50).judge_age(f64::NEG_INFINITY, MS(100)), Freshness::Expired);
+}
+
+#[test]
 fn the_ends_of_the_range_do_not_overflow() {
     let config = LifetimesConfig {
         stale_while_revalidate: Duration::MAX,
@@ -122,6 +128,8 @@ proptest! {
         let (stored, now) = (Instant::from(MS(stored)), Instant::from(MS(now)));
         let rule = lifetimes(swr, sie);
         prop_assert_eq!(rule.judge(stored, now, MS(ttl)), want);
+        let signed = now.as_millis() - stored.as_millis();
+        prop_assert_eq!(rule.judge_age(signed, MS(ttl)), want);
         let gone = now.since(stored).max(stored.since(now)) >= rule.kept(MS(ttl));
         prop_assert_eq!(gone, want == Freshness::Expired, "what is kept is good for something");
     }

@@ -38,7 +38,7 @@ pub use options::CacheOptions;
 use crate::Rng;
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, duration_from_millis, nanos};
 
 /// How long an answer is fresh unless told: ten minutes.
 pub const TTL: Duration = Duration::from_secs(600);
@@ -148,7 +148,21 @@ impl Lifetimes {
     /// with a large one nothing lives for ever.
     #[must_use]
     pub fn judge(&self, stored: Instant, now: Instant, lifespan: Duration) -> Freshness {
-        let age = now.since(stored).max(stored.since(now));
+        self.at_age(now.since(stored).max(stored.since(now)), lifespan)
+    }
+
+    /// The same for an age in ms, below 0 for one from the future: on a
+    /// clock that began after the answer was stored there is no such moment.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn judge_age(&self, age_ms: f64, lifespan: Duration) -> Freshness {
+        if age_ms.is_nan() {
+            return Freshness::Expired;
+        }
+        self.at_age(duration_from_millis(age_ms.max(-age_ms)), lifespan)
+    }
+
+    fn at_age(&self, age: Duration, lifespan: Duration) -> Freshness {
         if age < lifespan {
             return Freshness::Fresh;
         }

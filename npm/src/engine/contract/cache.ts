@@ -10,8 +10,11 @@ export interface CacheEngine {
   cacheLifespan(handle: number, askedMs: number): number
   /** How long after it was stored an answer of this lifespan is good for anything, in ms. */
   cacheKept(handle: number, lifespanMs: number): number
-  /** What an answer is good for: 0 fresh, 1 stale, 2 on error, 3 nothing (`Freshness` in the core). */
-  cacheJudge(handle: number, storedMs: number, nowMs: number, lifespanMs: number): number
+  /**
+   * What an answer of this age is good for: 0 fresh, 1 stale, 2 on error, 3 nothing (`Freshness` in
+   * the core). One from the future has an age below 0.
+   */
+  cacheJudge(handle: number, ageMs: number, lifespanMs: number): number
   /** Gives the handle back. */
   cacheFree(handle: number): void
 }
