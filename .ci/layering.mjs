@@ -105,9 +105,11 @@ const checks = {
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
+      rate: ['classify'],
       registry: ['breaker'],
       cache: ['coalesce'],
-      policy: ['backoff', 'classify', 'retry', 'breaker'],
+      policy: ['breaker', 'chaos', 'retry', 'virtual'],
+      testing: ['policy', 'virtual'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

@@ -88,11 +88,10 @@ function compile(prelude) {
   return errors
 }
 
-const entries = {
-  seawall: await import('seawall'),
-  'seawall/stores': await import('seawall/stores'),
-  'seawall/kysely': await import('seawall/kysely'),
-}
+// What stands in several entries is imported from the first.
+const entries = {}
+for (const name of ['', '/stores', '/testing', '/kysely'])
+  entries[`seawall${name}`] = await import(`seawall${name}`)
 const isExported = name => Object.values(entries).some(entry => name in entry)
 
 /** The names that an example uses and nobody declares. */

@@ -38,6 +38,8 @@ pub enum Rule {
     OneOf = 12,
     /// In use with the same options wherever it is used.
     SameOptions = 13,
+    /// Further out than the part named by [`Problem::other`].
+    Outside = 14,
 }
 
 /// Why options were refused: which one, and what it must be.
@@ -93,6 +95,7 @@ impl fmt::Display for Problem {
                 write!(f, "each entry of `{field}` must be larger than the one before")
             }
             Rule::SameOptions => write!(f, "`{field}` is in use with other options"),
+            Rule::Outside => write!(f, "`{field}` must stand outside `{other}`"),
             Rule::OneOf => write!(f, "`{field}` must be one of the documented values"),
         }
     }

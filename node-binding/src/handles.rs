@@ -10,9 +10,11 @@ use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::limit::rate::Keys;
+use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
-use seawall::retry::Retry;
+use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 
 use crate::options::refused;
@@ -26,6 +28,9 @@ pub(crate) enum Policy {
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
     Cache(Lifetimes, Rng),
+    Rates(Keys),
+    Throttle(Throttle, Rng),
+    Budget(RetryBudget),
 }
 
 thread_local! {

@@ -4,6 +4,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod cache;
 mod causes;
 mod chaos;
@@ -13,6 +14,9 @@ mod health;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;

@@ -107,16 +107,10 @@ async function ts() {
   must(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
   const { build } = await import('esbuild')
   const src = join(root, 'npm/src')
-  const entries = [
-    'index',
-    'engine/node',
-    'engine/native',
-    'engine/wasm',
-    'engine/inline',
-    'stores/index',
-  ]
-  for (const name of ['index', 'health', 'resilience', 'pool', 'shutdown']) {
-    if (existsSync(join(src, `kysely/${name}.ts`))) entries.push(`kysely/${name}`)
+  const { exports } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
+  const entries = ['engine/node', 'engine/native', 'engine/wasm', 'engine/inline']
+  for (const { default: file } of Object.values(exports)) {
+    if (file) entries.push(file.slice('./dist/'.length, -'.js'.length))
   }
   await build({
     entryPoints: entries.map(name => join(src, `${name}.ts`)),

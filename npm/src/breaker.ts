@@ -45,13 +45,14 @@ import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import {
   CircuitBreakerError,
+  OptionError,
   optionProblem,
   type RejectionReason,
   SeawallError,
   stackless,
 } from './errors.js'
 import { call, Listeners } from './events.js'
-import { FAILURE, NEUTRAL, rejecting, SUCCESS } from './gate.js'
+import { FAILURE, type Gate, NEUTRAL, rejecting, SUCCESS } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
@@ -114,10 +115,16 @@ const NO_NUMBERS = new Float64Array(0)
 let closing: { breaker: CircuitBreaker; failures: number } | undefined
 
 let handleOf: (breaker: CircuitBreaker) => number
+let gateOf: (breaker: CircuitBreaker) => Gate
 
 /** The engine's handle of a breaker, for the registry that keeps it. @internal */
 export function breakerHandle(breaker: CircuitBreaker): number {
   return handleOf(breaker)
+}
+
+/** The breaker as a part of a pipeline. @internal */
+export function breakerGate(breaker: CircuitBreaker): Gate {
+  return gateOf(breaker)
 }
 
 const handles = new Handles(handle => engine().breakerForget(handle))
@@ -139,6 +146,13 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
 export class CircuitBreaker implements Disposable {
   static {
     handleOf = breaker => breaker.#handle
+    gateOf = breaker => ({
+      get timed() {
+        return breaker.#options.slowCallMs !== undefined
+      },
+      enter: () => breaker.#enter(),
+      leave: (permit, outcome, detail, started) => breaker.#leave(permit, outcome, detail, started),
+    })
   }
 
   /** The gate the two closures below were built for; no gate is negative. */
@@ -151,7 +165,7 @@ export class CircuitBreaker implements Disposable {
   #handle: number
   /** The state listeners have heard of. */
   #seen = 0
-  readonly #options: CircuitBreakerOptions
+  #options: CircuitBreakerOptions
   #listeners: Listeners<BreakerEvents> | undefined
 
   /**
@@ -301,6 +315,32 @@ export class CircuitBreaker implements Disposable {
     }
   }
 
+  /**
+   * Goes on with these options in place of those it had, the others as before, in the state it is
+   * in: an opening lasts as long as it was to last, and what the rule counted is kept where the
+   * new rule is of the same kind. A breaker with a name changes in all threads; the callbacks and
+   * `slowCallMs` of the others stay theirs.
+   *
+   * @throws OptionError for an option that is wrong or that cannot be changed (`name`, `clock`,
+   * `seed`); the breaker is unchanged then.
+   */
+  update(options: CircuitBreakerOptions): void {
+    checkBreaker(options)
+    for (const fixed of ['name', 'clock', 'seed'] as const) {
+      if (options[fixed] !== undefined && options[fixed] !== this.#options[fixed]) {
+        throw new OptionError(`CircuitBreaker: \`${fixed}\` cannot be changed`, fixed)
+      }
+    }
+    const e = engine()
+    const updated = { ...this.#options, ...options }
+    if (e.breakerUpdate(this.#live(), breakerNumbers(updated), this.#now()) < 0) {
+      throw optionProblem('CircuitBreaker', updated, e)
+    }
+    this.#options = updated
+    this.#gate = -1
+    this.#sync()
+  }
+
   /** What the breaker does with its decisions from now on. Leaving `'disabled'` closes it. */
   setMode(mode: BreakerMode): void {
     const code = MODES.indexOf(mode)
@@ -401,6 +441,59 @@ export class CircuitBreaker implements Disposable {
     return permit
   }
 
+  /** A permit, or the error of a refusal. */
+  #enter(): number | SeawallError {
+    const gate = this.#u32[this.#base] ?? 0
+    if ((gate & 3) === ADMIT && ((gate >>> STATE_SHIFT) & 7) === this.#seen) {
+      return (gate >>> GENERATION_SHIFT) * PROBES
+    }
+    if (this.#handle < 0) return disposed()
+    const left = this.#refusedByCell()
+    if (left >= 0) return refusal(this.#options, 'open', left)
+    const permit = this.#permit(this.#now())
+    return permit < 0 ? this.#rejection(permit) : permit
+  }
+
+  #leave(permit: number, outcome: number, detail: unknown, started: number | undefined): void {
+    const { isFailureResult, openFor } = this.#options
+    const isResult = outcome === SUCCESS
+    const isBad =
+      isResult && isFailureResult !== undefined && guarded(isFailureResult, detail, false)
+    const isPlain = isResult && !isBad && !(isFailureResult && openFor)
+    if (isPlain && this.#succeedAfter(permit, started)) return
+    const how = isBad ? FAILURE : outcome
+    this.#record(permit, how, isResult ? undefined : detail, isResult ? detail : undefined, started)
+  }
+
+  /** Counts a success without the engine, if its permit is of this generation and it was not slow. */
+  #succeedAfter(permit: number, started: number | undefined): boolean {
+    const { slowCallMs } = this.#options
+    const clocked = this.#isClocked()
+    const gate = this.#u32[this.#base] ?? 0
+    if ((gate & 3) !== ADMIT || (gate >>> GENERATION_SHIFT) * PROBES !== permit) return false
+    if (clocked || slowCallMs !== undefined) {
+      const now = this.#now()
+      if (slowCallMs !== undefined && started !== undefined && now - started > slowCallMs) {
+        return false
+      }
+      if (clocked) {
+        this.#succeedTimed(gate, permit, now)
+        return true
+      }
+    }
+    this.#succeed()
+    return true
+  }
+
+  /** Counts a success under the present gate. */
+  #succeed(): void {
+    const u32 = this.#u32
+    const base = this.#base
+    const successes = (u32[base + SUCCESSES] as number) + 1
+    u32[base + SUCCESSES] = successes
+    if (((successes - (u32[base + ASK_AT] as number)) | 0) >= 0) this.#check()
+  }
+
   /** Everything but a plain call to a closed breaker. */
   #ask<T>(fn: () => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason)
@@ -425,6 +518,11 @@ export class CircuitBreaker implements Disposable {
     return Promise.resolve(promise).then(settler.ok, settler.err) as Promise<T>
   }
 
+  /** Whether a success has to look at the clock: the gate holds for a while only. */
+  #isClocked(): boolean {
+    return this.#cells.f64[this.#base / 2 + UNTIL] !== Number.POSITIVE_INFINITY
+  }
+
   /** Whether a call's end needs nothing of its beginning. */
   #isPlain(): boolean {
     return this.#options.slowCallMs === undefined && this.#options.isFailureResult === undefined
@@ -439,7 +537,7 @@ export class CircuitBreaker implements Disposable {
     // A view on this cell alone, signed: 2 ns less than three looks into the block's.
     const cell = new Int32Array(u32.buffer, base * 4, CELL_WORDS)
     const signed = gate | 0
-    const ok = engine().breakerIsTimed(this.#handle)
+    const ok = this.#isClocked()
       ? (value: unknown): unknown => {
           this.#succeedTimed(gate, permit, this.#now())
           return value
@@ -501,9 +599,7 @@ export class CircuitBreaker implements Disposable {
       now >= (f64[half + FROM] as number) &&
       now < (f64[half + UNTIL] as number)
     ) {
-      const successes = (u32[base + SUCCESSES] as number) + 1
-      u32[base + SUCCESSES] = successes
-      if (((successes - (u32[base + ASK_AT] as number)) | 0) >= 0) this.#check()
+      this.#succeed()
     } else this.#late(permit)
   }
 
@@ -629,7 +725,7 @@ function refusal(
 /** A refusal as a result; the error is made when somebody looks at it. */
 class Refused {
   readonly ok = false
-  readonly #options: CircuitBreakerOptions
+  #options: CircuitBreakerOptions
   readonly #left: number
   #error: CircuitBreakerError | undefined
 

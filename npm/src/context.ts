@@ -33,6 +33,7 @@ export class Attempt implements CallContext {
   /** `[reason]` once it was aborted while nobody had asked for the signal. */
   #aborted: [unknown] | undefined
   #detach: (() => void) | undefined
+  #end: PromiseLike<unknown> | undefined
 
   constructor(
     attempt: number = 1,
@@ -57,6 +58,7 @@ export class Attempt implements CallContext {
       const abort = (): void => this.abort(caller.reason)
       caller.addEventListener('abort', abort, { once: true })
       this.#detach = () => caller.removeEventListener('abort', abort)
+      if (this.#end) this.until(this.#end)
     }
     return controller.signal
   }
@@ -71,6 +73,14 @@ export class Attempt implements CallContext {
     this.#aborted ??= [reason]
     this.close()
     this.#controller?.abort(reason)
+  }
+
+  /** Closes itself when `end` settles, if it ever held on to the caller's signal. */
+  until(end: PromiseLike<unknown>): void {
+    this.#end = end
+    if (!this.#detach) return
+    const close = (): void => this.close()
+    end.then(close, close)
   }
 
   /** Lets go of the caller's signal, which may outlive the call by far. The own signal stays as it is. */

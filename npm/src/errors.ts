@@ -197,6 +197,7 @@ const rules: Record<number, (limit: number, other: string) => string> = {
   11: () => 'must grow from entry to entry',
   12: () => 'must be one of the documented values',
   13: () => 'is in use with other options; one name is one breaker with one set of options',
+  14: (_, other) => `must stand outside \`${other}\` in \`order\``,
 }
 
 function read(options: object, path: string): unknown {

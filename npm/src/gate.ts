@@ -29,8 +29,15 @@ export interface Gate {
    * of the call's signal, whose abort frees the place in the queue at once.
    */
   enter(call: GateCall | undefined): number | SeawallError | Promise<number>
-  /** Ends what `enter` began; once for each ticket, with {@link SUCCESS}, {@link FAILURE} or {@link NEUTRAL}. */
-  leave(ticket: number, outcome: number): void
+  /**
+   * Ends what `enter` began, once for each ticket: with {@link SUCCESS} and the result,
+   * {@link FAILURE} and the error, or {@link NEUTRAL}. Never throws.
+   *
+   * @param started - when the function was called, for gates that are {@link timed}
+   */
+  leave(ticket: number, outcome: number, detail?: unknown, started?: number): void
+  /** Whether `leave` wants to know when the function was called. */
+  readonly timed?: boolean
 }
 
 const resolved = Promise.resolve()
@@ -73,12 +80,12 @@ function behind<T>(
   return Promise.resolve(promise).then(
     value => {
       attempt.close()
-      gate.leave(ticket, signal?.aborted ? NEUTRAL : SUCCESS)
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : SUCCESS, value)
       return value
     },
     error => {
       attempt.close()
-      gate.leave(ticket, signal?.aborted ? NEUTRAL : FAILURE)
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : FAILURE, error)
       throw error
     },
   )

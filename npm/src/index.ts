@@ -27,6 +27,12 @@ export {
 } from './breaker.js'
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+export {
+  type BudgetEvents,
+  type BudgetExplanation,
+  RetryBudget,
+  type RetryBudgetOptions,
+} from './budget.js'
 export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
 export type { StoreOperation } from './cache-level.js'
 export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
@@ -80,7 +86,38 @@ export {
 } from './fallback.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
+export {
+  Policy,
+  type PolicyEvents,
+  type PolicyTrial,
+  policy,
+  type StageDescription,
+} from './policy.js'
+export {
+  type PolicyChaosOptions,
+  type PolicyOptions,
+  STAGES,
+  type Stage,
+} from './policy-options.js'
+export type { PolicyCall } from './policy-run.js'
+export type { TrialReport } from './policy-trial.js'
+export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
+export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
+export type {
+  RateDecision,
+  RateExplanation,
+  RateLimiterEvents,
+  RateRule,
+} from './rate-line.js'
+export type { RateCallOptions, RateLimiterOptions } from './rate-options.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
 export { type Store, type Stored, versionedKey } from './store.js'
+export {
+  Throttle,
+  type ThrottleEvents,
+  type ThrottleExplanation,
+  type ThrottleOptions,
+  type ThrottlePermit,
+} from './throttle.js'

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod cache;
 mod causes;
 mod chaos;
@@ -13,9 +14,12 @@ mod heap;
 mod millis;
 mod options;
 mod periodic;
+mod policy;
 mod pool;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -71,7 +71,8 @@ mod snapshot;
 mod timeline;
 mod trial;
 mod trip;
-mod window;
+mod update;
+pub(crate) mod window;
 
 #[cfg(feature = "std")]
 pub use arena::{Arena, BLOCK_CELLS, Place};

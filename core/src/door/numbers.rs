@@ -15,7 +15,10 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
-use crate::retry::{FailureNumbers, RetryOptions};
+use crate::limit::rate::RateOptions;
+use crate::limit::throttle::ThrottleOptions;
+use crate::policy::PlanNumbers;
+use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -156,8 +159,28 @@ in_order! {
 }
 
 in_order! {
+    PlanNumbers:
+    order budget deadline_ms timeout_ms hedge_ms queue_ms elapsed_ms
+}
+
+in_order! {
     FailureNumbers:
     attempt elapsed_ms previous_ms verdict retry_after_ms wanted refused delay_ms remaining_ms
+}
+
+in_order! {
+    RateOptions:
+    limit per_ms burst kind max_queue max_wait_ms
+}
+
+in_order! {
+    ThrottleOptions:
+    k window_ms minimum_calls max_rejection
+}
+
+in_order! {
+    BudgetOptions:
+    tokens ratio min_concurrency per_second max_tokens
 }
 
 in_order! {

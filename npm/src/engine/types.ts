@@ -1,5 +1,6 @@
 import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
+import type { BudgetEngine } from './contract/budget.js'
 import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
@@ -7,9 +8,12 @@ import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
+import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
+import type { ThrottleEngine } from './contract/throttle.js'
 
 /**
  * What every engine can do: the functions of `node-binding` and `wasm-binding`, under the same
@@ -23,11 +27,15 @@ export interface Engine
     CauseEngine,
     BackoffEngine,
     RetryEngine,
+    RateEngine,
+    ThrottleEngine,
+    BudgetEngine,
     PeriodicEngine,
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
-    PoolEngine {
+    PoolEngine,
+    PolicyEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

@@ -65,6 +65,8 @@ const MONTH = 60 * 60 * 24 * 30
  * @example
  * ```ts no_run
  * import { Client } from 'memjs'
+ * import { Cache } from 'seawall'
+ * import { memcachedStore } from 'seawall/stores'
  *
  * const users = new Cache({ store: memcachedStore(Client.create()), type: 'user', version: 2 })
  * ```

@@ -53,6 +53,8 @@ interface Speaker {
  * @example
  * ```ts no_run
  * import { createClient } from 'redis'
+ * import { Cache } from 'seawall'
+ * import { redisStore } from 'seawall/stores'
  *
  * const client = await createClient().connect()
  * const users = new Cache({ store: redisStore(client), type: 'user', version: 2 })

@@ -1,0 +1,209 @@
+/**
+ * How a call runs through a compiled policy. Gates that stand next to each other are one segment:
+ * they are entered in a loop and left by one promise reaction, so that a pipeline costs one
+ * reaction more than its function and not one for each policy.
+ */
+import type { Clock } from './clock.js'
+import { Attempt, type CallContext } from './context.js'
+import type { SeawallError } from './errors.js'
+import { FAILURE, type Gate, type GateCall, NEUTRAL, rejecting, SUCCESS } from './gate.js'
+
+const NOTHING = Symbol('nothing')
+
+/** One call on its way. @internal */
+export class Flight implements GateCall {
+  readonly fn: (context: CallContext) => unknown
+  readonly deadline: number
+  readonly #call: PolicyCall
+  /** What a gate of this pipeline refused the call with last: nobody's failure. */
+  refusal: unknown = NOTHING
+
+  constructor(fn: (context: CallContext) => unknown, call: PolicyCall, deadline: number) {
+    this.fn = fn
+    this.deadline = deadline
+    this.#call = call
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#call.signal
+  }
+
+  get priority(): number | undefined {
+    return this.#call.priority
+  }
+
+  get user(): string | undefined {
+    return this.#call.user
+  }
+
+  get key(): string | undefined {
+    return this.#call.key
+  }
+
+  get idempotent(): boolean | undefined {
+    return this.#call.idempotent
+  }
+}
+
+/** What a caller may bring to a call of a policy. */
+export interface PolicyCall {
+  /** Ends the call with the reason of the signal; the outcome is held against nobody. */
+  signal?: AbortSignal | undefined
+  /** When the call must be over, in ms of the policy's clock. The policy's own limit may be sooner. */
+  deadline?: number | undefined
+  /** 0 to 499 in five classes of a hundred; the larger, the sooner it is shed. */
+  priority?: number | undefined
+  /** Whose call it is, for fairness between users. */
+  user?: string | undefined
+  /** What is asked for, for coalescing and the cache. */
+  key?: string | undefined
+  /** Whether this call may be carried out twice; in place of the retry's own word. */
+  idempotent?: boolean | undefined
+}
+
+/** A part of a compiled policy: runs one try of a call. @internal */
+export type Run = (flight: Flight, attempt: number) => PromiseLike<unknown> | unknown
+
+/** The innermost part: calls the function. @internal */
+export function calling(clock: Clock): Run {
+  return (flight, attempt) => {
+    const context = new Attempt(attempt, flight.deadline, flight.signal, clock)
+    if (flight.signal === undefined) return flight.fn(context)
+    let result: unknown
+    try {
+      result = flight.fn(context)
+    } finally {
+      if (isThenable(result)) context.until(result)
+      else context.close()
+    }
+    return result
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+}
+
+/** `run`, whose throwing is a rejection. @internal */
+export function started(run: Run, flight: Flight, attempt: number): Promise<unknown> {
+  let result: PromiseLike<unknown> | unknown
+  try {
+    result = run(flight, attempt)
+  } catch (error) {
+    result = Promise.reject(error)
+  }
+  return Promise.resolve(result)
+}
+
+/** How a try ended, as far as the gates of this pipeline are concerned. */
+function outcomeFor(flight: Flight, how: number, it: unknown): number {
+  return it === flight.refusal || flight.signal?.aborted ? NEUTRAL : how
+}
+
+/** Gates one behind the other, the first the outermost, and what is behind them. @internal */
+export function segment(
+  gates: readonly Gate[],
+  next: Run,
+  clock: Clock,
+  onRefusal: (error: unknown) => void,
+): Run {
+  const [first, ...others] = gates
+  if (first === undefined) return next
+  if (others.length === 0) return single(first, next, clock, onRefusal)
+  const timed = (): boolean => gates.some(gate => gate.timed)
+
+  const leave = (flight: Flight, tickets: number[], how: number, it: unknown, at: number): void => {
+    const outcome = outcomeFor(flight, how, it)
+    for (let i = tickets.length - 1; i >= 0; i--) {
+      ;(gates[i] as Gate).leave(tickets[i] as number, outcome, it, at)
+    }
+  }
+
+  const inside = (flight: Flight, attempt: number, tickets: number[]): Promise<unknown> => {
+    const at = timed() ? clock.now() : 0
+    return started(next, flight, attempt).then(
+      value => {
+        leave(flight, tickets, SUCCESS, value, at)
+        return value
+      },
+      error => {
+        leave(flight, tickets, FAILURE, error, at)
+        throw error
+      },
+    )
+  }
+
+  const refused = (flight: Flight, tickets: number[], error: unknown): void => {
+    flight.refusal = error
+    leave(flight, tickets, NEUTRAL, error, 0)
+    onRefusal(error)
+  }
+
+  const enter = (flight: Flight, attempt: number, tickets: number[]): Promise<unknown> => {
+    while (tickets.length < gates.length) {
+      const ticket = (gates[tickets.length] as Gate).enter(flight)
+      if (typeof ticket === 'number') tickets.push(ticket)
+      else if (ticket instanceof Promise) return later(flight, attempt, tickets, ticket)
+      else {
+        refused(flight, tickets, ticket)
+        return rejecting(ticket satisfies SeawallError)
+      }
+    }
+    return inside(flight, attempt, tickets)
+  }
+
+  const later = (
+    flight: Flight,
+    attempt: number,
+    tickets: number[],
+    place: Promise<number>,
+  ): Promise<unknown> =>
+    place.then(
+      ticket => {
+        tickets.push(ticket)
+        return enter(flight, attempt, tickets)
+      },
+      error => {
+        refused(flight, tickets, error)
+        throw error
+      },
+    )
+
+  return (flight, attempt) => enter(flight, attempt, [])
+}
+
+/** A segment of one gate: most have no more, and need no list of tickets. */
+function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown) => void): Run {
+  const inside = (flight: Flight, attempt: number, ticket: number): Promise<unknown> => {
+    const at = gate.timed ? clock.now() : 0
+    return started(next, flight, attempt).then(
+      value => {
+        gate.leave(ticket, outcomeFor(flight, SUCCESS, value), value, at)
+        return value
+      },
+      error => {
+        gate.leave(ticket, outcomeFor(flight, FAILURE, error), error, at)
+        throw error
+      },
+    )
+  }
+  const refused = (flight: Flight, error: unknown): void => {
+    flight.refusal = error
+    onRefusal(error)
+  }
+  return (flight, attempt) => {
+    const ticket = gate.enter(flight)
+    if (typeof ticket === 'number') return inside(flight, attempt, ticket)
+    if (ticket instanceof Promise) {
+      return ticket.then(
+        later => inside(flight, attempt, later),
+        error => {
+          refused(flight, error)
+          throw error
+        },
+      )
+    }
+    refused(flight, ticket)
+    return rejecting(ticket)
+  }
+}

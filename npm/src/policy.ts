@@ -1,0 +1,323 @@
+/**
+ * Policies: the parts a call needs, compiled into one function. What each part decides is its own
+ * and the engine's business, whether they fit together is the engine's (`core/src/policy`); this
+ * file puts them in order.
+ */
+import { CircuitBreaker } from './breaker.js'
+import { type Clock, systemClock } from './clock.js'
+import type { CallContext } from './context.js'
+import { engine } from './engine/index.js'
+import {
+  CircuitBreakerError,
+  OptionError,
+  optionProblem,
+  RejectedError,
+  SeawallError,
+} from './errors.js'
+import { Listeners } from './events.js'
+import { type Gate, rejecting } from './gate.js'
+import type { Outcome } from './outcome.js'
+import { type DecisionLog, DecisionRing } from './policy-log.js'
+import { type PolicyOptions, planNumbers, STAGES, type Stage, stagesOf } from './policy-options.js'
+import { makePart, type Part, type Surroundings } from './policy-parts.js'
+import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
+import { Difference, shadowed, type TrialReport } from './policy-trial.js'
+import { seedOr } from './seed.js'
+
+/** What a policy tells of its calls; see {@link Policy.on}. */
+export interface PolicyEvents {
+  /** A try failed, and another follows after `waitMs`. */
+  retry: { attempt: number; waitMs: number; error: unknown; policy: Policy }
+  /** A part of the policy refused a call, or a try of it. */
+  rejected: { error: RejectedError | CircuitBreakerError; policy: Policy }
+}
+
+/** A part of a policy as {@link Policy.describe} shows it. */
+export interface StageDescription {
+  /** Which part it is. */
+  stage: Stage
+  /** What it says of its present state, where it has one. */
+  state: unknown
+}
+
+const NO_CALL: PolicyCall = Object.freeze({})
+
+/** Other options on trial; see {@link Policy.trial}. Disposing of it ends the trial. */
+export interface PolicyTrial extends Disposable {
+  /** What would have been different so far, part by part. */
+  report(): TrialReport[]
+}
+
+type Trial = Map<Stage, { part: Part; gate: Gate; difference: Difference }>
+
+/**
+ * One function of retry, breaker and whatever else a call needs, put together in an order that
+ * makes sense.
+ *
+ * @example
+ * ```ts
+ * import { policy } from 'seawall'
+ *
+ * const billing = policy({
+ *   name: 'billing',
+ *   retry: { maxAttempts: 3, delayMs: 100 },
+ *   breaker: { threshold: 5, resetTimeMs: 10_000 },
+ * })
+ * const answer = await billing.execute(async ({ attempt }) => `paid at try ${attempt}`)
+ * console.log(answer, billing.describe())
+ * ```
+ */
+export class Policy implements Disposable {
+  /** Its name, if it was given one. */
+  readonly name: string | undefined
+  readonly #clock: Clock
+  #options: PolicyOptions
+  #stages: Stage[]
+  #parts = new Map<Stage, Part>()
+  readonly #trials = new Set<Trial>()
+  readonly #ring: DecisionRing | undefined
+  readonly #seed: number | undefined
+  #run: Run
+  #listeners: Listeners<PolicyEvents> | undefined
+  #disposed = false
+
+  /** @throws OptionError for an option that is unknown, wrong, or at odds with another. */
+  constructor(options: PolicyOptions) {
+    this.#stages = planned(options)
+    this.#options = options
+    this.name = options.name
+    this.#clock = options.clock ?? systemClock
+    const { log = 0 } = options
+    this.#seed = log > 0 ? seedOr(options.seed) : options.seed
+    this.#ring = log > 0 ? new DecisionRing(log, this.#clock, this.#seed as number) : undefined
+    this.#parts = this.#make(options, this.#stages, new Map())
+    this.#run = this.#compile()
+  }
+
+  /**
+   * Calls `fn` behind the policy and answers what it answers. `fn` is told its try, its deadline
+   * and a signal; where there are repetitions it is called again.
+   *
+   * @throws what `fn` threw last, or the error of the part that refused the call
+   */
+  execute<T>(
+    fn: (context: CallContext) => PromiseLike<T> | T,
+    options: PolicyCall = NO_CALL,
+  ): Promise<T> {
+    if (this.#disposed) return rejecting(disposed())
+    const { signal } = options
+    if (signal?.aborted) return rejecting(signal.reason)
+    const flight = new Flight(fn, options, options.deadline ?? Number.POSITIVE_INFINITY)
+    return started(this.#run, flight, 1) as Promise<T>
+  }
+
+  /** Like {@link execute}, but answers a result instead of rejecting. */
+  tryExecute<T>(
+    fn: (context: CallContext) => PromiseLike<T> | T,
+    options?: PolicyCall,
+  ): Promise<Outcome<T>> {
+    return this.execute(fn, options).then(
+      value => ({ ok: true, value }),
+      error => ({ ok: false, error }),
+    )
+  }
+
+  /** `fn` behind this policy, with the same arguments and `this`. */
+  wrap<This, Args extends unknown[], T>(
+    fn: (this: This, ...args: Args) => PromiseLike<T> | T,
+  ): (this: This, ...args: Args) => Promise<T> {
+    const policy = this
+    return function (...args) {
+      return policy.execute(() => fn.apply(this, args))
+    }
+  }
+
+  /** The parts in their order, the outermost first, and the state of each. */
+  describe(): StageDescription[] {
+    return this.#stages.map(stage => ({ stage, state: this.#parts.get(stage)?.explain() }))
+  }
+
+  /**
+   * Goes on with these parts in place of those of the same name; `undefined` takes one away. Each
+   * keeps what it knows (an opening, its counts, its queue). Calls under way end as they began.
+   *
+   * @throws OptionError for what is wrong; the policy is unchanged then
+   */
+  update(options: Omit<PolicyOptions, 'clock' | 'name'>): void {
+    if (this.#disposed) throw disposed()
+    const merged = { ...this.#options, ...options }
+    const stages = planned(merged)
+    this.#try(options)
+    const kept = new Map<Stage, Part>()
+    for (const [stage, part] of this.#parts) {
+      const given = merged[stage]
+      const isSame = given === this.#options[stage]
+      if (given === undefined || !(isSame || part.update)) part.dispose()
+      else {
+        if (!isSame) part.update?.(given)
+        kept.set(stage, part)
+      }
+    }
+    this.#parts = this.#make(merged, stages, kept)
+    this.#options = merged
+    this.#stages = stages
+    this.#run = this.#compile()
+  }
+
+  /**
+   * Tries other options beside those in use: their parts hear of every call and decide none.
+   * What they would have decided is in the reports of what is returned, until that is disposed of.
+   *
+   * @throws OptionError for what is wrong, or for a part that does not let calls through
+   */
+  trial(options: Omit<PolicyOptions, 'clock' | 'name' | 'order'>): PolicyTrial {
+    if (this.#disposed) throw disposed()
+    const stages = planned({ ...options, clock: this.#clock })
+    const parts = this.#make(unnamed(options), stages, new Map())
+    const trial: Trial = new Map()
+    for (const [stage, part] of parts) {
+      if (part.gate && this.#parts.get(stage)?.gate) {
+        trial.set(stage, { part, gate: part.gate, difference: new Difference() })
+      } else {
+        for (const made of parts.values()) made.dispose()
+        throw new OptionError(`policy: \`${stage}\` cannot be tried beside another`, stage)
+      }
+    }
+    this.#trials.add(trial)
+    this.#run = this.#compile()
+    const report = (): TrialReport[] =>
+      [...trial].map(([stage, { part, difference }]) => ({
+        stage,
+        calls: difference.calls,
+        wouldRefuse: difference.wouldRefuse,
+        wouldAllow: difference.wouldAllow,
+        wouldWait: difference.wouldWait,
+        state: part.explain(),
+      }))
+    let last: TrialReport[] | undefined
+    return {
+      report: () => last ?? report(),
+      [Symbol.dispose]: () => {
+        if (!this.#trials.delete(trial)) return
+        last = report()
+        for (const { part } of trial.values()) part.dispose()
+        if (!this.#disposed) this.#run = this.#compile()
+      },
+    }
+  }
+
+  /**
+   * The decisions kept by the option `log`, as plain data; `replay` of `seawall/testing` plays them
+   * against other options. Without that option there are none.
+   */
+  log(): DecisionLog {
+    return this.#ring?.read() ?? { version: 1, seed: 0, truncated: false, entries: [] }
+  }
+
+  /** Calls `listener` at each such event until the function returned is called. */
+  on<E extends keyof PolicyEvents>(
+    event: E,
+    listener: (detail: PolicyEvents[E]) => void,
+  ): () => void {
+    this.#listeners ??= new Listeners('policy')
+    return this.#listeners.add(event, listener)
+  }
+
+  /** Lets go of the parts it made itself. Using it afterwards is an error. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    for (const part of this.#parts.values()) part.dispose()
+    for (const trial of this.#trials) for (const { part } of trial.values()) part.dispose()
+  }
+
+  /** The parts of `stages` that are not among those kept. */
+  #make(options: PolicyOptions, stages: Stage[], kept: Map<Stage, Part>): Map<Stage, Part> {
+    const parts = new Map(kept)
+    const surroundings: Surroundings = {
+      clock: this.#clock,
+      seed: this.#seed,
+      waiting: (attempt, waitMs, error) =>
+        this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
+    }
+    try {
+      for (const stage of stages) {
+        if (!parts.has(stage)) parts.set(stage, makePart(stage, options, surroundings))
+      }
+    } catch (error) {
+      for (const [stage, part] of parts) if (!kept.has(stage)) part.dispose()
+      throw error
+    }
+    return parts
+  }
+
+  /** Makes parts and lets them go again: what is wrong with them is found before anything changes. */
+  #try(options: PolicyOptions): void {
+    const stages = STAGES.filter(stage => options[stage] !== undefined)
+    for (const part of this.#make(unnamed(options), stages, new Map()).values()) part.dispose()
+  }
+
+  /** From the innermost part to the outermost; gates side by side become one segment. */
+  #compile(): Run {
+    let run = calling(this.#clock)
+    let gates: Gate[] = []
+    const close = (): void => {
+      run = segment(gates, run, this.#clock, error => this.#rejected(error))
+      gates = []
+    }
+    for (const stage of this.#stages.toReversed()) {
+      const { gate, around } = this.#parts.get(stage) as Part
+      if (gate) gates.unshift(this.#watched(stage, gate))
+      else if (around) {
+        close()
+        run = around(run)
+      }
+    }
+    close()
+    return run
+  }
+
+  #watched(stage: Stage, gate: Gate): Gate {
+    let it = this.#ring?.watch(stage, gate) ?? gate
+    for (const trial of this.#trials) {
+      const candidate = trial.get(stage)
+      if (candidate) it = shadowed(it, candidate.gate, candidate.difference)
+    }
+    return it
+  }
+
+  #rejected(error: unknown): void {
+    if (!this.#listeners?.has('rejected')) return
+    if (error instanceof RejectedError || error instanceof CircuitBreakerError) {
+      this.#listeners.emit('rejected', { error, policy: this })
+    }
+  }
+}
+
+/**
+ * A {@link Policy} of these parts.
+ *
+ * @throws OptionError for an option that is unknown, wrong, or at odds with another
+ */
+export function policy(options: PolicyOptions): Policy {
+  return new Policy(options)
+}
+
+/** The parts in their order, once they fit together. */
+function planned(options: PolicyOptions): Stage[] {
+  const stages = stagesOf(options)
+  const e = engine()
+  if (e.policyCheck(planNumbers(options, stages)) < 0) throw optionProblem('policy', options, e)
+  return stages
+}
+
+/** The options without the name of a breaker, which would be the one in use. */
+function unnamed(options: PolicyOptions): PolicyOptions {
+  const { breaker } = options
+  if (breaker === undefined || breaker instanceof CircuitBreaker) return options
+  return { ...options, breaker: { ...breaker, name: undefined } }
+}
+
+function disposed(): SeawallError {
+  return new SeawallError('SEAWALL_DISPOSED', 'policy: used after it was disposed')
+}
