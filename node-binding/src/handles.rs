@@ -10,12 +10,17 @@ use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::hedge::Hedge;
+use seawall::limit::adaptive::AdaptiveLimiter;
+use seawall::limit::bulkhead::Bulkhead;
+use seawall::limit::priority::Priorities;
 use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
+use seawall::timeout::Timeout;
 
 use crate::options::refused;
 
@@ -31,6 +36,11 @@ pub(crate) enum Policy {
     Rates(Keys),
     Throttle(Throttle, Rng),
     Budget(RetryBudget),
+    Timeout(Timeout),
+    Hedge(Hedge),
+    Adaptive(Box<AdaptiveLimiter>),
+    Bulkhead(Bulkhead),
+    Priorities(Priorities),
 }
 
 thread_local! {
@@ -46,6 +56,12 @@ pub(crate) fn keep(policy: Policy, checks: Checks) -> f64 {
     }
     let policy = Some(Box::new(policy));
     isolate::with(&POLICIES, |slab| slab.insert(policy)).map_or(-1.0, f64::from)
+}
+
+/// 0, or -1 where the options were refused, so that nothing is to be changed.
+#[inline(never)]
+pub(crate) fn accept(checks: Checks) -> f64 {
+    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
 }
 
 /// What `act` answers on the policy of `handle`, if there is one.

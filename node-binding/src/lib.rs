@@ -2,21 +2,26 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod adaptive;
 mod backoff;
 mod breaker;
 mod budget;
+mod bulkhead;
 mod cache;
 mod causes;
 mod chaos;
 mod classify;
 mod handles;
 mod health;
+mod hedge;
 mod millis;
 mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod priority;
 mod rate;
 mod registry;
 mod retry;
 mod throttle;
+mod timeout;

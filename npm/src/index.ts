@@ -1,4 +1,16 @@
 export {
+  type AdaptiveEvents,
+  type AdaptiveExplanation,
+  AdaptiveLimiter,
+  type AdaptivePermit,
+  type LimitReason,
+} from './adaptive-limiter.js'
+export type {
+  AdaptiveAlgorithm,
+  AdaptiveLimiterOptions,
+  AdaptiveLimits,
+} from './adaptive-options.js'
+export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,
@@ -33,9 +45,18 @@ export {
   RetryBudget,
   type RetryBudgetOptions,
 } from './budget.js'
+export {
+  Bulkhead,
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+} from './bulkhead.js'
 export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
 export type { StoreOperation } from './cache-level.js'
 export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
+
 export {
   type ChaosBase,
   type ChaosOptions,
@@ -65,6 +86,13 @@ export {
   type CoalescerOptions,
 } from './coalesce.js'
 export type { CallContext, CallOptions } from './context.js'
+export {
+  DEADLINE_HEADER,
+  type DeadlineFromOptions,
+  deadlineFrom,
+  deadlineHeader,
+  deadlineIn,
+} from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
@@ -84,6 +112,9 @@ export {
   type FallbackTo,
   fallback,
 } from './fallback.js'
+export type { GateCall, PriorityName } from './gate.js'
+export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
+export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export {
@@ -101,6 +132,7 @@ export {
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
+export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
 export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
 export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
 export type {
@@ -121,3 +153,5 @@ export {
   type ThrottleOptions,
   type ThrottlePermit,
 } from './throttle.js'
+export { Timeout, type TimeoutEvents, type TimeoutExplanation } from './timeout.js'
+export type { TimeoutFollows, TimeoutMode, TimeoutOptions } from './timeout-options.js'

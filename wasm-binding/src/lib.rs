@@ -1,8 +1,10 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod adaptive;
 mod backoff;
 mod breaker;
 mod budget;
+mod bulkhead;
 mod cache;
 mod causes;
 mod chaos;
@@ -11,15 +13,18 @@ mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
+mod hedge;
 mod millis;
 mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod priority;
 mod rate;
 mod registry;
 mod retry;
 mod throttle;
+mod timeout;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -15,10 +15,14 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
+use crate::hedge::HedgeOptions;
+use crate::limit::adaptive::AdaptiveOptions;
+use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
+use crate::timeout::TimeoutOptions;
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -135,6 +139,12 @@ macro_rules! in_order {
 }
 
 in_order! {
+    AdaptiveOptions:
+    algorithm initial_limit min_limit max_limit min_window_ms max_window_ms min_samples
+    quantile slow_after_ms
+}
+
+in_order! {
     BackoffOptions:
     strategy delay_ms max_delay_ms step_ms factor delays_ms repeat_last jitter jitter_factor
     max_attempts max_elapsed_ms
@@ -150,6 +160,11 @@ in_order! {
 in_order! {
     CacheOptions:
     ttl_ms stale_while_revalidate_ms stale_if_error_ms jitter
+}
+
+in_order! {
+    BulkheadOptions:
+    max_concurrent max_queue queue_timeout_ms priorities
 }
 
 in_order! {
@@ -181,6 +196,16 @@ in_order! {
 in_order! {
     BudgetOptions:
     tokens ratio min_concurrency per_second max_tokens
+}
+
+in_order! {
+    TimeoutOptions:
+    timeout_ms quantile factor min_ms max_ms fallback_ms min_samples window_ms least_ms late_ms
+}
+
+in_order! {
+    HedgeOptions:
+    delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
 }
 
 in_order! {
