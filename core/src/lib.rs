@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod backoff;
 pub mod breaker;
+pub mod cache;
 pub mod chaos;
 pub mod classify;
 #[cfg(feature = "std")]

@@ -5,7 +5,17 @@ import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kyse
 import * as cockatiel from 'cockatiel'
 import Opossum from 'opossum'
 import pRetry from 'p-retry'
-import { Bulkhead, CircuitBreaker, engineKind, Hedge, Timeout, withRetry } from 'seawall'
+import {
+  Bulkhead,
+  Cache,
+  CircuitBreaker,
+  Coalescer,
+  engineKind,
+  Fallback,
+  Hedge,
+  Timeout,
+  withRetry,
+} from 'seawall'
 
 const rounds = Number(process.argv[2] ?? 400)
 const AsyncFunction = (async () => {}).constructor
@@ -191,6 +201,32 @@ const groups = {
         value,
       ],
     },
+  },
+}
+
+groups.fallback = {
+  batch: 1_000,
+  bare: ['await fn()', undefined, value],
+  variants: {
+    'seawall Fallback': ['await x.execute(fn)', new Fallback(5), value],
+    'cockatiel fallback': [
+      'await x.execute(fn)',
+      cockatiel.fallback(cockatiel.handleAll, 5),
+      value,
+    ],
+    'seawall Fallback, answering': ['await x.execute(fn)', new Fallback(5), failure],
+    'cockatiel fallback, answering': [
+      'await x.execute(fn)',
+      cockatiel.fallback(cockatiel.handleAll, 5),
+      failure,
+    ],
+    'seawall Coalescer': ["await x.execute('key', fn)", new Coalescer(), value],
+    'seawall Cache, hit': ["await x.execute('key', fn)", new Cache(), value],
+    'seawall Cache, hit, frozen': [
+      "await x.execute('key', fn)",
+      new Cache({ frozen: true }),
+      value,
+    ],
   },
 }
 

@@ -72,6 +72,10 @@ const marks = engine => {
     },
     'bulkhead queue': { 'seawall bulkhead': ['cockatiel bulkhead'] },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+    fallback: {
+      'seawall Fallback': ['cockatiel fallback', 0.5],
+      'seawall Fallback, answering': ['cockatiel fallback, answering'],
+    },
     // By the cheaper of its two forms: the default aborts the signal of every call that succeeds.
     timeout: {
       'seawall hard': ['cockatiel, abortOnReturn: false', 0.5],

@@ -7,6 +7,7 @@ mod backoff;
 mod breaker;
 mod budget;
 mod bulkhead;
+mod cache;
 mod causes;
 mod chaos;
 mod classify;

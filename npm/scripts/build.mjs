@@ -122,7 +122,7 @@ async function ts() {
     platform: 'neutral',
     target: 'es2023',
     chunkNames: 'engine/[name]-[hash]',
-    external: ['node:*', 'kysely', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
+    external: ['node:*', 'kysely', 'lru-cache', '#engine', '*/wasm-glue.js', '*/wasm-bytes.js'],
     logLevel: 'warning',
   })
   for (const name of ['deno.js', 'workerd.js']) {

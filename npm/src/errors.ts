@@ -12,6 +12,8 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
  * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
+ * | `SEAWALL_STORE_FAILED` | {@link SeawallError} | a store answered something other than yes or no |
+ * | `SEAWALL_VALUE_TOO_LARGE` | {@link SeawallError} | a store does not take a value for its size |
  * | `SEAWALL_TIMEOUT` | {@link TimeoutError} | a call took longer than it was given |
  * | `SEAWALL_DEADLINE` | {@link RejectedError} | too little time is left until the deadline to begin |
  * | `SEAWALL_OVERTAKEN` | {@link SeawallError} | the reason of a hedge's signal: another try was faster |

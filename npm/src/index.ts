@@ -53,6 +53,9 @@ export {
   type BulkheadOptions,
   type BulkheadPermit,
 } from './bulkhead.js'
+export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
+export type { StoreOperation } from './cache-level.js'
+export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
 
 export {
   type ChaosBase,
@@ -76,6 +79,12 @@ export {
   type Verdict,
 } from './classify.js'
 export type { Clock } from './clock.js'
+export {
+  Coalescer,
+  type CoalescerEvents,
+  type CoalescerExplanation,
+  type CoalescerOptions,
+} from './coalesce.js'
 export type { CallContext, CallOptions } from './context.js'
 export {
   DEADLINE_HEADER,
@@ -95,6 +104,14 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export {
+  Fallback,
+  type FallbackEvents,
+  type FallbackExplanation,
+  type FallbackOptions,
+  type FallbackTo,
+  fallback,
+} from './fallback.js'
 export type { GateCall, PriorityName } from './gate.js'
 export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
 export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
@@ -128,6 +145,7 @@ export type { RateCallOptions, RateLimiterOptions } from './rate-options.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export { type Store, type Stored, versionedKey } from './store.js'
 export {
   Throttle,
   type ThrottleEvents,

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
+use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
@@ -31,6 +32,7 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Cache(Lifetimes, Rng),
     Rates(Keys),
     Throttle(Throttle, Rng),
     Budget(RetryBudget),

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
@@ -154,6 +155,11 @@ in_order! {
     threshold within_ms failure_rate slow_call_rate slow_call_ms window_calls window_ms
     window_slices minimum_calls reset_time_ms reset_backoff permits success_rate lease_ms
     reclose_shares reclose_calls reclose_step_ms mode
+}
+
+in_order! {
+    CacheOptions:
+    ttl_ms stale_while_revalidate_ms stale_if_error_ms jitter
 }
 
 in_order! {

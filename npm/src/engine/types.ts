@@ -3,6 +3,7 @@ import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
 import type { BulkheadEngine } from './contract/bulkhead.js'
+import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
@@ -27,6 +28,7 @@ export interface Engine
   extends OptionProblem,
     BreakerEngine,
     RegistryEngine,
+    CacheEngine,
     CauseEngine,
     AdaptiveEngine,
     BackoffEngine,
