@@ -16,6 +16,7 @@ pub mod classify;
 pub mod door;
 mod fields;
 pub mod health;
+pub mod http;
 mod numbers;
 pub mod options;
 mod outcome;

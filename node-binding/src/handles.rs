@@ -9,6 +9,7 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::http::{Idempotency, Instances};
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
 use seawall::retry::Retry;
@@ -24,6 +25,8 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Instances(Instances),
+    Idempotency(Idempotency),
 }
 
 thread_local! {

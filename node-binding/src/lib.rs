@@ -9,6 +9,8 @@ mod chaos;
 mod classify;
 mod handles;
 mod health;
+mod http;
+mod idempotency;
 mod millis;
 mod options;
 mod periodic;

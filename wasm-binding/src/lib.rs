@@ -9,6 +9,8 @@ mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
+mod http;
+mod idempotency;
 mod millis;
 mod options;
 mod periodic;

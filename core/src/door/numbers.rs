@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::http::IdempotencyOptions;
 use crate::policy::PlanNumbers;
 use crate::retry::{FailureNumbers, RetryOptions};
 
@@ -142,6 +143,11 @@ in_order! {
     threshold within_ms failure_rate slow_call_rate slow_call_ms window_calls window_ms
     window_slices minimum_calls reset_time_ms reset_backoff permits success_rate lease_ms
     reclose_shares reclose_calls reclose_step_ms mode
+}
+
+in_order! {
+    IdempotencyOptions:
+    ttl_ms lock_ms wait_ms max_body_bytes
 }
 
 in_order! {

@@ -4,6 +4,8 @@ import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
+import type { HttpEngine } from './contract/http.js'
+import type { IdempotencyEngine } from './contract/idempotency.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
@@ -26,6 +28,8 @@ export interface Engine
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
+    HttpEngine,
+    IdempotencyEngine,
     PoolEngine,
     PolicyEngine {
   /** Which build decides. */
