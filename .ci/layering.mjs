@@ -107,6 +107,7 @@ const checks = {
       breaker: ['backoff', 'classify'],
       registry: ['breaker'],
       policy: ['breaker', 'chaos', 'retry'],
+      http: ['breaker', 'classify', 'policy', 'registry', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

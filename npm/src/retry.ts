@@ -116,8 +116,8 @@ function refusal(options: RetryOptions): unknown {
   return problem
 }
 
-/** What the type check or the engine says against the options. */
-function judged(options: RetryOptions): unknown {
+/** What the type check or the engine says against the options. @internal */
+export function judged(options: RetryOptions): unknown {
   try {
     checkRetry(options)
     new Rule(options).free()

@@ -106,6 +106,6 @@ mod tests {
             }
         }
         assert_eq!(asked[1] + asked[2], 300);
-        assert!((asked[1] - asked[2] as i32).abs() < 120, "{asked:?}");
+        assert!((asked[1] - asked[2]).abs() < 120, "{asked:?}");
     }
 }
