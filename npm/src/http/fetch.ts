@@ -81,9 +81,13 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
   })
 }
 
+/** What passes the caller's abort on to the body of an answer. */
+const links = new WeakMap<Response, Link>()
+
 /** How one attempt with `fetch` ended. */
 class Sent extends Try {
-  response: Response | undefined
+  /** Not called `response`: the classification of errors would look into that. */
+  answer: Response | undefined
 }
 
 /** One call of the caller's. */
@@ -121,7 +125,7 @@ class Client {
     const call = this.#call(input, init, url)
     if (call.signal?.aborted) throw call.signal.reason
     const end = await this.rules.run(call, number => this.#attempt(call, number))
-    if (end.response) return end.response
+    if (end.answer) return end.answer
     throw end.error
   }
 
@@ -173,7 +177,7 @@ class Client {
     const target = this.#targets.enter(call.url, call.tried)
     if (target instanceof Error) throw target
     const end = await this.#through(call, target, number)
-    const outcome = this.rules.end(target, call, end, end.response ?? end.error)
+    const outcome = this.rules.end(target, call, end, end.answer ?? end.error)
     if (target.index >= 0 && (end.repeat || outcome === FAILURE)) {
       if (outcome === FAILURE) this.#targets.failed(target.index)
       call.tried.push(target.index)
@@ -198,8 +202,11 @@ class Client {
           })
         : this.#timed(call, target, undefined))
       const end = new Sent(at, response.status, response.headers, undefined)
-      end.response = response
-      end.discard = () => discard(response, this.rules.clock)
+      end.answer = response
+      end.discard = () => {
+        links.get(response)?.close()
+        discard(response, this.rules.clock)
+      }
       return end
     } catch (error) {
       if (error instanceof RejectedError || error instanceof CircuitBreakerError) {
@@ -246,6 +253,7 @@ class Client {
         response => {
           if (!open) return discard(response, clock)
           link.hold(response.body)
+          links.set(response, link)
           end(() => resolve(response))
         },
         error => {
