@@ -485,3 +485,47 @@ test('looking at a breaker changes nothing that it decides', {}, async () => {
   }
   assert.equal(await after(false), await after(true))
 })
+
+test('update goes on with other options in the same state', async () => {
+  const { breaker, clock } = onClock({ threshold: 10, resetTimeMs: 1_000 })
+  await failing(breaker, 4)
+  breaker.update({ threshold: 5 })
+  assert.equal(breaker.getState().failures, 4)
+  assert.equal(breaker.isClosed(), true)
+  await failing(breaker, 1)
+  assert.equal(breaker.isOpen(), true)
+  breaker.update({ resetTimeMs: 60_000 })
+  clock.pass(1_001)
+  await succeeding(breaker, 1)
+  assert.equal(breaker.isClosed(), true, 'the opening lasted as long as it was to last')
+  await failing(breaker, 5)
+  clock.pass(1_001)
+  await assert.rejects(
+    breaker.execute(() => 1),
+    { name: 'CircuitBreakerError' },
+  )
+})
+
+test('update to a rule of another kind counts from then on, also slices of time', async () => {
+  const { breaker, clock } = onClock({ threshold: 3 })
+  await failing(breaker, 2)
+  breaker.update({ threshold: undefined, failureRate: 0.5, window: { ms: 1_000 }, minimumCalls: 4 })
+  await succeeding(breaker, 3)
+  assert.equal(breaker.explain().calls, 3)
+  clock.pass(5_000)
+  await succeeding(breaker, 1)
+  assert.equal(breaker.explain().calls, 1, 'what is older than the window is gone')
+  await failing(breaker, 3)
+  assert.equal(breaker.isOpen(), true)
+})
+
+test('update refuses what is wrong and what cannot change, and changes nothing then', () => {
+  const breaker = new CircuitBreaker({ threshold: 3 })
+  assert.throws(() => breaker.update({ threshold: 0 }), {
+    name: 'OptionError',
+    option: 'threshold',
+  })
+  assert.throws(() => breaker.update({ treshold: 1 }), { name: 'OptionError' })
+  assert.throws(() => breaker.update({ name: 'x' }), { name: 'OptionError', option: 'name' })
+  assert.equal(breaker.explain().threshold ?? 3, 3)
+})

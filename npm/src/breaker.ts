@@ -45,6 +45,7 @@ import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import {
   CircuitBreakerError,
+  OptionError,
   optionProblem,
   type RejectionReason,
   SeawallError,
@@ -145,15 +146,13 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
 export class CircuitBreaker implements Disposable {
   static {
     handleOf = breaker => breaker.#handle
-    gateOf = breaker => {
-      const clocked = engine().breakerIsTimed(breaker.#live())
-      return {
-        timed: breaker.#options.slowCallMs !== undefined,
-        enter: () => breaker.#enter(),
-        leave: (permit, outcome, detail, started) =>
-          breaker.#leave(permit, outcome, detail, started, clocked),
-      }
-    }
+    gateOf = breaker => ({
+      get timed() {
+        return breaker.#options.slowCallMs !== undefined
+      },
+      enter: () => breaker.#enter(),
+      leave: (permit, outcome, detail, started) => breaker.#leave(permit, outcome, detail, started),
+    })
   }
 
   /** The gate the two closures below were built for; no gate is negative. */
@@ -166,7 +165,7 @@ export class CircuitBreaker implements Disposable {
   #handle: number
   /** The state listeners have heard of. */
   #seen = 0
-  readonly #options: CircuitBreakerOptions
+  #options: CircuitBreakerOptions
   #listeners: Listeners<BreakerEvents> | undefined
 
   /**
@@ -316,6 +315,32 @@ export class CircuitBreaker implements Disposable {
     }
   }
 
+  /**
+   * Goes on with these options in place of those it had, the others as before, in the state it is
+   * in: an opening lasts as long as it was to last, and what the rule counted is kept where the
+   * new rule is of the same kind. A breaker with a name changes in all threads; the callbacks and
+   * `slowCallMs` of the others stay theirs.
+   *
+   * @throws OptionError for an option that is wrong or that cannot be changed (`name`, `clock`,
+   * `seed`); the breaker is unchanged then.
+   */
+  update(options: CircuitBreakerOptions): void {
+    checkBreaker(options)
+    for (const fixed of ['name', 'clock', 'seed'] as const) {
+      if (options[fixed] !== undefined && options[fixed] !== this.#options[fixed]) {
+        throw new OptionError(`CircuitBreaker: \`${fixed}\` cannot be changed`, fixed)
+      }
+    }
+    const e = engine()
+    const updated = { ...this.#options, ...options }
+    if (e.breakerUpdate(this.#live(), breakerNumbers(updated), this.#now()) < 0) {
+      throw optionProblem('CircuitBreaker', updated, e)
+    }
+    this.#options = updated
+    this.#gate = -1
+    this.#sync()
+  }
+
   /** What the breaker does with its decisions from now on. Leaving `'disabled'` closes it. */
   setMode(mode: BreakerMode): void {
     const code = MODES.indexOf(mode)
@@ -429,27 +454,21 @@ export class CircuitBreaker implements Disposable {
     return permit < 0 ? this.#rejection(permit) : permit
   }
 
-  /** Ends a permit; `clocked` tells whether a success has to look at the clock. */
-  #leave(
-    permit: number,
-    outcome: number,
-    detail: unknown,
-    started: number | undefined,
-    clocked: boolean,
-  ): void {
+  #leave(permit: number, outcome: number, detail: unknown, started: number | undefined): void {
     const { isFailureResult, openFor } = this.#options
     const isResult = outcome === SUCCESS
     const isBad =
       isResult && isFailureResult !== undefined && guarded(isFailureResult, detail, false)
     const isPlain = isResult && !isBad && !(isFailureResult && openFor)
-    if (isPlain && this.#succeedAfter(permit, started, clocked)) return
+    if (isPlain && this.#succeedAfter(permit, started)) return
     const how = isBad ? FAILURE : outcome
     this.#record(permit, how, isResult ? undefined : detail, isResult ? detail : undefined, started)
   }
 
   /** Counts a success without the engine, if its permit is of this generation and it was not slow. */
-  #succeedAfter(permit: number, started: number | undefined, clocked: boolean): boolean {
+  #succeedAfter(permit: number, started: number | undefined): boolean {
     const { slowCallMs } = this.#options
+    const clocked = this.#isClocked()
     const gate = this.#u32[this.#base] ?? 0
     if ((gate & 3) !== ADMIT || (gate >>> GENERATION_SHIFT) * PROBES !== permit) return false
     if (clocked || slowCallMs !== undefined) {
@@ -499,6 +518,11 @@ export class CircuitBreaker implements Disposable {
     return Promise.resolve(promise).then(settler.ok, settler.err) as Promise<T>
   }
 
+  /** Whether a success has to look at the clock: the gate holds for a while only. */
+  #isClocked(): boolean {
+    return this.#cells.f64[this.#base / 2 + UNTIL] !== Number.POSITIVE_INFINITY
+  }
+
   /** Whether a call's end needs nothing of its beginning. */
   #isPlain(): boolean {
     return this.#options.slowCallMs === undefined && this.#options.isFailureResult === undefined
@@ -513,7 +537,7 @@ export class CircuitBreaker implements Disposable {
     // A view on this cell alone, signed: 2 ns less than three looks into the block's.
     const cell = new Int32Array(u32.buffer, base * 4, CELL_WORDS)
     const signed = gate | 0
-    const ok = engine().breakerIsTimed(this.#handle)
+    const ok = this.#isClocked()
       ? (value: unknown): unknown => {
           this.#succeedTimed(gate, permit, this.#now())
           return value
@@ -701,7 +725,7 @@ function refusal(
 /** A refusal as a result; the error is made when somebody looks at it. */
 class Refused {
   readonly ok = false
-  readonly #options: CircuitBreakerOptions
+  #options: CircuitBreakerOptions
   readonly #left: number
   #error: CircuitBreakerError | undefined
 

@@ -63,7 +63,13 @@ export {
 } from './errors.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
-export { Policy, type PolicyEvents, policy, type StageDescription } from './policy.js'
+export {
+  Policy,
+  type PolicyEvents,
+  type PolicyTrial,
+  policy,
+  type StageDescription,
+} from './policy.js'
 export {
   type PolicyChaosOptions,
   type PolicyOptions,
@@ -71,6 +77,7 @@ export {
   type Stage,
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
+export type { TrialReport } from './policy-trial.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'

@@ -25,7 +25,9 @@ export interface PolicyOptions {
   chaos?: PolicyChaosOptions | undefined
   /** The parts named, from the outermost to the innermost. Default {@link STAGES}. */
   order?: readonly Stage[] | undefined
-  /** Where time and timers come from. Default the runtime's. */
+  /** For all parts that draw numbers and have no seed of their own. Default a random one each. */
+  seed?: number | undefined
+  /** Where time and timers come from, for all parts. Default the runtime's. */
   clock?: Clock | undefined
 }
 
@@ -41,6 +43,7 @@ const FIELDS: Record<string, Kind> = {
   breaker: 'object',
   chaos: 'object',
   order: 'any',
+  seed: 'number',
   clock: 'object',
 }
 

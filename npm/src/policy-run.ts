@@ -13,23 +13,35 @@ const NOTHING = Symbol('nothing')
 /** One call on its way. @internal */
 export class Flight implements GateCall {
   readonly fn: (context: CallContext) => unknown
-  readonly signal: AbortSignal | undefined
   readonly deadline: number
-  readonly priority: number | undefined
-  readonly user: string | undefined
-  readonly key: string | undefined
-  readonly idempotent: boolean | undefined
+  readonly #call: PolicyCall
   /** What a gate of this pipeline refused the call with last: nobody's failure. */
   refusal: unknown = NOTHING
 
   constructor(fn: (context: CallContext) => unknown, call: PolicyCall, deadline: number) {
     this.fn = fn
-    this.signal = call.signal
     this.deadline = deadline
-    this.priority = call.priority
-    this.user = call.user
-    this.key = call.key
-    this.idempotent = call.idempotent
+    this.#call = call
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#call.signal
+  }
+
+  get priority(): number | undefined {
+    return this.#call.priority
+  }
+
+  get user(): string | undefined {
+    return this.#call.user
+  }
+
+  get key(): string | undefined {
+    return this.#call.key
+  }
+
+  get idempotent(): boolean | undefined {
+    return this.#call.idempotent
   }
 }
 
@@ -83,6 +95,11 @@ export function started(run: Run, flight: Flight, attempt: number): Promise<unkn
   return Promise.resolve(result)
 }
 
+/** How a try ended, as far as the gates of this pipeline are concerned. */
+function outcomeFor(flight: Flight, how: number, it: unknown): number {
+  return it === flight.refusal || flight.signal?.aborted ? NEUTRAL : how
+}
+
 /** Gates one behind the other, the first the outermost, and what is behind them. @internal */
 export function segment(
   gates: readonly Gate[],
@@ -90,17 +107,20 @@ export function segment(
   clock: Clock,
   onRefusal: (error: unknown) => void,
 ): Run {
-  const timed = gates.some(gate => gate.timed)
+  const [first, ...others] = gates
+  if (first === undefined) return next
+  if (others.length === 0) return single(first, next, clock, onRefusal)
+  const timed = (): boolean => gates.some(gate => gate.timed)
 
   const leave = (flight: Flight, tickets: number[], how: number, it: unknown, at: number): void => {
-    const outcome = flight.signal?.aborted || it === flight.refusal ? NEUTRAL : how
+    const outcome = outcomeFor(flight, how, it)
     for (let i = tickets.length - 1; i >= 0; i--) {
       ;(gates[i] as Gate).leave(tickets[i] as number, outcome, it, at)
     }
   }
 
   const inside = (flight: Flight, attempt: number, tickets: number[]): Promise<unknown> => {
-    const at = timed ? clock.now() : 0
+    const at = timed() ? clock.now() : 0
     return started(next, flight, attempt).then(
       value => {
         leave(flight, tickets, SUCCESS, value, at)
@@ -150,4 +170,40 @@ export function segment(
     )
 
   return (flight, attempt) => enter(flight, attempt, [])
+}
+
+/** A segment of one gate: most have no more, and need no list of tickets. */
+function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown) => void): Run {
+  const inside = (flight: Flight, attempt: number, ticket: number): Promise<unknown> => {
+    const at = gate.timed ? clock.now() : 0
+    return started(next, flight, attempt).then(
+      value => {
+        gate.leave(ticket, outcomeFor(flight, SUCCESS, value), value, at)
+        return value
+      },
+      error => {
+        gate.leave(ticket, outcomeFor(flight, FAILURE, error), error, at)
+        throw error
+      },
+    )
+  }
+  const refused = (flight: Flight, error: unknown): void => {
+    flight.refusal = error
+    onRefusal(error)
+  }
+  return (flight, attempt) => {
+    const ticket = gate.enter(flight)
+    if (typeof ticket === 'number') return inside(flight, attempt, ticket)
+    if (ticket instanceof Promise) {
+      return ticket.then(
+        later => inside(flight, attempt, later),
+        error => {
+          refused(flight, error)
+          throw error
+        },
+      )
+    }
+    refused(flight, ticket)
+    return rejecting(ticket)
+  }
 }

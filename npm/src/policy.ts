@@ -3,25 +3,24 @@
  * and the engine's business, whether they fit together is the engine's (`core/src/policy`); this
  * file puts them in order.
  */
-import { breakerGate, CircuitBreaker } from './breaker.js'
-import { chaos } from './chaos.js'
+import { CircuitBreaker } from './breaker.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { engine } from './engine/index.js'
-import { CircuitBreakerError, optionProblem, RejectedError, SeawallError } from './errors.js'
-import { Listeners, report } from './events.js'
+import {
+  CircuitBreakerError,
+  OptionError,
+  optionProblem,
+  RejectedError,
+  SeawallError,
+} from './errors.js'
+import { Listeners } from './events.js'
 import { type Gate, rejecting } from './gate.js'
 import type { Outcome } from './outcome.js'
-import {
-  type PolicyChaosOptions,
-  type PolicyOptions,
-  planNumbers,
-  type Stage,
-  stagesOf,
-} from './policy-options.js'
+import { type PolicyOptions, planNumbers, STAGES, type Stage, stagesOf } from './policy-options.js'
+import { makePart, type Part, type Surroundings } from './policy-parts.js'
 import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
-import { isUnwanted, type RetryHooks, repeat } from './retry.js'
-import { checkRetry, type RetryOptions } from './retry-options.js'
+import { Difference, shadowed, type TrialReport } from './policy-trial.js'
 
 /** What a policy tells of its calls; see {@link Policy.on}. */
 export interface PolicyEvents {
@@ -41,13 +40,13 @@ export interface StageDescription {
 
 const NO_CALL: PolicyCall = Object.freeze({})
 
-/** A part that has a state: how to describe it, and to let it go. */
-interface Part {
-  explain(): unknown
-  dispose(): void
+/** Other options on trial; see {@link Policy.trial}. Disposing of it ends the trial. */
+export interface PolicyTrial extends Disposable {
+  /** What would have been different so far, part by part. */
+  report(): TrialReport[]
 }
 
-const STATELESS: Part = { explain: () => undefined, dispose: () => {} }
+type Trial = Map<Stage, { part: Part; gate: Gate; difference: Difference }>
 
 /**
  * One function of retry, breaker and whatever else a call needs, put together in an order that
@@ -70,27 +69,22 @@ export class Policy implements Disposable {
   /** Its name, if it was given one. */
   readonly name: string | undefined
   readonly #clock: Clock
-  readonly #stages: Stage[]
-  readonly #parts = new Map<Stage, Part>()
-  readonly #run: Run
+  #options: PolicyOptions
+  #stages: Stage[]
+  #parts = new Map<Stage, Part>()
+  readonly #trials = new Set<Trial>()
+  #run: Run
   #listeners: Listeners<PolicyEvents> | undefined
   #disposed = false
 
   /** @throws OptionError for an option that is unknown, wrong, or at odds with another. */
   constructor(options: PolicyOptions) {
-    this.#stages = stagesOf(options)
-    const e = engine()
-    if (e.policyCheck(planNumbers(options, this.#stages)) < 0) {
-      throw optionProblem('policy', options, e)
-    }
+    this.#stages = planned(options)
+    this.#options = options
     this.name = options.name
     this.#clock = options.clock ?? systemClock
-    try {
-      this.#run = this.#compile(options)
-    } catch (error) {
-      this[Symbol.dispose]()
-      throw error
-    }
+    this.#parts = this.#make(options, this.#stages, new Map())
+    this.#run = this.#compile()
   }
 
   /**
@@ -136,6 +130,75 @@ export class Policy implements Disposable {
     return this.#stages.map(stage => ({ stage, state: this.#parts.get(stage)?.explain() }))
   }
 
+  /**
+   * Goes on with these parts in place of those of the same name; `undefined` takes one away. Each
+   * keeps what it knows (an opening, its counts, its queue). Calls under way end as they began.
+   *
+   * @throws OptionError for what is wrong; the policy is unchanged then
+   */
+  update(options: Omit<PolicyOptions, 'clock' | 'name'>): void {
+    if (this.#disposed) throw disposed()
+    const merged = { ...this.#options, ...options }
+    const stages = planned(merged)
+    this.#try(options)
+    const kept = new Map<Stage, Part>()
+    for (const [stage, part] of this.#parts) {
+      const given = merged[stage]
+      const isSame = given === this.#options[stage]
+      if (given === undefined || !(isSame || part.update)) part.dispose()
+      else {
+        if (!isSame) part.update?.(given)
+        kept.set(stage, part)
+      }
+    }
+    this.#parts = this.#make(merged, stages, kept)
+    this.#options = merged
+    this.#stages = stages
+    this.#run = this.#compile()
+  }
+
+  /**
+   * Tries other options beside those in use: their parts hear of every call and decide none.
+   * What they would have decided is in the reports of what is returned, until that is disposed of.
+   *
+   * @throws OptionError for what is wrong, or for a part that does not let calls through
+   */
+  trial(options: Omit<PolicyOptions, 'clock' | 'name' | 'order'>): PolicyTrial {
+    if (this.#disposed) throw disposed()
+    const stages = planned({ ...options, clock: this.#clock })
+    const parts = this.#make(unnamed(options), stages, new Map())
+    const trial: Trial = new Map()
+    for (const [stage, part] of parts) {
+      if (part.gate && this.#parts.get(stage)?.gate) {
+        trial.set(stage, { part, gate: part.gate, difference: new Difference() })
+      } else {
+        for (const made of parts.values()) made.dispose()
+        throw new OptionError(`policy: \`${stage}\` cannot be tried beside another`, stage)
+      }
+    }
+    this.#trials.add(trial)
+    this.#run = this.#compile()
+    const report = (): TrialReport[] =>
+      [...trial].map(([stage, { part, difference }]) => ({
+        stage,
+        calls: difference.calls,
+        wouldRefuse: difference.wouldRefuse,
+        wouldAllow: difference.wouldAllow,
+        wouldWait: difference.wouldWait,
+        state: part.explain(),
+      }))
+    let last: TrialReport[] | undefined
+    return {
+      report: () => last ?? report(),
+      [Symbol.dispose]: () => {
+        if (!this.#trials.delete(trial)) return
+        last = report()
+        for (const { part } of trial.values()) part.dispose()
+        if (!this.#disposed) this.#run = this.#compile()
+      },
+    }
+  }
+
   /** Calls `listener` at each such event until the function returned is called. */
   on<E extends keyof PolicyEvents>(
     event: E,
@@ -150,91 +213,62 @@ export class Policy implements Disposable {
     if (this.#disposed) return
     this.#disposed = true
     for (const part of this.#parts.values()) part.dispose()
+    for (const trial of this.#trials) for (const { part } of trial.values()) part.dispose()
+  }
+
+  /** The parts of `stages` that are not among those kept. */
+  #make(options: PolicyOptions, stages: Stage[], kept: Map<Stage, Part>): Map<Stage, Part> {
+    const parts = new Map(kept)
+    const surroundings: Surroundings = {
+      clock: this.#clock,
+      seed: options.seed,
+      waiting: (attempt, waitMs, error) =>
+        this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
+    }
+    try {
+      for (const stage of stages) {
+        if (!parts.has(stage)) parts.set(stage, makePart(stage, options, surroundings))
+      }
+    } catch (error) {
+      for (const [stage, part] of parts) if (!kept.has(stage)) part.dispose()
+      throw error
+    }
+    return parts
+  }
+
+  /** Makes parts and lets them go again: what is wrong with them is found before anything changes. */
+  #try(options: PolicyOptions): void {
+    const stages = STAGES.filter(stage => options[stage] !== undefined)
+    for (const part of this.#make(unnamed(options), stages, new Map()).values()) part.dispose()
   }
 
   /** From the innermost part to the outermost; gates side by side become one segment. */
-  #compile(options: PolicyOptions): Run {
+  #compile(): Run {
     let run = calling(this.#clock)
     let gates: Gate[] = []
     const close = (): void => {
-      if (gates.length > 0) run = segment(gates, run, this.#clock, error => this.#rejected(error))
+      run = segment(gates, run, this.#clock, error => this.#rejected(error))
       gates = []
     }
     for (const stage of this.#stages.toReversed()) {
-      const gate = this.#gate(stage, options)
-      if (gate) gates.unshift(gate)
-      else {
+      const { gate, around } = this.#parts.get(stage) as Part
+      if (gate) gates.unshift(this.#withTrials(stage, gate))
+      else if (around) {
         close()
-        run = this.#around(stage, options, run)
+        run = around(run)
       }
     }
     close()
     return run
   }
 
-  #gate(stage: Stage, options: PolicyOptions): Gate | undefined {
-    if (stage !== 'breaker') return undefined
-    const given = options.breaker
-    const own =
-      given instanceof CircuitBreaker
-        ? undefined
-        : new CircuitBreaker({ clock: options.clock, ...given })
-    const breaker = own ?? (given as CircuitBreaker)
-    this.#parts.set(stage, {
-      explain: () => breaker.explain(),
-      dispose: () => own?.[Symbol.dispose](),
-    })
-    return breakerGate(breaker)
-  }
-
-  #around(stage: Stage, options: PolicyOptions, next: Run): Run {
-    this.#parts.set(stage, STATELESS)
-    if (stage === 'retry') return this.#repeating(options.retry ?? {}, next)
-    return this.#striking(options.chaos ?? {}, next)
-  }
-
-  #repeating(given: RetryOptions, next: Run): Run {
-    checkRetry(given)
-    const options: RetryOptions = { onRefusal: 'stop', ...given, clock: this.#clock }
-    const { retryResult } = options
-    const timed = options.maxElapsedMs !== undefined || typeof options.backoff === 'object'
-    const hooks: RetryHooks = {
-      allow: () => true,
-      ended: () => {},
-      waiting: (attempt, waitMs, error) =>
-        this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
+  #withTrials(stage: Stage, gate: Gate): Gate {
+    let it = gate
+    for (const trial of this.#trials) {
+      const candidate = trial.get(stage)
+      if (candidate) it = shadowed(it, candidate.gate, candidate.difference)
     }
-    const again = (flight: Flight, at: number, first: Outcome<unknown>): Promise<unknown> => {
-      const { signal, deadline, idempotent = options.idempotent } = flight
-      const own = deadline === Number.POSITIVE_INFINITY ? undefined : deadline
-      const mine = { ...options, signal, deadline: own, idempotent }
-      return repeat(attempt => next(flight, attempt), mine, at, first, hooks)
-    }
-    return (flight, attempt) => {
-      const at = timed ? this.#clock.now() : 0
-      return started(next, flight, attempt).then(
-        retryResult &&
-          (value =>
-            isUnwanted(retryResult, value) ? again(flight, at, { ok: true, value }) : value),
-        error => again(flight, at, { ok: false, error }),
-      )
-    }
-  }
-
-  #striking({ when, ...options }: PolicyChaosOptions, next: Run): Run {
-    const struck = chaos({ clock: this.#clock, ...options })(
-      async (flight: Flight, attempt: number) => next(flight, attempt),
-    )
-    if (when === undefined) return struck
-    return (flight, attempt) => {
-      let may = false
-      try {
-        may = Boolean(when(flight))
-      } catch (error) {
-        report(error, 'policy: chaos.when')
-      }
-      return (may ? struck : next)(flight, attempt)
-    }
+    return it
   }
 
   #rejected(error: unknown): void {
@@ -252,6 +286,21 @@ export class Policy implements Disposable {
  */
 export function policy(options: PolicyOptions): Policy {
   return new Policy(options)
+}
+
+/** The parts in their order, once they fit together. */
+function planned(options: PolicyOptions): Stage[] {
+  const stages = stagesOf(options)
+  const e = engine()
+  if (e.policyCheck(planNumbers(options, stages)) < 0) throw optionProblem('policy', options, e)
+  return stages
+}
+
+/** The options without the name of a breaker, which would be the one in use. */
+function unnamed(options: PolicyOptions): PolicyOptions {
+  const { breaker } = options
+  if (breaker === undefined || breaker instanceof CircuitBreaker) return options
+  return { ...options, breaker: { ...breaker, name: undefined } }
 }
 
 function disposed(): SeawallError {

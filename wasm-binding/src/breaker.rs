@@ -141,17 +141,21 @@ pub fn breaker_set_mode(handle: u32, mode: u32, now: f64) {
     }
 }
 
+/// Gives a breaker other options; -1 where they were refused.
+#[wasm_bindgen(js_name = breakerUpdate)]
+pub fn breaker_update(handle: u32, options: &[f64], now: f64) -> f64 {
+    let updated = isolate::with(&BREAKERS, |breakers| breakers.update(handle, options, now));
+    match updated {
+        Some(Err(problem)) => refused(&problem),
+        _ => 0.0,
+    }
+}
+
 /// Above how many ms a call is slow; infinite where no rule asks.
 #[wasm_bindgen(js_name = breakerSlowMs)]
 pub fn breaker_slow_ms(handle: u32) -> f64 {
     let limit = get(handle, 0.0).and_then(|(breaker, _)| breaker.slow_limit());
     limit.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64 / 1e6)
-}
-
-/// Whether its rule counts in slices of time.
-#[wasm_bindgen(js_name = breakerIsTimed)]
-pub fn breaker_is_timed(handle: u32) -> bool {
-    get(handle, 0.0).is_some_and(|(breaker, _)| breaker.config().is_timed())
 }
 
 /// The numbers of `Explanation::to_numbers`.

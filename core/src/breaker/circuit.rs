@@ -53,18 +53,18 @@ pub(super) struct Front {
     /// Until when, `u64::MAX` where time plays no part.
     until: AtomicU64,
     /// The slow-call limit in nanoseconds, `u64::MAX` where there is none.
-    pub(super) slow_limit: u64,
+    slow_limit: AtomicU64,
     shards: OnceLock<Arc<Block>>,
 }
 
 impl Front {
-    fn new(slow_limit: Option<Duration>) -> Self {
+    fn new() -> Self {
         Self {
             gate: AtomicU32::new(Gate::ASK),
             want: AtomicU32::new(Want::NOTHING),
             from: AtomicU64::new(0),
             until: AtomicU64::new(u64::MAX),
-            slow_limit: slow_limit.map_or(u64::MAX, crate::time::nanos),
+            slow_limit: AtomicU64::new(u64::MAX),
             shards: OnceLock::new(),
         }
     }
@@ -83,6 +83,11 @@ impl Front {
     #[inline]
     pub(super) fn holds_at(&self, now: Instant) -> bool {
         now.as_nanos() >= self.from.load(Ordering::Relaxed) && now < self.until()
+    }
+
+    #[inline]
+    pub(super) fn slow_limit(&self) -> u64 {
+        self.slow_limit.load(Ordering::Relaxed)
     }
 
     pub(super) fn until(&self) -> Instant {
@@ -124,7 +129,7 @@ impl CircuitBreaker {
     /// A breaker of options that were validated before.
     pub(super) fn of_valid(config: Arc<BreakerConfig>, seed: u64) -> Self {
         let mut breaker = Self::for_cells(config, seed);
-        breaker.front = Some(Box::new(Front::new(breaker.slow_limit())));
+        breaker.front = Some(Box::new(Front::new()));
         breaker.change(|_| ());
         breaker
     }
@@ -232,6 +237,21 @@ impl CircuitBreaker {
         }
     }
 
+    /// See [`Machine::update`].
+    ///
+    /// # Errors
+    /// The [`Problem`] of [`BreakerConfig::validate`]; the breaker is unchanged then.
+    pub fn update(
+        &self,
+        config: impl Into<Arc<BreakerConfig>>,
+        now: Instant,
+    ) -> Result<(), Problem> {
+        let config = config.into();
+        config.validate()?;
+        self.change(|inner| inner.machine.update(config, now));
+        Ok(())
+    }
+
     /// See [`Machine::set_mode`].
     pub fn set_mode(&self, mode: Mode, now: Instant) {
         self.change(|inner| inner.machine.set_mode(mode, now));
@@ -318,6 +338,8 @@ impl CircuitBreaker {
             cell.publish(gate, ask_at, from, until);
         }
         if let Some(front) = &self.front {
+            let slow = machine.config.slow_limit().map_or(u64::MAX, crate::time::nanos);
+            front.slow_limit.store(slow, Ordering::Relaxed);
             front.publish(gate, machine.want(), from, until);
         }
     }

@@ -79,7 +79,7 @@ impl CircuitBreaker {
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
         let Some((front, raw)) = self.let_through() else { return self.ask(cell, clock) };
-        let started = if front.slow_limit == u64::MAX { Instant::ZERO } else { clock.now() };
+        let started = if front.slow_limit() == u64::MAX { Instant::ZERO } else { clock.now() };
         Ok(Permit { breaker: self, cell, raw, started })
     }
 
@@ -93,7 +93,7 @@ impl CircuitBreaker {
         // With nothing to measure, and nothing to give back should the call panic, there is no
         // need of a guard. Built and read back, one costs three times as much as all the rest.
         if let Some((front, raw)) = self.let_through()
-            && front.slow_limit == u64::MAX
+            && front.slow_limit() == u64::MAX
         {
             return match call() {
                 Ok(value) => {
@@ -221,7 +221,7 @@ impl Permit<'_> {
     pub fn settle(self, settled: Settled, clock: &impl Clock) {
         let now = clock.now();
         let limit = match &self.breaker.front {
-            Some(front) => front.slow_limit,
+            Some(front) => front.slow_limit(),
             None => self.breaker.slow_limit().map_or(u64::MAX, crate::time::nanos),
         };
         let slow = settled.slow || self.lasted_past(limit, now);
@@ -238,7 +238,7 @@ impl Permit<'_> {
 
     #[inline]
     fn is_slow_by(&self, front: &Front, clock: &impl Clock) -> bool {
-        front.slow_limit != u64::MAX && self.lasted_past(front.slow_limit, clock.now())
+        front.slow_limit() != u64::MAX && self.lasted_past(front.slow_limit(), clock.now())
     }
 
     fn lasted_past(&self, limit: u64, now: Instant) -> bool {

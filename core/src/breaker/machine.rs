@@ -553,7 +553,7 @@ impl Machine {
         }
     }
 
-    fn close(&mut self, now: Instant) {
+    pub(super) fn close(&mut self, now: Instant) {
         self.tracker.clear();
         if let Some(history) = &mut self.history {
             history.causes.clear();

@@ -71,6 +71,7 @@ mod snapshot;
 mod timeline;
 mod trial;
 mod trip;
+mod update;
 mod window;
 
 #[cfg(feature = "std")]

@@ -148,7 +148,7 @@ fn before(now: Instant, ms: f64) -> Instant {
 }
 
 impl Tracker {
-    fn to_numbers(&self, now: Instant) -> (u32, Vec<f64>) {
+    pub(super) fn to_numbers(&self, now: Instant) -> (u32, Vec<f64>) {
         let mut numbers = Vec::new();
         let rule = match self {
             Self::Consecutive { streak } => {
@@ -183,7 +183,7 @@ impl Tracker {
         (rule, numbers)
     }
 
-    fn restore(&mut self, rule: u32, memory: &[f64], now: Instant) {
+    pub(super) fn restore(&mut self, rule: u32, memory: &[f64], now: Instant) {
         match (self, rule) {
             (Self::Consecutive { streak }, 0) => {
                 *streak = memory.first().map_or(0, |&streak| streak as u32);

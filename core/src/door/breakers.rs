@@ -74,6 +74,16 @@ impl Breakers {
         Some((Arc::clone(entry.breaker.as_ref()?), Instant::from_millis(now).shifted(entry.shift)))
     }
 
+    /// Gives a breaker other options, the numbers of [`BreakerOptions`].
+    ///
+    /// # Errors
+    /// The [`Problem`] of its options.
+    pub fn update(&mut self, handle: u32, options: &[f64], now: f64) -> Result<(), Box<Problem>> {
+        let config = self.config(options)?;
+        let Some((breaker, now)) = self.get(handle, now) else { return Ok(()) };
+        breaker.update(config, now).map_err(Box::new)
+    }
+
     /// Isolates a breaker once more, or gives one isolation back. Those an isolate holds when it
     /// lets the breaker go are given back with it.
     pub fn hold(&mut self, handle: u32, now: f64, held: bool) {

@@ -30,9 +30,10 @@ export interface BreakerEngine {
   breakerForceOpen(handle: number, wallMs: number, now: number): void
   breakerIsolate(handle: number, now: number): void
   breakerRelease(handle: number, now: number): void
+  /** Gives a breaker other options (as `breakerNew`); 0, or -1 after a refusal. */
+  breakerUpdate(handle: number, options: Float64Array, now: number): number
   breakerSetMode(handle: number, mode: number, now: number): void
   breakerSlowMs(handle: number): number
-  breakerIsTimed(handle: number): boolean
   /** The numbers of `Explanation::to_numbers`. */
   breakerExplain(handle: number, now: number): ArrayLike<number>
   /** The numbers of `Snapshot`. */
