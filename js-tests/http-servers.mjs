@@ -7,8 +7,11 @@ import net from 'node:net'
 export async function serve(t, ...script) {
   const seen = []
   const sockets = new Set()
+  const open = new Set()
   let connections = 0
   const server = http.createServer(async (request, response) => {
+    open.add(response)
+    response.on('close', () => open.delete(response))
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks).toString()
@@ -33,6 +36,8 @@ export async function serve(t, ...script) {
   return {
     seen,
     sockets,
+    // Requests that are being answered; idle sockets are the client's business.
+    open,
     server,
     port,
     origin: `http://127.0.0.1:${port}`,

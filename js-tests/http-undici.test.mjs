@@ -155,7 +155,7 @@ for (const [version, undici] of Object.entries({ undici7, undici8 })) {
     await until(() => server.seen.length === 1)
     first.abort(new Error('enough'))
     await assert.rejects(call, /enough/)
-    await until(() => server.sockets.size === 0)
+    await until(() => server.open.size === 0)
     const busy = await serve(t, status(503), ok())
     const second = new AbortController()
     const waiting = dispatcherOf(t, {
@@ -184,7 +184,7 @@ for (const [version, undici] of Object.entries({ undici7, undici8 })) {
     })
     controller.abort(new Error('enough'))
     await assert.rejects(body.text(), /enough/)
-    await until(() => server.sockets.size === 0)
+    await until(() => server.open.size === 0)
   })
 
   test(`${version}: a slow reader pauses the server after a repetition too`, async t => {

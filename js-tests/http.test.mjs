@@ -301,7 +301,7 @@ test('time-out: all attempts stall', async t => {
   const server = await serve(t, stall)
   await assert.rejects(client(t, { timeoutMs: 30 })(server.origin), TimeoutError)
   assert.equal(server.seen.length, 3)
-  await until(() => server.sockets.size === 0)
+  await until(() => server.open.size === 0)
 })
 
 test('time-out: a POST that stalls may have been processed', async t => {
@@ -373,7 +373,7 @@ test("Response body after return: the caller's abort ends it", async t => {
   await reader.read()
   controller.abort(new Error('enough'))
   await assert.rejects(reader.read(), /enough/)
-  await until(() => server.sockets.size === 0)
+  await until(() => server.open.size === 0)
 })
 
 test("a body that breaks off is the caller's error, not another request", async t => {
@@ -394,7 +394,7 @@ test('abort: during an attempt, with the very reason, held against nobody', asyn
   controller.abort(reason)
   await assert.rejects(call, error => error === reason)
   assert.ok(fetch.breaker(server.origin).isClosed())
-  await until(() => server.sockets.size === 0)
+  await until(() => server.open.size === 0)
 })
 
 test('abort: interrupts a wait at once', async t => {

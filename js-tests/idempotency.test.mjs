@@ -154,8 +154,12 @@ test('a hundred duplicates at once are processed once', async () => {
 test('waiting ends with a 409, at once where there is no patience', async () => {
   const { run } = counted({ waitMs: 0 })
   const gate = Promise.withResolvers()
-  const first = run({}, () => gate.promise)
-  await new Promise(resolve => setImmediate(resolve))
+  const begun = Promise.withResolvers()
+  const first = run({}, () => {
+    begun.resolve()
+    return gate.promise
+  })
+  await begun.promise
   const answer = await run()
   assert.equal(answer.status, 409)
   assert.equal(answer.headers['retry-after'], '1')
@@ -174,8 +178,12 @@ test('expiry: an answer, and the lock of one that never ends', async () => {
   await run()
   assert.equal(count(), 2)
   const lost = Promise.withResolvers()
-  const stuck = run({ key: 'k2' }, () => lost.promise)
-  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
+  const begun = Promise.withResolvers()
+  const stuck = run({ key: 'k2' }, () => {
+    begun.resolve()
+    return lost.promise
+  })
+  await begun.promise
   assert.equal((await run({ key: 'k2' })).status, 409)
   await clock.advance(500)
   const second = await run({ key: 'k2' }, async () => answerOf('second'))
@@ -283,10 +291,16 @@ test('a store that fails at the end does not take the answer away', async () => 
 
 test('a store that hangs counts as failed', async () => {
   const clock = new VirtualClock()
-  const store = { ...remoteStore(), get: () => new Promise(() => {}) }
+  const store = remoteStore()
+  const asking = Promise.withResolvers()
+  store.get = () => {
+    asking.resolve()
+    return new Promise(() => {})
+  }
   const { run } = counted({ store, clock, storeTimeoutMs: 100, onError: () => {} })
   const answer = run()
-  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
+  await asking.promise
+  await new Promise(resolve => setImmediate(resolve))
   await clock.advance(100)
   assert.equal((await answer).status, 201)
 })
