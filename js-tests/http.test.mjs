@@ -229,6 +229,7 @@ test('a body function that throws ends the call with its error', async t => {
   }
   await assert.rejects(fetch(server.origin, { method: 'POST', body }), broken)
   assert.equal(server.seen.length, 0)
+  assert.ok(fetch.breaker(server.origin).isClosed(), 'it is held against nobody')
 })
 
 const far = 10_000
@@ -500,6 +501,10 @@ test('breaker: opens on failures, refuses without sending, and is one for each o
   assert.equal((await fetch(good.origin)).status, 200)
   const { [bad.origin]: state } = fetch.explain()
   assert.equal(state.state, 'open')
+  assert.deepEqual(
+    state.causes.map(({ cause }) => cause),
+    ['HTTP 500'],
+  )
   assert.equal(fetch.breaker(bad.origin).isOpen(), true)
 })
 
@@ -565,6 +570,18 @@ test('instances: the next one is asked at once, whatever the failed one says of 
   const started = performance.now()
   assert.equal(await (await fetch('/')).text(), 'good')
   assert.ok(performance.now() - started < 1000)
+})
+
+test('instances: where the others are down, the waits are kept', async t => {
+  const dead = `http://127.0.0.1:${await closedPort()}`
+  const server = await serve(t, status(429), ok('later'))
+  const fetch = client(t, {
+    instances: [dead, server.origin],
+    breaker: { threshold: 1 },
+    retry: { delayMs: 100, jitterFactor: 0, maxAttempts: 4 },
+  })
+  await (await fetch('/')).text()
+  assert.ok(server.seen[1].at - server.seen[0].at >= 95)
 })
 
 test('instances: a dead one is left out once its breaker is open, and asked again later', async t => {

@@ -213,6 +213,10 @@ class Client {
         target.gate.leave(target.ticket, NEUTRAL)
         throw error
       }
+      if (error instanceof BodyFailure) {
+        target.gate.leave(target.ticket, NEUTRAL)
+        throw error.cause
+      }
       return new Sent(at, 0, undefined, error)
     }
   }
@@ -228,7 +232,7 @@ class Client {
       headers.set(deadlineHeader, String(Math.max(0, Math.floor(ms))))
     }
     const { body: given, seawall: _, ...rest } = call.init
-    const body = typeof given === 'function' ? await given() : given
+    const body = typeof given === 'function' ? await made(given) : given
     return new Promise((resolve, reject) => {
       let open = true
       const end = (settle: () => void): void => {
@@ -290,6 +294,17 @@ class Client {
   #forget(origin: string): void {
     this.#policies.get(origin)?.[Symbol.dispose]()
     this.#policies.delete(origin)
+  }
+}
+
+/** The caller's function for the body failed: nobody else's affair. */
+class BodyFailure extends Error {}
+
+async function made(body: () => Body | Promise<Body>): Promise<Body> {
+  try {
+    return await body()
+  } catch (cause) {
+    throw new BodyFailure('The body could not be made', { cause })
   }
 }
 

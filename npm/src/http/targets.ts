@@ -66,9 +66,12 @@ export class Targets {
     if (index >= 0) engine().instancesFailed(this.#handle, index)
   }
 
-  /** Whether there is an instance that a request has not gone to. */
+  /** Whether there is an instance that a request has not gone to, and that may be up. */
   hasOther(tried: readonly number[]): boolean {
-    return new Set(tried).size < (this.#instances?.length ?? 0)
+    const { breakers } = this.#rules
+    return (this.#instances ?? []).some(
+      ({ origin }, index) => !tried.includes(index) && !breakers.get(origin).isOpen(),
+    )
   }
 
   [Symbol.dispose](): void {
