@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_load_of_a_broken_one_is_spread() {
         let mut three = Instances::new(3);
-        let mut asked = [0; 3];
+        let mut asked = [0_i32; 3];
         for _ in 0..300 {
             let mut tried = Vec::new();
             while let Some(index) = three.order(&tried).into_iter().next() {
