@@ -74,10 +74,6 @@ export class ModelBreaker {
 
   endProbe(permit, how, slow, now) {
     this.expire(now)
-    if (permit.end !== undefined) {
-      this.totals.late++
-      return
-    }
     permit.end = how === 'neutral' ? 'lost' : how === 'failure' || slow ? 'bad' : 'good'
     const { permits = 1, successRate = 1 } = this.options.halfOpen ?? {}
     const required = Math.max(1, Math.ceil(permits * successRate))

@@ -28,6 +28,13 @@ impl Checks {
         self.0.map_or(Ok(()), Err)
     }
 
+    /// Whether none has failed so far.
+    #[must_use]
+    #[cfg(feature = "std")]
+    pub(crate) const fn have_passed(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// `value`, unless a check failed.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Problem> {
         match self.0 {

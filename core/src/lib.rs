@@ -16,19 +16,24 @@ pub mod classify;
 pub mod door;
 mod fields;
 pub mod health;
+pub mod hedge;
 pub mod http;
+pub mod limit;
 mod numbers;
 pub mod options;
 mod outcome;
 pub mod periodic;
 pub mod policy;
 pub mod pool;
+pub mod quantile;
 pub mod retry;
 mod rng;
 pub mod rotation;
+pub mod simulate;
 #[cfg(feature = "std")]
 mod sync;
 mod time;
+pub mod timeout;
 
 pub use outcome::Outcome;
 pub use rng::Rng;

@@ -5,7 +5,7 @@ import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kyse
 import * as cockatiel from 'cockatiel'
 import Opossum from 'opossum'
 import pRetry from 'p-retry'
-import { CircuitBreaker, engineKind, withRetry } from 'seawall'
+import { Bulkhead, CircuitBreaker, engineKind, Hedge, Timeout, withRetry } from 'seawall'
 
 const rounds = Number(process.argv[2] ?? 400)
 const AsyncFunction = (async () => {}).constructor
@@ -66,6 +66,8 @@ const reactions = {
   },
 }
 
+const places = { maxConcurrent: 10, maxQueue: 10 }
+
 /** Groups of variants that are measured against the bare call of their group. */
 const groups = {
   success: {
@@ -116,6 +118,32 @@ const groups = {
     bare: ['await fn()', undefined, value],
     variants: {},
   },
+  bulkhead: {
+    batch: 3_000,
+    bare: ['await fn()', undefined, value],
+    variants: {
+      floor: ['await fn().then(x.ok, x.err)', reactions, value],
+      'seawall bulkhead': ['await x.execute(fn)', new Bulkhead(places), value],
+      'seawall bulkhead, outcome': ['await x.tryExecute(fn)', new Bulkhead(places), value],
+      'cockatiel bulkhead': ['await x.execute(fn)', cockatiel.bulkhead(10, 10), value],
+    },
+  },
+  'bulkhead queue': {
+    batch: 500,
+    bare: ['await Promise.all([fn(), fn()])', undefined, value],
+    variants: {
+      'seawall bulkhead': [
+        'await Promise.all([x.execute(fn), x.execute(fn)])',
+        new Bulkhead({ ...places, maxConcurrent: 1 }),
+        value,
+      ],
+      'cockatiel bulkhead': [
+        'await Promise.all([x.execute(fn), x.execute(fn)])',
+        cockatiel.bulkhead(1, 10),
+        value,
+      ],
+    },
+  },
   retry: {
     batch: 1_000,
     bare: ['await fn()', undefined, value],
@@ -131,6 +159,37 @@ const groups = {
       ],
       'p-retry': ['await x(fn)', pRetry, value],
       '@kysera/infra withRetry': ['await x(fn)', kyseraRetry, value],
+    },
+  },
+  timeout: {
+    batch: 500,
+    bare: ['await fn()', undefined, value],
+    variants: {
+      'seawall hard': ['await x.execute(fn)', new Timeout({ timeoutMs: 10_000 }), value],
+      'seawall cooperative': [
+        'await x.execute(fn)',
+        new Timeout({ timeoutMs: 10_000, mode: 'cooperative' }),
+        value,
+      ],
+      'seawall quantile': [
+        'await x.execute(fn)',
+        new Timeout({ timeoutMs: { quantile: 0.99 } }),
+        value,
+      ],
+      'seawall hedge': ['await x.execute(fn)', new Hedge({ delayMs: 10_000 }), value],
+      'cockatiel, defaults': [
+        'await x.execute(fn)',
+        cockatiel.timeout(10_000, cockatiel.TimeoutStrategy.Aggressive),
+        value,
+      ],
+      'cockatiel, abortOnReturn: false': [
+        'await x.execute(fn)',
+        cockatiel.timeout(10_000, {
+          strategy: cockatiel.TimeoutStrategy.Aggressive,
+          abortOnReturn: false,
+        }),
+        value,
+      ],
     },
   },
 }

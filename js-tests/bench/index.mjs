@@ -66,7 +66,19 @@ const marks = engine => {
       'seawall slow, thrown': ['cockatiel', 0.3],
       'seawall, outcome': ['cockatiel', 0.1],
     },
+    bulkhead: {
+      'seawall bulkhead': ['cockatiel bulkhead', 0.5],
+      'seawall bulkhead, outcome': ['cockatiel bulkhead'],
+    },
+    'bulkhead queue': { 'seawall bulkhead': ['cockatiel bulkhead'] },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+    // By the cheaper of its two forms: the default aborts the signal of every call that succeeds.
+    timeout: {
+      'seawall hard': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall cooperative': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall quantile': ['cockatiel, abortOnReturn: false', 0.5],
+      'seawall hedge': ['cockatiel, abortOnReturn: false'],
+    },
   }
 }
 

@@ -2,13 +2,17 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+mod adaptive;
 mod backoff;
 mod breaker;
+mod budget;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
 mod handles;
 mod health;
+mod hedge;
 mod http;
 mod idempotency;
 mod millis;
@@ -16,5 +20,9 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod priority;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;
+mod timeout;

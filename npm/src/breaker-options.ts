@@ -53,7 +53,10 @@ export interface CircuitBreakerOptions {
         permits?: number | undefined
         /** The share of probes that must succeed: above 0, at most 1. Default 1. */
         successRate?: number | undefined
-        /** After how long a probe that has not ended loses its place. Default: as long as the breaker was open. */
+        /**
+         * After how long a probe that has not ended gives its place to another; its result counts all
+         * the same. Default: as long as the breaker was open.
+         */
         leaseMs?: number | undefined
       }
     | undefined

@@ -45,6 +45,7 @@ import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import {
   CircuitBreakerError,
+  isSelfInflicted,
   OptionError,
   optionProblem,
   type RejectionReason,
@@ -628,6 +629,7 @@ export class CircuitBreaker implements Disposable {
     const now = this.#now()
     let how = outcome
     if (signal?.aborted) how = NEUTRAL
+    else if (outcome === FAILURE && isSelfInflicted(error)) how = NEUTRAL
     else if (outcome === FAILURE && isFailure && !guarded(isFailure, error, true)) how = NEUTRAL
     const wait =
       openFor === undefined ||

@@ -26,13 +26,15 @@ export interface CallOptions {
 /** One try of a call: what the function sees, and what the policies around it use. @internal */
 export class Attempt implements CallContext {
   readonly attempt: number
-  readonly deadline: number
+  /** A policy that gives the try less time than it has brings it forward before the function begins. */
+  deadline: number
   readonly #clock: Clock
   readonly #caller: AbortSignal | undefined
   #controller: AbortController | undefined
   /** `[reason]` once it was aborted while nobody had asked for the signal. */
   #aborted: [unknown] | undefined
   #detach: (() => void) | undefined
+  #closed = false
   #end: PromiseLike<unknown> | undefined
 
   constructor(
@@ -54,7 +56,7 @@ export class Attempt implements CallContext {
     const caller = this.#caller
     if (this.#aborted) controller.abort(this.#aborted[0])
     else if (caller?.aborted) controller.abort(caller.reason)
-    else if (caller) {
+    else if (caller && !this.#closed) {
       const abort = (): void => this.abort(caller.reason)
       caller.addEventListener('abort', abort, { once: true })
       this.#detach = () => caller.removeEventListener('abort', abort)
@@ -66,6 +68,11 @@ export class Attempt implements CallContext {
   remaining(): number {
     if (this.deadline === Number.POSITIVE_INFINITY) return this.deadline
     return Math.max(0, this.deadline - this.#clock.now())
+  }
+
+  /** Whether the function was told that nobody waits for it any more, or its caller does not. */
+  get isAborted(): boolean {
+    return this.#aborted !== undefined || this.#caller?.aborted === true
   }
 
   /** Tells the function that nobody waits for it any more. */
@@ -85,7 +92,33 @@ export class Attempt implements CallContext {
 
   /** Lets go of the caller's signal, which may outlive the call by far. The own signal stays as it is. */
   close(): void {
+    this.#closed = true
     this.#detach?.()
     this.#detach = undefined
+  }
+}
+
+/**
+ * What the function of a call sees that has one try, no deadline, and nobody who could end it. With
+ * one field, because seven of them cost a tenth of what a call through a bulkhead does. @internal
+ */
+export class FreeCall implements CallContext {
+  #signal: AbortSignal | undefined
+
+  get attempt(): number {
+    return 1
+  }
+
+  get deadline(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= new AbortController().signal
+    return this.#signal
+  }
+
+  remaining(): number {
+    return Number.POSITIVE_INFINITY
   }
 }

@@ -13,6 +13,8 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
  * | `SEAWALL_TIMEOUT` | {@link TimeoutError} | a call took longer than it was given |
+ * | `SEAWALL_DEADLINE` | {@link RejectedError} | too little time is left until the deadline to begin |
+ * | `SEAWALL_OVERTAKEN` | {@link SeawallError} | the reason of a hedge's signal: another try was faster |
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
  * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
  */
@@ -91,13 +93,30 @@ export class TimeoutError extends SeawallError {
   }
   /** How long it was given, in ms. */
   readonly timeoutMs: number
+  /**
+   * For how long, in ms, the event loop was blocked when the time was up. Set only if that was too
+   * long for the other side to be blamed: such a time-out counts as neither success nor failure.
+   */
+  declare readonly blockedMs?: number
   declare readonly policy?: string
 
-  constructor(message: string, timeoutMs: number, policy?: string) {
-    super('SEAWALL_TIMEOUT', message)
+  constructor(
+    message: string,
+    timeoutMs: number,
+    policy?: string,
+    blockedMs?: number,
+    options?: ErrorOptions,
+  ) {
+    super('SEAWALL_TIMEOUT', message, options)
     this.timeoutMs = timeoutMs
     if (policy !== undefined) this.policy = policy
+    if (blockedMs !== undefined) this.blockedMs = blockedMs
   }
+}
+
+/** Whether an error is this process's own doing, and so says nothing of the other side. @internal */
+export function isSelfInflicted(error: unknown): boolean {
+  return error instanceof TimeoutError && error.blockedMs !== undefined
 }
 
 /** The error class that `@kysera/infra`'s errors stand on. */

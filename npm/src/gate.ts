@@ -4,7 +4,7 @@
  */
 import type { CallContext, CallOptions } from './context.js'
 import { Attempt } from './context.js'
-import type { SeawallError } from './errors.js'
+import { isSelfInflicted, type SeawallError } from './errors.js'
 
 /** How a call ended, as `Outcome` in the core. @internal */
 export const SUCCESS = 0
@@ -13,11 +13,22 @@ export const FAILURE = 1
 /** Neither: it was cancelled, and says nothing of the other side. @internal */
 export const NEUTRAL = 2
 
-/** What a gate needs to know of the call. @internal */
+/** How a call ended that failed with `error`: {@link FAILURE}, or {@link NEUTRAL} where the fault is ours. @internal */
+export function outcomeOf(error: unknown): number {
+  return isSelfInflicted(error) ? NEUTRAL : FAILURE
+}
+
+/** A class of calls, from the first to be turned away to the last. */
+export type PriorityName = 'veryLow' | 'low' | 'medium' | 'high' | 'veryHigh'
+
+/** What a call may say to a policy that lets calls through one by one. */
 export interface GateCall extends CallOptions {
-  /** 0 to 499 in classes of a hundred; the larger, the sooner it is turned away. */
-  priority?: number | undefined
-  /** Whose call it is, for fairness between them. */
+  /**
+   * How important it is, for policies with priorities: a class, or a level from 0 to 499, a hundred
+   * for each class. The higher the level, the longer it is served. Default `'medium'`.
+   */
+  priority?: PriorityName | number | undefined
+  /** Whose call it is, for fairness between users where there are priorities. */
   user?: string | undefined
 }
 
@@ -59,7 +70,14 @@ export function through<T>(
   if (signal?.aborted) return rejecting(signal.reason)
   const ticket = gate.enter(call)
   if (typeof ticket === 'number') return behind(gate, ticket, fn, call)
-  if (ticket instanceof Promise) return ticket.then(later => behind(gate, later, fn, call))
+  if (ticket instanceof Promise) {
+    return ticket.then(later => {
+      if (!signal?.aborted) return behind(gate, later, fn, call)
+      // Aborted between the end of the wait and this moment.
+      gate.leave(later, NEUTRAL)
+      throw signal.reason
+    })
+  }
   return rejecting(ticket)
 }
 
@@ -85,7 +103,7 @@ function behind<T>(
     },
     error => {
       attempt.close()
-      gate.leave(ticket, signal?.aborted ? NEUTRAL : FAILURE, error)
+      gate.leave(ticket, signal?.aborted ? NEUTRAL : outcomeOf(error), error)
       throw error
     },
   )

@@ -1,4 +1,16 @@
 export {
+  type AdaptiveEvents,
+  type AdaptiveExplanation,
+  AdaptiveLimiter,
+  type AdaptivePermit,
+  type LimitReason,
+} from './adaptive-limiter.js'
+export type {
+  AdaptiveAlgorithm,
+  AdaptiveLimiterOptions,
+  AdaptiveLimits,
+} from './adaptive-options.js'
+export {
   Backoff,
   type BackoffLimits,
   type BackoffOptions,
@@ -28,6 +40,21 @@ export {
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
 export {
+  type BudgetEvents,
+  type BudgetExplanation,
+  RetryBudget,
+  type RetryBudgetOptions,
+} from './budget.js'
+export {
+  Bulkhead,
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+} from './bulkhead.js'
+
+export {
   type ChaosBase,
   type ChaosOptions,
   type ChaosWrapper,
@@ -50,6 +77,13 @@ export {
 } from './classify.js'
 export type { Clock } from './clock.js'
 export type { CallContext, CallOptions } from './context.js'
+export {
+  DEADLINE_HEADER,
+  type DeadlineFromOptions,
+  deadlineFrom,
+  deadlineHeader,
+  deadlineIn,
+} from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
   CircuitBreakerError,
@@ -61,6 +95,9 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export type { GateCall, PriorityName } from './gate.js'
+export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
+export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
 export type { Outcome } from './outcome.js'
 export { every, Periodic, type PeriodicOptions, type StopOptions } from './periodic.js'
 export {
@@ -78,6 +115,25 @@ export {
 } from './policy-options.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
+export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
+export { KeyedRateLimiter, type KeyedRateLimiterOptions } from './rate-keyed.js'
+export { type AcquireOptions, RateLimiter } from './rate-limiter.js'
+export type {
+  RateDecision,
+  RateExplanation,
+  RateLimiterEvents,
+  RateRule,
+} from './rate-line.js'
+export type { RateCallOptions, RateLimiterOptions } from './rate-options.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export {
+  Throttle,
+  type ThrottleEvents,
+  type ThrottleExplanation,
+  type ThrottleOptions,
+  type ThrottlePermit,
+} from './throttle.js'
+export { Timeout, type TimeoutEvents, type TimeoutExplanation } from './timeout.js'
+export type { TimeoutFollows, TimeoutMode, TimeoutOptions } from './timeout-options.js'

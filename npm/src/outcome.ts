@@ -12,3 +12,8 @@ export type Outcome<T> =
       /** What it threw or rejected with, the same object. */
       readonly error: unknown
     }
+
+/** For `then`: a value as an outcome. @internal */
+export const succeeded = <T>(value: T): Outcome<T> => ({ ok: true, value })
+/** For `then`: an error as an outcome. @internal */
+export const failed = (error: unknown): Outcome<never> => ({ ok: false, error })

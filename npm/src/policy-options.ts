@@ -25,6 +25,11 @@ export interface PolicyOptions {
   chaos?: PolicyChaosOptions | undefined
   /** The parts named, from the outermost to the innermost. Default {@link STAGES}. */
   order?: readonly Stage[] | undefined
+  /**
+   * Keeps the last so many decisions for `Policy.log()`; a whole number. Default 0: none, and no
+   * cost. Each entry takes 48 bytes.
+   */
+  log?: number | undefined
   /** For all parts that draw numbers and have no seed of their own. Default a random one each. */
   seed?: number | undefined
   /** Where time and timers come from, for all parts. Default the runtime's. */
@@ -43,6 +48,7 @@ const FIELDS: Record<string, Kind> = {
   breaker: 'object',
   chaos: 'object',
   order: 'any',
+  log: 'integer',
   seed: 'number',
   clock: 'object',
 }
@@ -50,6 +56,8 @@ const FIELDS: Record<string, Kind> = {
 /** Refuses what nobody knows and orders that leave parts out. Answers the parts in their order. */
 export function stagesOf(options: PolicyOptions): Stage[] {
   check('policy', options, FIELDS)
+  const { log = 0 } = options
+  if (log < 0) throw new OptionError(`policy: \`log\` must be 0 or more, got ${log}`, 'log')
   const used = STAGES.filter(stage => options[stage] !== undefined)
   const { order } = options
   if (order === undefined) return used

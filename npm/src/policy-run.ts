@@ -6,7 +6,16 @@
 import type { Clock } from './clock.js'
 import { Attempt, type CallContext } from './context.js'
 import type { SeawallError } from './errors.js'
-import { FAILURE, type Gate, type GateCall, NEUTRAL, rejecting, SUCCESS } from './gate.js'
+import {
+  FAILURE,
+  type Gate,
+  type GateCall,
+  NEUTRAL,
+  outcomeOf,
+  type PriorityName,
+  rejecting,
+  SUCCESS,
+} from './gate.js'
 
 const NOTHING = Symbol('nothing')
 
@@ -28,7 +37,7 @@ export class Flight implements GateCall {
     return this.#call.signal
   }
 
-  get priority(): number | undefined {
+  get priority(): PriorityName | number | undefined {
     return this.#call.priority
   }
 
@@ -51,8 +60,8 @@ export interface PolicyCall {
   signal?: AbortSignal | undefined
   /** When the call must be over, in ms of the policy's clock. The policy's own limit may be sooner. */
   deadline?: number | undefined
-  /** 0 to 499 in five classes of a hundred; the larger, the sooner it is shed. */
-  priority?: number | undefined
+  /** A class, or a level from 0 to 499; the higher, the longer it is served. Default `'medium'`. */
+  priority?: PriorityName | number | undefined
   /** Whose call it is, for fairness between users. */
   user?: string | undefined
   /** What is asked for, for coalescing and the cache. */
@@ -97,7 +106,8 @@ export function started(run: Run, flight: Flight, attempt: number): Promise<unkn
 
 /** How a try ended, as far as the gates of this pipeline are concerned. */
 function outcomeFor(flight: Flight, how: number, it: unknown): number {
-  return it === flight.refusal || flight.signal?.aborted ? NEUTRAL : how
+  if (it === flight.refusal || flight.signal?.aborted) return NEUTRAL
+  return how === FAILURE ? outcomeOf(it) : how
 }
 
 /** Gates one behind the other, the first the outermost, and what is behind them. @internal */

@@ -43,14 +43,17 @@ export class Difference {
   }
 }
 
-/** The ticket of a gate that is not asked for its opinion: there may be none yet, or never one. */
-class Shadow {
+/** A passage through a gate that decides nothing: there may be no ticket yet, or never one. @internal */
+export class Shadow {
+  /** How the gate answered. */
+  readonly answer: 0 | 1 | 2
   readonly #gate: Gate
   #ticket: number | undefined
   #end: [number, unknown, number | undefined] | undefined
 
   constructor(gate: Gate, entered: ReturnType<Gate['enter']>) {
     this.#gate = gate
+    this.answer = answerOf(entered)
     if (typeof entered === 'number') this.#ticket = entered
     else if (entered instanceof Promise)
       entered.then(
@@ -91,7 +94,7 @@ export function shadowed(present: Gate, candidate: Gate, difference: Difference)
       }, 'policy: trial')
       const shadow = new Shadow(candidate, theirs)
       const ours = present.enter(flight)
-      difference.add(answerOf(ours), answerOf(theirs))
+      difference.add(answerOf(ours), shadow.answer)
       if (typeof ours === 'number') return keep(ours, shadow)
       const refused = (): void => shadow.leave(NEUTRAL, undefined, undefined)
       if (!(ours instanceof Promise)) {

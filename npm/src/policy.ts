@@ -17,10 +17,12 @@ import {
 import { Listeners } from './events.js'
 import { type Gate, rejecting } from './gate.js'
 import type { Outcome } from './outcome.js'
+import { type DecisionLog, DecisionRing } from './policy-log.js'
 import { type PolicyOptions, planNumbers, STAGES, type Stage, stagesOf } from './policy-options.js'
 import { makePart, type Part, type Surroundings } from './policy-parts.js'
 import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
 import { Difference, shadowed, type TrialReport } from './policy-trial.js'
+import { seedOr } from './seed.js'
 
 /** What a policy tells of its calls; see {@link Policy.on}. */
 export interface PolicyEvents {
@@ -73,6 +75,8 @@ export class Policy implements Disposable {
   #stages: Stage[]
   #parts = new Map<Stage, Part>()
   readonly #trials = new Set<Trial>()
+  readonly #ring: DecisionRing | undefined
+  readonly #seed: number | undefined
   #run: Run
   #listeners: Listeners<PolicyEvents> | undefined
   #disposed = false
@@ -83,6 +87,9 @@ export class Policy implements Disposable {
     this.#options = options
     this.name = options.name
     this.#clock = options.clock ?? systemClock
+    const { log = 0 } = options
+    this.#seed = log > 0 ? seedOr(options.seed) : options.seed
+    this.#ring = log > 0 ? new DecisionRing(log, this.#clock, this.#seed as number) : undefined
     this.#parts = this.#make(options, this.#stages, new Map())
     this.#run = this.#compile()
   }
@@ -199,6 +206,14 @@ export class Policy implements Disposable {
     }
   }
 
+  /**
+   * The decisions kept by the option `log`, as plain data; `replay` of `seawall/testing` plays them
+   * against other options. Without that option there are none.
+   */
+  log(): DecisionLog {
+    return this.#ring?.read() ?? { version: 1, seed: 0, truncated: false, entries: [] }
+  }
+
   /** Calls `listener` at each such event until the function returned is called. */
   on<E extends keyof PolicyEvents>(
     event: E,
@@ -221,7 +236,7 @@ export class Policy implements Disposable {
     const parts = new Map(kept)
     const surroundings: Surroundings = {
       clock: this.#clock,
-      seed: options.seed,
+      seed: this.#seed,
       waiting: (attempt, waitMs, error) =>
         this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
     }
@@ -252,7 +267,7 @@ export class Policy implements Disposable {
     }
     for (const stage of this.#stages.toReversed()) {
       const { gate, around } = this.#parts.get(stage) as Part
-      if (gate) gates.unshift(this.#withTrials(stage, gate))
+      if (gate) gates.unshift(this.#watched(stage, gate))
       else if (around) {
         close()
         run = around(run)
@@ -262,8 +277,8 @@ export class Policy implements Disposable {
     return run
   }
 
-  #withTrials(stage: Stage, gate: Gate): Gate {
-    let it = gate
+  #watched(stage: Stage, gate: Gate): Gate {
+    let it = this.#ring?.watch(stage, gate) ?? gate
     for (const trial of this.#trials) {
       const candidate = trial.get(stage)
       if (candidate) it = shadowed(it, candidate.gate, candidate.difference)

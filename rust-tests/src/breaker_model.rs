@@ -226,12 +226,8 @@ impl Model {
                     self.looked = now;
                 }
             }
-            (Phase::HalfOpen { lease, probes, looked, .. }, Some(number)) => {
+            (Phase::HalfOpen { probes, looked, .. }, Some(number)) => {
                 *looked = now;
-                if !probes[number].is_awaited(*lease, now) {
-                    self.totals.late += 1;
-                    return;
-                }
                 probes[number].ended = Some(result);
             }
             (Phase::Recovering { results, .. }, Some(_)) => {

@@ -9,11 +9,18 @@ use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::limit::adaptive::AdaptiveLimiter;
+use seawall::limit::bulkhead::Bulkhead;
+use seawall::limit::priority::Priorities;
+use seawall::limit::rate::Keys;
+use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
-use seawall::retry::Retry;
+use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
+use seawall::timeout::Timeout;
 
 use crate::options::refused;
 
@@ -25,6 +32,14 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Rates(Keys),
+    Throttle(Throttle, Rng),
+    Budget(RetryBudget),
+    Timeout(Timeout),
+    Hedge(Hedge),
+    Adaptive(Box<AdaptiveLimiter>),
+    Bulkhead(Bulkhead),
+    Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
 }
@@ -42,6 +57,12 @@ pub(crate) fn keep(policy: Policy, checks: Checks) -> f64 {
     }
     let policy = Some(Box::new(policy));
     isolate::with(&POLICIES, |slab| slab.insert(policy)).map_or(-1.0, f64::from)
+}
+
+/// 0, or -1 where the options were refused, so that nothing is to be changed.
+#[inline(never)]
+pub(crate) fn accept(checks: Checks) -> f64 {
+    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
 }
 
 /// What `act` answers on the policy of `handle`, if there is one.

@@ -1,7 +1,10 @@
 //! The WASM door: converts, calls the core, converts back.
 
+mod adaptive;
 mod backoff;
 mod breaker;
+mod budget;
+mod bulkhead;
 mod causes;
 mod chaos;
 mod classify;
@@ -9,6 +12,7 @@ mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
+mod hedge;
 mod http;
 mod idempotency;
 mod millis;
@@ -16,8 +20,12 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod priority;
+mod rate;
 mod registry;
 mod retry;
+mod throttle;
+mod timeout;
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]

@@ -87,8 +87,8 @@ pub struct HalfOpen {
     /// Closes when this share of the probes succeeded: above 0, at most 1. Decided as
     /// soon as the rest cannot change it.
     pub success_rate: f64,
-    /// A probe that has not ended by then gives its place to another; its result no longer
-    /// counts. `None` means as long as the breaker was open.
+    /// A probe that has not ended by then gives its place to another; its result counts
+    /// all the same. `None` means as long as the breaker was open.
     pub lease: Option<Duration>,
 }
 

@@ -47,8 +47,7 @@ pub struct Totals {
     pub neutral: u64,
     /// Calls that took longer than the slow-call limit.
     pub slow: u64,
-    /// Calls that ended after the breaker had changed state, or a probe's lease had ended, and so
-    /// decided nothing.
+    /// Calls that ended after the breaker had changed state, and so decided nothing.
     pub late: u64,
     /// Calls refused; in a dry run, calls that would have been.
     pub rejected: u64,

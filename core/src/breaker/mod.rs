@@ -72,7 +72,7 @@ mod timeline;
 mod trial;
 mod trip;
 mod update;
-mod window;
+pub(crate) mod window;
 
 #[cfg(feature = "std")]
 pub use arena::{Arena, BLOCK_CELLS, Place};

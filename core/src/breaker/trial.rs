@@ -17,45 +17,65 @@ const MOST_OUT: usize = 1 << 18;
 /// One round of probes.
 ///
 /// A probe is out until it ends or its lease does; an expired probe has lost its
-/// place, so a call that hangs cannot hold the breaker half-open.
+/// place, so a call that hangs cannot hold the breaker half-open. Its end counts
+/// all the same, so that calls that always take longer than the lease cannot
+/// hold it either.
 #[derive(Debug, Clone)]
 pub(crate) struct Trial {
     lease: Duration,
-    /// When each probe still awaited was let out, by number from `first` on; `None` once it ended.
-    out: VecDeque<Option<Instant>>,
+    /// The probes that were let out, by number from `first` on.
+    out: VecDeque<Probe>,
     first: u32,
+    /// The place in `out` from which on probes are not expired.
+    awaited: usize,
     waiting: u32,
     successes: u32,
     failures: u32,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Probe {
+    /// Let out then.
+    Awaited(Instant),
+    Expired,
+    Ended,
+}
+
 impl Trial {
     pub(crate) const fn new(lease: Duration) -> Self {
-        Self { lease, out: VecDeque::new(), first: 1, waiting: 0, successes: 0, failures: 0 }
+        let out = VecDeque::new();
+        Self { lease, out, first: 1, awaited: 0, waiting: 0, successes: 0, failures: 0 }
     }
 
     /// A place for one more probe, or when the next lease ends.
     pub(crate) fn admit(&mut self, rule: HalfOpen, now: Instant) -> Result<u32, Option<Instant>> {
         self.expire(now);
         let taken = self.waiting.saturating_add(self.successes).saturating_add(self.failures);
+        if self.out.len() >= MOST_OUT && self.awaited > 0 {
+            // It has hung for so long that more than a quarter of a million have followed it.
+            self.drop_first();
+            self.trim();
+        }
         if taken >= rule.permits || self.out.len() >= MOST_OUT {
             return Err(self.next_expiry());
         }
         let number = self.number(self.out.len());
-        self.out.push_back(Some(now));
+        self.out.push_back(Probe::Awaited(now));
         self.waiting = self.waiting.saturating_add(1);
         Ok(number)
     }
 
-    /// Takes probe `number` back; whether it still had its place.
+    /// Takes probe `number` back; whether it had not ended before.
     pub(crate) fn take(&mut self, number: u32, now: Instant) -> bool {
         self.expire(now);
         let lap = if number < self.first { PROBES.wrapping_sub(1) } else { 0 };
         let index = number.wrapping_add(lap).wrapping_sub(self.first) as usize;
-        if self.out.get_mut(index).and_then(Option::take).is_none() {
-            return false;
+        let Some(probe) = self.out.get_mut(index) else { return false };
+        match core::mem::replace(probe, Probe::Ended) {
+            Probe::Awaited(_) => self.waiting = self.waiting.saturating_sub(1),
+            Probe::Expired => {}
+            Probe::Ended => return false,
         }
-        self.waiting = self.waiting.saturating_sub(1);
         self.trim();
         true
     }
@@ -81,28 +101,36 @@ impl Trial {
 
     /// When the oldest lease ends.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.out.iter().find_map(|probe| *probe).map(|since| since.after(self.lease))
+        self.out.iter().skip(self.awaited).find_map(|probe| match probe {
+            Probe::Awaited(since) => Some(since.after(self.lease)),
+            _ => None,
+        })
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(Some(since)) = self.out.front().copied() {
-            if now.since(since) < self.lease {
-                break;
+        while let Some(probe) = self.out.get_mut(self.awaited) {
+            if let Probe::Awaited(since) = *probe {
+                if now.since(since) < self.lease {
+                    break;
+                }
+                *probe = Probe::Expired;
+                self.waiting = self.waiting.saturating_sub(1);
             }
-            if let Some(probe) = self.out.front_mut() {
-                *probe = None;
-            }
-            self.waiting = self.waiting.saturating_sub(1);
-            self.trim();
+            self.awaited = self.awaited.saturating_add(1);
         }
     }
 
     /// Drops what ended from the front.
     fn trim(&mut self) {
-        while let Some(None) = self.out.front() {
-            self.out.pop_front();
-            self.first = self.number(1);
+        while let Some(Probe::Ended) = self.out.front() {
+            self.drop_first();
         }
+    }
+
+    fn drop_first(&mut self) {
+        self.out.pop_front();
+        self.first = self.number(1);
+        self.awaited = self.awaited.saturating_sub(1);
     }
 
     /// The number `ahead` of the first; numbers run from 1 and begin again before they leave their bits.

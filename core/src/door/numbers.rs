@@ -14,9 +14,15 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::hedge::HedgeOptions;
 use crate::http::IdempotencyOptions;
+use crate::limit::adaptive::AdaptiveOptions;
+use crate::limit::bulkhead::BulkheadOptions;
+use crate::limit::rate::RateOptions;
+use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
-use crate::retry::{FailureNumbers, RetryOptions};
+use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
+use crate::timeout::TimeoutOptions;
 
 /// Numbers, read one after the other.
 #[derive(Debug)]
@@ -133,6 +139,12 @@ macro_rules! in_order {
 }
 
 in_order! {
+    AdaptiveOptions:
+    algorithm initial_limit min_limit max_limit min_window_ms max_window_ms min_samples
+    quantile slow_after_ms
+}
+
+in_order! {
     BackoffOptions:
     strategy delay_ms max_delay_ms step_ms factor delays_ms repeat_last jitter jitter_factor
     max_attempts max_elapsed_ms
@@ -143,6 +155,11 @@ in_order! {
     threshold within_ms failure_rate slow_call_rate slow_call_ms window_calls window_ms
     window_slices minimum_calls reset_time_ms reset_backoff permits success_rate lease_ms
     reclose_shares reclose_calls reclose_step_ms mode
+}
+
+in_order! {
+    BulkheadOptions:
+    max_concurrent max_queue queue_timeout_ms priorities
 }
 
 in_order! {
@@ -164,6 +181,31 @@ in_order! {
 in_order! {
     FailureNumbers:
     attempt elapsed_ms previous_ms verdict retry_after_ms wanted refused delay_ms remaining_ms
+}
+
+in_order! {
+    RateOptions:
+    limit per_ms burst kind max_queue max_wait_ms
+}
+
+in_order! {
+    ThrottleOptions:
+    k window_ms minimum_calls max_rejection
+}
+
+in_order! {
+    BudgetOptions:
+    tokens ratio min_concurrency per_second max_tokens
+}
+
+in_order! {
+    TimeoutOptions:
+    timeout_ms quantile factor min_ms max_ms fallback_ms min_samples window_ms least_ms late_ms
+}
+
+in_order! {
+    HedgeOptions:
+    delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
 }
 
 in_order! {

@@ -35,11 +35,13 @@
 //! # Ok::<(), seawall::options::Problem>(())
 //! ```
 
+mod budget;
 mod config;
 mod options;
 
 use core::time::Duration;
 
+pub use budget::{BudgetConfig, BudgetExplanation, BudgetOptions, RetryBudget};
 pub use config::RetryConfig;
 #[doc(hidden)]
 pub use options::FailureNumbers;

@@ -1,7 +1,7 @@
 //! Probes that hang, that are cancelled, that are too many.
 
 use seawall::Outcome;
-use seawall::breaker::{BreakerConfig, CircuitBreaker, OpenFor, Reason, Settled, State};
+use seawall::breaker::{BreakerConfig, CircuitBreaker, OpenFor, Reason, State};
 
 use crate::{Breaker, HOUR, about_to_probe, at, consecutive, ms, probing};
 
@@ -163,14 +163,44 @@ fn an_open_time_of_zero_ends_at_the_next_call() {
 }
 
 #[test]
-fn an_expired_probe_counts_for_nothing() {
-    let mut breaker = about_to_probe(probing(1, 1.0, Some(ms(50))));
+fn calls_that_always_outlast_the_lease_do_not_keep_it_half_open() {
+    let mut breaker = about_to_probe(probing(1, 1.0, Some(ms(5))));
+    let mut running = Vec::new();
+    for _ in 0..5 {
+        running.push(breaker.admitted());
+        breaker.now += 10;
+    }
+    breaker.machine.record(running.remove(0), Outcome::Failure.into(), at(breaker.now));
+    assert_eq!(breaker.state(), State::Open);
+    for late in running {
+        breaker.machine.record(late, Outcome::Success.into(), at(breaker.now));
+    }
+    assert_eq!(breaker.state(), State::Open, "those of an earlier trial decide nothing");
+    assert_eq!(breaker.machine.explain(at(breaker.now)).totals.late, 4);
+}
+
+#[test]
+fn an_expired_probe_ends_once() {
+    let mut breaker = about_to_probe(probing(3, 1.0, Some(ms(50))));
     let expired = breaker.admitted();
     breaker.now += 50;
-    let wish = Settled { open_for: Some(ms(HOUR)), ..Outcome::Failure.into() };
-    breaker.machine.record(expired, wish, at(breaker.now));
-    assert_eq!((breaker.state(), breaker.machine.failures()), (State::HalfOpen, 1));
-    assert_eq!(breaker.machine.explain(at(breaker.now)).totals.late, 1);
+    for _ in 0..5 {
+        breaker.machine.record(expired, Outcome::Success.into(), at(breaker.now));
+    }
+    assert_eq!(breaker.state(), State::HalfOpen);
+    assert_eq!(breaker.machine.explain(at(breaker.now)).totals.late, 4);
+}
+
+#[test]
+fn probes_that_never_end_take_neither_places_nor_memory_for_ever() {
+    let mut breaker = about_to_probe(probing(1, 1.0, Some(ms(1))));
+    for _ in 0..300_000 {
+        breaker.admitted();
+        breaker.now += 1;
+    }
+    let last = breaker.admitted();
+    breaker.machine.record(last, Outcome::Success.into(), at(breaker.now));
+    assert_eq!(breaker.state(), State::Closed);
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Adaptive limits: see `core/src/limit/adaptive`.
+
+use napi_derive::napi;
+use seawall::Instant;
+use seawall::door::numbers;
+use seawall::limit::adaptive::AdaptiveOptions;
+use seawall::options::Checks;
+
+use crate::handles::{Policy, free, keep, on};
+use crate::options::refused;
+
+/// A handle, or -1 after a refusal; `options` are the numbers of `AdaptiveOptions`.
+#[napi]
+pub fn adaptive_new(options: &[f64], seed: f64, now: f64) -> f64 {
+    let mut checks = Checks::new();
+    let options: AdaptiveOptions = numbers::read(options);
+    let limiter = options.make(seed as u64, Instant::from_millis(now), &mut checks);
+    keep(Policy::Adaptive(Box::new(limiter)), checks)
+}
+
+/// Takes the first `count` of `samples`, the calls in flight and the most there were since the
+/// last time, and answers the numbers of `Terms`.
+#[napi]
+pub fn adaptive_take(
+    handle: u32,
+    samples: &[f64],
+    count: u32,
+    in_flight: u32,
+    peak: u32,
+    now: f64,
+) -> Vec<f64> {
+    let samples = samples.get(..count as usize).unwrap_or(samples);
+    let terms = on(handle, |policy| match policy {
+        Policy::Adaptive(limiter) => {
+            Some(limiter.take(samples, in_flight, peak, Instant::from_millis(now)))
+        }
+        _ => None,
+    });
+    terms.map_or(Vec::new(), |terms| terms.to_numbers())
+}
+
+/// Goes on with other options; 0, or -1 after a refusal.
+#[napi]
+pub fn adaptive_update(handle: u32, options: &[f64]) -> f64 {
+    let mut checks = Checks::new();
+    let config = numbers::read::<AdaptiveOptions>(options).config(&mut checks);
+    if let Err(problem) = checks.passed() {
+        return refused(&problem);
+    }
+    on(handle, |policy| match policy {
+        Policy::Adaptive(limiter) => {
+            limiter.change_to(config);
+            Some(())
+        }
+        _ => None,
+    });
+    0.0
+}
+
+/// The numbers of `Explanation`.
+#[napi]
+pub fn adaptive_explain(handle: u32, now: f64) -> Vec<f64> {
+    let explanation = on(handle, |policy| match policy {
+        Policy::Adaptive(limiter) => Some(limiter.explain(Instant::from_millis(now))),
+        _ => None,
+    });
+    explanation.map_or(Vec::new(), |explanation| explanation.to_numbers())
+}
+
+/// Gives the handle back.
+#[napi]
+pub fn adaptive_free(handle: u32) {
+    free(handle);
+}

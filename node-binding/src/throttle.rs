@@ -1,0 +1,86 @@
+//! Holding back while calls fail: see `core/src/limit/throttle.rs`.
+
+use napi::bindgen_prelude::Float64Array;
+use napi_derive::napi;
+use seawall::door::numbers;
+use seawall::limit::throttle::{Throttle, ThrottleOptions};
+use seawall::options::Checks;
+use seawall::{Instant, Outcome, Rng};
+
+use crate::handles::{Policy, free, keep, on};
+use crate::options::refused;
+
+#[inline(never)]
+fn throttle(handle: u32, act: &mut dyn FnMut(&mut Throttle, &mut Rng)) {
+    on(handle, |policy| {
+        if let Policy::Throttle(throttle, rng) = policy {
+            act(throttle, rng);
+        }
+        None::<()>
+    });
+}
+
+fn made(options: &[f64], checks: &mut Checks) -> Throttle {
+    Throttle::of(&numbers::read::<ThrottleOptions>(options), checks)
+}
+
+/// A handle, or -1 after a refusal.
+#[napi]
+pub fn throttle_new(options: &[f64], seed: f64) -> f64 {
+    let mut checks = Checks::new();
+    keep(Policy::Throttle(made(options, &mut checks), Rng::new(seed as u64)), checks)
+}
+
+/// Takes other options; -1 after a refusal.
+#[napi]
+pub fn throttle_update(handle: u32, options: &[f64], now: f64) -> f64 {
+    let mut checks = Checks::new();
+    let other = made(options, &mut checks);
+    if let Err(problem) = checks.passed() {
+        return refused(&problem);
+    }
+    throttle(handle, &mut |throttle, _| throttle.become_like(&other, Instant::from_millis(now)));
+    0.0
+}
+
+/// Counts successes not yet told of, and answers whether a call may begin.
+#[napi]
+pub fn throttle_admit(handle: u32, successes: u32, now: f64) -> bool {
+    let mut admitted = true;
+    throttle(handle, &mut |throttle, rng| {
+        throttle.succeeded(successes);
+        admitted = throttle.admit(Instant::from_millis(now), rng);
+    });
+    admitted
+}
+
+/// Counts successes not yet told of, and how a call ended. Until the time answered, in ms, calls
+/// need not be asked for and successes can be told of later; -1: each must be.
+#[napi]
+pub fn throttle_settle(handle: u32, successes: u32, outcome: u32, now: f64) -> f64 {
+    let mut until = None;
+    throttle(handle, &mut |throttle, _| {
+        let now = Instant::from_millis(now);
+        throttle.succeeded(successes);
+        throttle.settle(Outcome::from_code(outcome), now);
+        until = throttle.untroubled_until(now);
+    });
+    until.map_or(-1.0, Instant::as_millis)
+}
+
+/// The numbers of a throttle.
+#[napi]
+pub fn throttle_explain(handle: u32, successes: u32, now: f64) -> Float64Array {
+    let mut numbers = Vec::new();
+    throttle(handle, &mut |throttle, _| {
+        throttle.succeeded(successes);
+        numbers = throttle.explain(Instant::from_millis(now)).to_numbers();
+    });
+    Float64Array::new(numbers)
+}
+
+/// Gives the handle back.
+#[napi]
+pub fn throttle_free(handle: u32) {
+    free(handle);
+}
