@@ -123,7 +123,6 @@ const checks = {
         'virtual',
       ],
       adaptive: ['bulkhead', 'priority'],
-      policy: ['breaker', 'chaos', 'retry'],
       http: ['breaker', 'classify', 'policy', 'registry', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
