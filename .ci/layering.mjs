@@ -123,7 +123,7 @@ const checks = {
         'virtual',
       ],
       adaptive: ['bulkhead', 'priority'],
-      http: ['breaker', 'classify', 'policy', 'registry', 'retry'],
+      http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

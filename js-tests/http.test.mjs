@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { CircuitBreakerError, OptionError, TimeoutError } from 'seawall'
+import {
+  CircuitBreakerError,
+  DEADLINE_HEADER,
+  deadlineFrom,
+  OptionError,
+  RetryBudget,
+  TimeoutError,
+} from 'seawall'
 import { resilientFetch } from 'seawall/http'
 import { closedPort, ok, reset, serve, stall, status, truncate, until } from './http-servers.mjs'
 
@@ -351,6 +358,27 @@ test('deadline: the server is told what is left, less at each attempt', async t 
   await fetch(server.origin, { seawall: { deadline: performance.now() + 200 } })
   const third = Number(server.seen[2].headers['x-left-ms'])
   assert.ok(third > 100 && third <= 200, String(third))
+})
+
+test('deadline: in the notation of gRPC under its header, and it can be read back', async t => {
+  const server = await serve(t, ok())
+  await client(t, { deadlineMs: 500, deadlineHeader: DEADLINE_HEADER })(server.origin)
+  const value = server.seen[0].headers['grpc-timeout']
+  assert.match(value, /^\d{1,3}m$/)
+  const left = deadlineFrom(value) - performance.now()
+  assert.ok(left > 0 && left <= 500, String(left))
+})
+
+test('budget: no more is repeated than it allows, and the answer there is comes through', async t => {
+  const server = await serve(t, status(503, {}, 'closed'))
+  const budget = new RetryBudget({ kind: 'tokens', ratio: 0.01, perSecond: 0, maxTokens: 1 })
+  const fetch = client(t, { budget, breaker: false })
+  for (let i = 0; i < 5; i++) assert.equal(await (await fetch(server.origin)).text(), 'closed')
+  assert.equal(server.seen.length, 6)
+  assert.equal(budget.explain().calls, 0)
+  const own = client(t, { budget: { minConcurrency: 1 }, breaker: false })
+  await (await own(server.origin)).text()
+  assert.equal(server.seen.length, 9)
 })
 
 test('Response body after return: no time-out ends it', async t => {

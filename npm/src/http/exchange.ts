@@ -29,18 +29,11 @@ export class Exchange implements Asked {
   readonly #dispatch: Dispatch
   readonly #options: DispatchOptions
   readonly #handler: Handler
-  readonly #deadlineHeader: string | undefined
   readonly #origin: string
   readonly #reins = new Reins()
   #isOn = true
 
-  constructor(
-    rules: Rules,
-    dispatch: Dispatch,
-    options: DispatchOptions,
-    handler: Handler,
-    deadlineHeader: string | undefined,
-  ) {
+  constructor(rules: Rules, dispatch: Dispatch, options: DispatchOptions, handler: Handler) {
     const { method, seawall = {} } = options
     const origin = originOf(options.origin)
     const url = `${origin}${options.path}`
@@ -56,7 +49,6 @@ export class Exchange implements Asked {
     this.#dispatch = dispatch
     this.#options = { ...options, headers }
     this.#handler = handler
-    this.#deadlineHeader = deadlineHeader
     this.#origin = origin
   }
 
@@ -78,16 +70,9 @@ export class Exchange implements Asked {
     if (left <= 0) return new Dispatched(at, 0, undefined, new TimeoutError('No time is left', 0))
     const entered = this.#rules.enter(this.#origin)
     if (entered instanceof Error) throw entered
-    const timed = this.#deadlineHeader !== undefined && left !== Number.POSITIVE_INFINITY
-    const options = timed
-      ? {
-          ...this.#options,
-          headers: withHeader(
-            this.#options.headers,
-            this.#deadlineHeader as string,
-            String(Math.floor(left)),
-          ),
-        }
+    const told = this.#rules.deadlineHeader(this.deadline)
+    const options = told
+      ? { ...this.#options, headers: withHeader(this.#options.headers, ...told) }
       : this.#options
     return new Promise(resolve => {
       const hands = { rules: this.#rules, asked: this, entered, at, reins: this.#reins }

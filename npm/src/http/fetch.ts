@@ -227,10 +227,8 @@ class Client {
     const left = call.deadline - clock.now()
     const ms = Math.min(this.#timeoutMs, left)
     const headers = call.headers && new Headers(call.headers)
-    const { deadlineHeader } = this.#options
-    if (headers && deadlineHeader !== undefined && ms !== Number.POSITIVE_INFINITY) {
-      headers.set(deadlineHeader, String(Math.max(0, Math.floor(ms))))
-    }
+    const told = this.rules.deadlineHeader(clock.now() + ms)
+    if (told) headers?.set(...told)
     const { body: given, seawall: _, ...rest } = call.init
     const body = typeof given === 'function' ? await made(given) : given
     return new Promise((resolve, reject) => {

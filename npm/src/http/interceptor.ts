@@ -35,12 +35,11 @@ export interface UndiciInterceptor extends Disposable {
 export function seawallInterceptor(options: UndiciInterceptorOptions = {}): UndiciInterceptor {
   checkHttp('seawallInterceptor', options)
   const rules = new Rules(options)
-  const { deadlineHeader } = options
   const interceptor = (dispatch: Dispatch): Dispatch => {
     return (given, handler) => {
       // Without an origin undici has something to complain about.
       if (given.origin === undefined || given.origin === null) return dispatch(given, handler)
-      return new Exchange(rules, dispatch, given, handler, deadlineHeader).start()
+      return new Exchange(rules, dispatch, given, handler).start()
     }
   }
   return Object.assign(interceptor, { [Symbol.dispose]: () => rules[Symbol.dispose]() })

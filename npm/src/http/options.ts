@@ -1,3 +1,4 @@
+import type { RetryBudget, RetryBudgetOptions } from '../budget.js'
 import type { Clock } from '../clock.js'
 import { check, type Kind } from '../options.js'
 import type { PolicyOptions } from '../policy-options.js'
@@ -50,6 +51,11 @@ export interface HttpOptions {
    */
   retry?: HttpRetryOptions | false | undefined
   /**
+   * How much may be repeated beside the requests that are not, over all origins: options, or a
+   * budget that others share. Default no limit but that of each request.
+   */
+  budget?: RetryBudget | RetryBudgetOptions | undefined
+  /**
    * The circuit breaker of each origin, or a function of the origin that answers its options.
    * `false`: none. Statuses from 500 on that may pass, time-outs and errors of the network count
    * as failures; 408, 421, 425, 429 and the caller's abort count for nothing.
@@ -70,7 +76,10 @@ export interface HttpOptions {
   idempotencyKey?: boolean | ((request: { method: string; url: string }) => string) | undefined
   /** The header of that key. Default `Idempotency-Key`. */
   idempotencyHeader?: string | undefined
-  /** A header that tells the server how many milliseconds are left. Default none. */
+  /**
+   * A header that tells the server how many milliseconds are left, in digits; `grpc-timeout`
+   * (`DEADLINE_HEADER`) in gRPC's notation. `deadlineFrom` reads both. Default none.
+   */
   deadlineHeader?: string | undefined
   /** How many origins are remembered; one not used lately goes as others come. Default 1000. */
   maxOrigins?: number | undefined
@@ -118,6 +127,7 @@ export interface HttpCallOptions {
 
 const SHARED: Record<keyof HttpOptions, Kind> = {
   retry: 'any',
+  budget: 'object',
   breaker: 'any',
   patchIsIdempotent: 'boolean',
   ownService: 'any',

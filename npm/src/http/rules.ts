@@ -1,13 +1,15 @@
 /** What `resilientFetch` and the interceptor share: the engine's judgement, and how to repeat. */
 import { breakerGate, type CircuitBreaker } from '../breaker.js'
+import { RetryBudget } from '../budget.js'
 import { packedVerdict } from '../classify.js'
 import { type Clock, systemClock } from '../clock.js'
+import { DEADLINE_HEADER, deadlineHeader } from '../deadline.js'
 import { engine } from '../engine/index.js'
 import type { SeawallError } from '../errors.js'
 import { call, report } from '../events.js'
 import type { Gate } from '../gate.js'
 import { BreakerRegistry } from '../registry.js'
-import { judged, repeat } from '../retry.js'
+import { judged, type RetryHooks, repeat } from '../retry.js'
 import type { RetryOptions } from '../retry-options.js'
 import type { HttpFailure, HttpOptions, HttpRetryOptions } from './options.js'
 
@@ -88,6 +90,8 @@ export class Rules {
   readonly keyHeader: string
   readonly #options: HttpOptions
   readonly #retry: HttpRetryOptions | undefined
+  readonly #budget: RetryBudget | undefined
+  readonly #ownsBudget: boolean
   readonly #gates = new WeakMap<CircuitBreaker, Gate>()
 
   /** @throws OptionError */
@@ -103,6 +107,10 @@ export class Rules {
       const problem = judged({ ...numbers, seed: options.seed })
       if (problem) throw problem
     }
+    const { budget } = options
+    this.#ownsBudget = budget !== undefined && !(budget instanceof RetryBudget)
+    this.#budget =
+      budget && (budget instanceof RetryBudget ? budget : new RetryBudget({ clock, ...budget }))
     const made =
       typeof breaker === 'function'
         ? (origin: string) => ({ clock, ...breaker(origin) })
@@ -194,8 +202,38 @@ export class Rules {
     return wanted
   }
 
-  /** The attempts after the first, if there are any; answers the last. */
+  /** The header that tells the server of `deadline`, if there is to be one. */
+  deadlineHeader(deadline: number): [name: string, value: string] | undefined {
+    const name = this.#options.deadlineHeader
+    if (name === undefined || deadline === Number.POSITIVE_INFINITY) return undefined
+    const value =
+      name.toLowerCase() === DEADLINE_HEADER
+        ? deadlineHeader(deadline, this.clock)
+        : String(Math.max(0, Math.floor(deadline - this.clock.now())))
+    return [name, value ?? '']
+  }
+
+  /** All attempts; answers the last. */
   async run<T extends Try>(asked: Asked, attempt: (number: number) => Promise<T>): Promise<T> {
+    const budget = this.#retry && this.#budget
+    if (budget === undefined) return this.#attempts(asked, attempt, undefined)
+    budget.began()
+    try {
+      return await this.#attempts(asked, attempt, {
+        allow: () => budget.allow(),
+        ended: () => budget.retryEnded(),
+        waiting: () => {},
+      })
+    } finally {
+      budget.ended()
+    }
+  }
+
+  async #attempts<T extends Try>(
+    asked: Asked,
+    attempt: (number: number) => Promise<T>,
+    hooks: RetryHooks | undefined,
+  ): Promise<T> {
     const retry = this.#retry
     const started = this.clock.now()
     let first: { ok: true; value: T } | { ok: false; error: unknown }
@@ -221,11 +259,12 @@ export class Rules {
         if (onRetry) call(() => onRetry(end), 'resilientFetch: `onRetry`')
       },
     }
-    return repeat(attempt, options, started, first)
+    return repeat(attempt, options, started, first, hooks)
   }
 
   [Symbol.dispose](): void {
     this.breakers[Symbol.dispose]()
+    if (this.#ownsBudget) this.#budget?.[Symbol.dispose]()
   }
 }
 
