@@ -124,6 +124,7 @@ const checks = {
         'virtual',
       ],
       adaptive: ['bulkhead', 'priority'],
+      http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

@@ -18,6 +18,7 @@ pub mod door;
 mod fields;
 pub mod health;
 pub mod hedge;
+pub mod http;
 pub mod limit;
 mod numbers;
 pub mod options;

@@ -11,6 +11,7 @@ use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
+use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -41,6 +42,8 @@ pub(crate) enum Policy {
     Adaptive(Box<AdaptiveLimiter>),
     Bulkhead(Bulkhead),
     Priorities(Priorities),
+    Instances(Instances),
+    Idempotency(Idempotency),
 }
 
 thread_local! {

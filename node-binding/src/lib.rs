@@ -14,6 +14,8 @@ mod classify;
 mod handles;
 mod health;
 mod hedge;
+mod http;
+mod idempotency;
 mod millis;
 mod options;
 mod periodic;

@@ -14,6 +14,8 @@ mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
 mod hedge;
+mod http;
+mod idempotency;
 mod millis;
 mod options;
 mod periodic;

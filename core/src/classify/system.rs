@@ -2,8 +2,10 @@
 
 use super::facts::Facts;
 use super::table::{
-    self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, THROTTLED, UNREACHABLE, UNSENT, Words,
+    self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, THROTTLED, TURNED_AWAY, UNREACHABLE, UNSENT,
+    Words,
 };
+use super::text::contains;
 
 const CODES: &[Words] = &[
     (
@@ -61,6 +63,10 @@ pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     if table::holds(SILENCE, word) {
         return Some(if connecting { UNSENT } else { LOST });
     }
+    // RFC 9113, 8.7: a refused stream was not processed. Node tells it in the message alone.
+    if word == "ERR_HTTP2_STREAM_ERROR" && contains(facts.message, "NGHTTP2_REFUSED_STREAM") {
+        return Some(TURNED_AWAY);
+    }
     table::by_word!(CODES, word)
 }
 
@@ -86,6 +92,18 @@ mod tests {
         for word in ["ECONNRESET", "EPIPE", "ETIMEDOUT"] {
             assert!(ambiguous(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_refused_stream_was_not_processed() {
+        let broke = |message| {
+            let facts = Facts { message, ..Facts::default() };
+            code("ERR_HTTP2_STREAM_ERROR", &facts).unwrap().processed
+        };
+        let refused = "Stream closed with error code NGHTTP2_REFUSED_STREAM";
+        assert_eq!(broke(refused), Processed::No);
+        let other = "Stream closed with error code NGHTTP2_INTERNAL_ERROR";
+        assert_eq!(broke(other), Processed::Maybe);
     }
 
     #[test]

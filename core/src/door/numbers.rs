@@ -16,6 +16,7 @@ use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
+use crate::http::IdempotencyOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
@@ -165,6 +166,11 @@ in_order! {
 in_order! {
     BulkheadOptions:
     max_concurrent max_queue queue_timeout_ms priorities
+}
+
+in_order! {
+    IdempotencyOptions:
+    ttl_ms lock_ms wait_ms max_body_bytes
 }
 
 in_order! {

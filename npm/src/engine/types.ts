@@ -9,6 +9,8 @@ import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
+import type { HttpEngine } from './contract/http.js'
+import type { IdempotencyEngine } from './contract/idempotency.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
@@ -40,6 +42,8 @@ export interface Engine
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
+    HttpEngine,
+    IdempotencyEngine,
     PoolEngine,
     PolicyEngine,
     TimeoutEngine,
