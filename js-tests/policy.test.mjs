@@ -271,6 +271,9 @@ test('the order of parts is documented as a list', () => {
   assert.deepEqual(
     [...STAGES],
     [
+      'fallback',
+      'cache',
+      'coalesce',
       'deadlineMs',
       'retry',
       'hedge',

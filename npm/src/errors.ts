@@ -142,6 +142,30 @@ export class DatabaseError extends SeawallError {
 /** Why a circuit breaker refused a call. */
 export type RejectionReason = 'open' | 'probing' | 'recovering' | 'isolated'
 
+/** What stands behind a refusal of a circuit breaker. */
+export interface Because {
+  /** The rule that opened the breaker, such as `'failure rate'`; else the state that refused. */
+  rule: string
+  /** What the rule counted at that moment. */
+  counts: { calls: number; failures: number; slow: number }
+  /** Raised by one with each change of the breaker's state. */
+  generation: number
+  /** What failed lately, by the code or name of the errors, the latest first. */
+  causes: { cause: string; count: number }[]
+}
+
+/** A breaker, as far as its errors ask it. */
+interface Explaining {
+  explain(): {
+    opened: { by: string; calls: number; failures: number; slow: number } | undefined
+    generation: number
+    causes: { cause: string; count: number }[]
+    calls: number
+    failures: number
+    slow: number
+  }
+}
+
 /**
  * A circuit breaker refused a call; the function was not called.
  *
@@ -156,15 +180,41 @@ export class CircuitBreakerError extends DatabaseError {
   readonly reason: RejectionReason
   declare readonly policy?: string
   declare readonly retryAfterMs?: number
+  #breaker: Explaining | undefined
+  #because: Because | undefined
+
+  /**
+   * Why: the rule that opened the breaker with its counts, what failed lately, and the generation of
+   * the breaker, as they are when this is first read. `undefined` for an error that no breaker made.
+   */
+  get because(): Because | undefined {
+    if (this.#breaker && this.#because === undefined) {
+      const { opened, generation, causes, calls, failures, slow } = this.#breaker.explain()
+      this.#because = {
+        rule: opened?.by ?? this.reason,
+        counts: {
+          calls: opened?.calls ?? calls,
+          failures: opened?.failures ?? failures,
+          slow: opened?.slow ?? slow,
+        },
+        generation,
+        causes: causes.map(({ cause, count }) => ({ cause, count })),
+      }
+      this.#breaker = undefined
+    }
+    return this.#because
+  }
 
   constructor(
     message = 'Circuit breaker is open',
     reason: RejectionReason = 'open',
     policy?: string,
     retryAfterMs?: number,
+    breaker?: Explaining,
   ) {
     super(message, 'DB_CONNECTION_FAILED')
     this.reason = reason
+    this.#breaker = breaker
     if (policy !== undefined) this.policy = policy
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
   }

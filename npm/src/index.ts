@@ -95,6 +95,7 @@ export {
 } from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
+  type Because,
   CircuitBreakerError,
   DatabaseError,
   OptionError,
@@ -130,6 +131,7 @@ export {
   STAGES,
   type Stage,
 } from './policy-options.js'
+export { PolicyRegistry, type PolicyRegistryOptions } from './policy-registry.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
 export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'

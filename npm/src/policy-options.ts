@@ -4,9 +4,13 @@ import type { CircuitBreaker } from './breaker.js'
 import type { CircuitBreakerOptions } from './breaker-options.js'
 import type { RetryBudget, RetryBudgetOptions } from './budget.js'
 import type { Bulkhead, BulkheadOptions } from './bulkhead.js'
+import type { Cache } from './cache.js'
+import type { CacheOptions } from './cache-options.js'
 import type { ChaosOptions } from './chaos.js'
 import type { Clock } from './clock.js'
+import type { Coalescer, CoalescerOptions } from './coalesce.js'
 import { OptionError } from './errors.js'
+import type { Fallback } from './fallback.js'
 import type { Hedge } from './hedge.js'
 import type { HedgeOptions } from './hedge-options.js'
 import { check, type Kind } from './options.js'
@@ -32,6 +36,12 @@ export interface PolicyChaosOptions extends ChaosOptions {
 export interface PolicyOptions {
   /** Its name, in what it tells. */
   name?: string | undefined
+  /** Answers in place of a failure: a function of the error, or one that others use too. */
+  fallback?: Fallback<unknown> | ((error: unknown) => unknown) | undefined
+  /** Answers what it knows, for calls that bring a `key`. */
+  cache?: CacheOptions<unknown> | Cache<unknown> | undefined
+  /** Makes parallel calls that bring the same `key` a single one. */
+  coalesce?: boolean | CoalescerOptions | Coalescer | undefined
   /**
    * How long the whole call may take, with all its tries and waits. The parts inside know it; a
    * function that neither ends nor looks at its signal is a failure to the breaker only with a
@@ -76,6 +86,9 @@ export interface PolicyOptions {
 
 /** The parts of a policy in their default order, the first the outermost. */
 export const STAGES = [
+  'fallback',
+  'cache',
+  'coalesce',
   'deadlineMs',
   'retry',
   'hedge',
@@ -93,6 +106,9 @@ export type Stage = (typeof STAGES)[number]
 
 const FIELDS: Record<string, Kind> = {
   name: 'string',
+  fallback: 'any',
+  cache: 'object',
+  coalesce: 'any',
   deadlineMs: 'number',
   retry: 'object',
   budget: 'object',
@@ -110,12 +126,17 @@ const FIELDS: Record<string, Kind> = {
   clock: 'object',
 }
 
+/** The parts that are there, in the default order. */
+export function usedStages(options: PolicyOptions): Stage[] {
+  return STAGES.filter(stage => options[stage] !== undefined && options[stage] !== false)
+}
+
 /** Refuses what nobody knows and orders that leave parts out. Answers the parts in their order. */
 export function stagesOf(options: PolicyOptions): Stage[] {
   check('policy', options, FIELDS)
   const { log = 0 } = options
   if (log < 0) throw new OptionError(`policy: \`log\` must be 0 or more, got ${log}`, 'log')
-  const used = STAGES.filter(stage => options[stage] !== undefined)
+  const used = usedStages(options)
   const { order } = options
   if (order === undefined) return used
   const fits =

@@ -3,9 +3,14 @@ import { AdaptiveLimiter, adaptiveGate } from './adaptive-limiter.js'
 import { breakerGate, CircuitBreaker } from './breaker.js'
 import type { RetryBudget } from './budget.js'
 import { Bulkhead, bulkheadGate } from './bulkhead.js'
+import { Cache } from './cache.js'
+import type { CacheOptions } from './cache-options.js'
 import { chaos } from './chaos.js'
 import type { Clock } from './clock.js'
+import { Coalescer } from './coalesce.js'
+import type { CallContext } from './context.js'
 import { report } from './events.js'
+import { Fallback, recover } from './fallback.js'
 import type { Gate } from './gate.js'
 import { Hedge, hedgeRun } from './hedge.js'
 import type { Outcome } from './outcome.js'
@@ -161,7 +166,49 @@ function strikes({ when, ...options }: PolicyChaosOptions, { clock, seed }: Surr
   return { ...STATELESS, around }
 }
 
+/** Runs for calls with a key through what shares or keeps answers by key; the others pass it by. */
+function byKey(
+  execute: (key: string, fn: (context: CallContext) => unknown, flight: Flight) => unknown,
+): Pick<Part, 'around'> {
+  return {
+    around: next => (flight, number) =>
+      flight.key === undefined
+        ? next(flight, number)
+        : execute(flight.key, context => next(flight.on(context), number), flight),
+  }
+}
+
+function fallback(given: NonNullable<PolicyOptions['fallback']>, { clock }: Surroundings): Part {
+  const own = given instanceof Fallback ? undefined : new Fallback<unknown>(given, { clock })
+  const it = own ?? (given as Fallback<unknown>)
+  return {
+    around: next => (flight, number) =>
+      started(next, flight, number).then(undefined, error => recover(it, error, flight.signal)),
+    explain: () => it.explain(),
+    dispose: () => own?.[Symbol.dispose](),
+  }
+}
+
+function cache(given: NonNullable<PolicyOptions['cache']>, { clock, seed }: Surroundings): Part {
+  return stateful<CacheOptions<unknown>, Cache<unknown>>(Cache, given, { clock, seed }, it =>
+    byKey((key, fn, flight) => it.execute(key, fn, flight)),
+  )
+}
+
+function coalesce(given: NonNullable<PolicyOptions['coalesce']>, { clock }: Surroundings): Part {
+  const shared = given instanceof Coalescer
+  const it = shared ? given : new Coalescer({ clock, ...(typeof given === 'object' && given) })
+  return {
+    ...byKey((key, fn, flight) => it.execute(key, fn, flight)),
+    explain: () => it.explain(),
+    dispose: () => shared || it[Symbol.dispose](),
+  }
+}
+
 const MAKERS: { readonly [S in Stage]: Maker<S> } = {
+  fallback,
+  cache,
+  coalesce,
   deadlineMs: (timeoutMs, { clock }) => deadline({ timeoutMs, leastMs: 0, clock }),
   retry,
   hedge,

@@ -48,6 +48,21 @@ export class Flight implements GateCall {
     return new Flight(this.fn, this.#call, attempt.deadline, attempt, this.#root)
   }
 
+  /** The same call on behalf of all who wait for one answer, who come and go. */
+  on(context: CallContext): Flight {
+    const { priority, user, key, idempotent } = this.#call
+    const call = {
+      get signal() {
+        return context.signal
+      },
+      priority,
+      user,
+      key,
+      idempotent,
+    }
+    return new Flight(this.fn, call, context.deadline)
+  }
+
   /** The signal of the try, made when it is first read, or the caller's. */
   get signal(): AbortSignal | undefined {
     return this.parent ? this.parent.signal : this.#call.signal

@@ -19,7 +19,13 @@ import { Listeners } from './events.js'
 import { type Gate, rejecting } from './gate.js'
 import type { Outcome } from './outcome.js'
 import { type DecisionLog, DecisionRing } from './policy-log.js'
-import { type PolicyOptions, planNumbers, STAGES, type Stage, stagesOf } from './policy-options.js'
+import {
+  type PolicyOptions,
+  planNumbers,
+  type Stage,
+  stagesOf,
+  usedStages,
+} from './policy-options.js'
 import { makePart, type Part, type Surroundings } from './policy-parts.js'
 import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
 import { Difference, shadowed, type TrialReport } from './policy-trial.js'
@@ -289,8 +295,8 @@ export class Policy implements Disposable {
 
   /** Makes parts and lets them go again: what is wrong with them is found before anything changes. */
   #try(options: PolicyOptions): void {
-    const stages = STAGES.filter(stage => options[stage] !== undefined)
-    for (const part of this.#make(unnamed(options), stages, new Map()).values()) part.dispose()
+    const parts = this.#make(unnamed(options), usedStages(options), new Map())
+    for (const part of parts.values()) part.dispose()
   }
 
   /** From the innermost part to the outermost; gates side by side become one segment. */
