@@ -71,6 +71,11 @@ const marks = engine => {
       'seawall bulkhead, outcome': ['cockatiel bulkhead'],
     },
     'bulkhead queue': { 'seawall bulkhead': ['cockatiel bulkhead'] },
+    pipeline: {
+      'seawall policy': ['cockatiel wrap, defaults', 0.1],
+      'seawall policy, outcome': ['cockatiel wrap, defaults'],
+      'seawall policy, with a log': ['cockatiel wrap, defaults'],
+    },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
     fallback: {
       'seawall Fallback': ['cockatiel fallback', 0.5],
