@@ -8,9 +8,9 @@ import type { OptionProblem } from './engine/contract/options.js'
  * |---|---|---|
  * | `DB_CONNECTION_FAILED` | {@link CircuitBreakerError} | a circuit breaker refused the call |
  * | `SEAWALL_INVALID_OPTION` | {@link OptionError} | an option is unknown, of the wrong type or out of range |
- * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, or the wait was too long |
+ * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, the wait was too long, or calls of its priority are shed |
  * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
- * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
+ * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter shed the call |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
  * | `SEAWALL_STORE_FAILED` | {@link SeawallError} | a store answered something other than yes or no |
  * | `SEAWALL_VALUE_TOO_LARGE` | {@link SeawallError} | a store does not take a value for its size |
