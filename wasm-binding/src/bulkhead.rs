@@ -1,13 +1,13 @@
 //! Bulkheads: see `core/src/limit/bulkhead`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::limit::bulkhead::{Bulkhead, BulkheadOptions};
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
+use crate::numbers::Numbers;
 use crate::options::refused;
 
 fn with<R>(handle: u32, running: u32, act: impl FnOnce(&mut Bulkhead) -> R) -> Option<R> {
@@ -22,17 +22,17 @@ fn with<R>(handle: u32, running: u32, act: impl FnOnce(&mut Bulkhead) -> R) -> O
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = bulkheadNew)]
-pub fn bulkhead_new(options: &[f64]) -> f64 {
+pub fn bulkhead_new(options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = numbers::read::<BulkheadOptions>(options).make(&mut checks);
+    let config = options.read::<BulkheadOptions>().make(&mut checks);
     keep(Policy::Bulkhead(Bulkhead::of(config)), checks)
 }
 
 /// Other limits; 0, or -1 after a refusal.
 #[wasm_bindgen(js_name = bulkheadUpdate)]
-pub fn bulkhead_update(handle: u32, running: u32, options: &[f64]) -> f64 {
+pub fn bulkhead_update(handle: u32, running: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = numbers::read::<BulkheadOptions>(options).make(&mut checks);
+    let config = options.read::<BulkheadOptions>().make(&mut checks);
     if let Err(problem) = checks.passed() {
         return refused(&problem);
     }
@@ -95,10 +95,10 @@ pub fn bulkhead_due(handle: u32, running: u32) -> f64 {
 
 /// The numbers of `Explanation::to_numbers`.
 #[wasm_bindgen(js_name = bulkheadExplain)]
-pub fn bulkhead_explain(handle: u32, running: u32, now_ms: f64) -> Vec<f64> {
+pub fn bulkhead_explain(handle: u32, running: u32, now_ms: f64) -> Numbers {
     let now = Instant::from_millis(now_ms);
     let numbers = with(handle, running, |bulkhead| bulkhead.explain(now).to_numbers());
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Gives the handle back.

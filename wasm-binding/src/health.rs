@@ -5,6 +5,7 @@ use seawall::options::Problem;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::{duration, millis, some};
+use crate::numbers::Numbers;
 use crate::options::refused;
 
 fn config(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> Result<CheckConfig, Problem> {
@@ -43,8 +44,8 @@ pub fn health_grade(latency_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64
 
 /// Count, mean, min, max, p95, p99, slow, many slow, near the limit; empty for no durations.
 #[wasm_bindgen(js_name = healthSummary)]
-pub fn health_summary(durations: &[f64], slow_above: f64) -> Vec<f64> {
-    let numbers = Summary::of(durations, slow_above).map(|summary| {
+pub fn health_summary(durations: Numbers, slow_above: f64) -> Numbers {
+    let numbers = Summary::of(&durations, slow_above).map(|summary| {
         let advice = summary.advice(slow_above);
         vec![
             summary.count as f64,
@@ -58,7 +59,7 @@ pub fn health_summary(durations: &[f64], slow_above: f64) -> Vec<f64> {
             f64::from(advice.near_limit),
         ]
     });
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Whether nearly all connections are in use.

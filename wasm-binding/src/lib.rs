@@ -14,6 +14,7 @@ mod health;
 mod heap;
 mod hedge;
 mod millis;
+mod numbers;
 mod options;
 mod periodic;
 mod policy;

@@ -4,6 +4,7 @@ use seawall::pool::PoolOptions;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::millis::some;
+use crate::numbers::Numbers;
 use crate::options::refused;
 
 /// Size, usable connections, processes, 1 if it fits; empty after a refusal. NaN is the default.
@@ -14,7 +15,7 @@ pub fn pool_size(
     processes: f64,
     reserve: f64,
     held: f64,
-) -> Vec<f64> {
+) -> Numbers {
     let options = PoolOptions {
         server_max: some(server_max),
         instances: some(instances),
@@ -23,10 +24,10 @@ pub fn pool_size(
         held: some(held),
     };
     match options.into_sizing().and_then(|sizing| sizing.size()) {
-        Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()],
+        Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()].into(),
         Err(problem) => {
             refused(&problem);
-            Vec::new()
+            Vec::new().into()
         }
     }
 }
