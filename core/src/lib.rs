@@ -18,6 +18,7 @@ mod fields;
 pub mod health;
 pub mod hedge;
 pub mod limit;
+mod lists;
 mod numbers;
 pub mod options;
 mod outcome;

@@ -81,6 +81,12 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().wrapping_mul(SECOND).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
+/// `a` times `b`, at most `u64::MAX`: in WASM a product of 128 bits, which is to be there once.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) const fn product(a: u64, b: u64) -> u64 {
+    a.saturating_mul(b)
+}
+
 /// Milliseconds as whole nanoseconds; NaN and negatives are zero, the rest saturates.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn nanos_from_millis(millis: f64) -> u64 {

@@ -156,7 +156,7 @@ impl Tracker {
                 0
             }
             Self::Failures(failures) => {
-                for &at in &failures.times {
+                for &at in failures.times.as_slice() {
                     put_time(&mut numbers, Some(now.since(at)));
                 }
                 1

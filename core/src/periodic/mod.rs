@@ -33,7 +33,7 @@ pub use options::PeriodicOptions;
 
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
-use crate::time::nanos;
+use crate::time::{nanos, product};
 use crate::{Instant, Rng};
 
 /// Where in the period the grid lies.
@@ -146,7 +146,7 @@ impl Periodic {
 
     fn plan(&mut self, index: u64) {
         self.index = index;
-        let point = self.period.saturating_mul(index);
+        let point = product(self.period, index);
         let shift = match self.jitter > 0.0 {
             true => self.period as f64 * self.jitter * (2.0 * self.rng.unit() - 1.0),
             false => 0.0,
