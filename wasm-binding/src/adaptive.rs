@@ -5,9 +5,8 @@ use seawall::limit::adaptive::AdaptiveOptions;
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::numbers::Numbers;
-use crate::options::refused;
 
 /// A handle, or -1 after a refusal; `options` are the numbers of `AdaptiveOptions`.
 #[wasm_bindgen(js_name = adaptiveNew)]
@@ -44,8 +43,9 @@ pub fn adaptive_take(
 pub fn adaptive_update(handle: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
     let config = options.read::<AdaptiveOptions>().config(&mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     on(handle, |policy| match policy {
         Policy::Adaptive(limiter) => {
@@ -54,7 +54,7 @@ pub fn adaptive_update(handle: u32, options: Numbers) -> f64 {
         }
         _ => None,
     });
-    0.0
+    accepted
 }
 
 /// The numbers of `Explanation`.

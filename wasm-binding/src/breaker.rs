@@ -8,6 +8,7 @@ use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot
 use seawall::door::{Breakers, isolate};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::millis::millis;
 use crate::numbers::Numbers;
 use crate::options::refused;
 
@@ -156,7 +157,7 @@ pub fn breaker_update(handle: u32, options: Numbers, now: f64) -> f64 {
 #[wasm_bindgen(js_name = breakerSlowMs)]
 pub fn breaker_slow_ms(handle: u32) -> f64 {
     let limit = get(handle, 0.0).and_then(|(breaker, _)| breaker.slow_limit());
-    limit.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64 / 1e6)
+    limit.map_or(f64::INFINITY, millis)
 }
 
 /// The numbers of `Explanation::to_numbers`.

@@ -5,9 +5,8 @@ use seawall::options::Checks;
 use seawall::retry::{BudgetOptions, RetryBudget};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::numbers::Numbers;
-use crate::options::refused;
 
 #[inline(never)]
 fn budget(handle: u32, act: &mut dyn FnMut(&mut RetryBudget)) {
@@ -35,14 +34,15 @@ pub fn budget_new(options: Numbers) -> f64 {
 pub fn budget_update(handle: u32, options: Numbers, fresh: u32, now: f64) -> f64 {
     let mut checks = Checks::new();
     let other = made(options, &mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     budget(handle, &mut |budget| {
         budget.brought(fresh);
         budget.become_like(&other, Instant::from_millis(now));
     });
-    0.0
+    accepted
 }
 
 /// Whether a repetition may begin beside so many calls and repetitions under way, and after

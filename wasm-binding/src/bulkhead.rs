@@ -6,9 +6,8 @@ use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::numbers::Numbers;
-use crate::options::refused;
 
 fn with<R>(handle: u32, running: u32, act: impl FnOnce(&mut Bulkhead) -> R) -> Option<R> {
     on(handle, |policy| match policy {
@@ -33,10 +32,12 @@ pub fn bulkhead_new(options: Numbers) -> f64 {
 pub fn bulkhead_update(handle: u32, running: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
     let config = options.read::<BulkheadOptions>().make(&mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
-    with(handle, running, |bulkhead| bulkhead.set(config)).map_or(0.0, |()| 0.0)
+    with(handle, running, |bulkhead| bulkhead.set(config));
+    accepted
 }
 
 /// `Bulkhead::entry_code` for one call more.

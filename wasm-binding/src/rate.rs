@@ -5,10 +5,9 @@ use seawall::limit::rate::{Decision, Keys, RateConfig, RateOptions};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::millis::{duration, millis};
 use crate::numbers::Numbers;
-use crate::options::refused;
 
 /// Through a pointer, so that taking the group out and putting it back is there once.
 #[inline(never)]
@@ -50,7 +49,7 @@ pub fn rate_update(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let config = config(options, &mut checks);
     rates(handle, &mut |keys| keys.update(config, &mut checks, Instant::from_millis(now)));
-    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
+    accept(checks)
 }
 
 /// Makes a limiter and answers its number.

@@ -5,9 +5,8 @@ use seawall::options::Checks;
 use seawall::{Instant, Outcome, Rng};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::numbers::Numbers;
-use crate::options::refused;
 
 #[inline(never)]
 fn throttle(handle: u32, act: &mut dyn FnMut(&mut Throttle, &mut Rng)) {
@@ -35,11 +34,12 @@ pub fn throttle_new(options: Numbers, seed: f64) -> f64 {
 pub fn throttle_update(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let other = made(options, &mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     throttle(handle, &mut |throttle, _| throttle.become_like(&other, Instant::from_millis(now)));
-    0.0
+    accepted
 }
 
 /// Counts successes not yet told of, and answers whether a call may begin.
