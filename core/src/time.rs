@@ -46,7 +46,7 @@ impl Instant {
     #[must_use]
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        duration(self.0.saturating_sub(earlier.0))
     }
 
     /// The point `nanos` later, or earlier where negative, within the range.
@@ -94,6 +94,12 @@ pub(crate) fn nanos_from_millis(millis: f64) -> u64 {
     libm::round(millis * NANOS_PER_MILLI) as u64
 }
 
+/// A duration of so many nanoseconds; in WASM a division that is to be there once.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) const fn duration(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
+
 /// `duration` in milliseconds.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn millis(duration: Duration) -> f64 {
@@ -103,7 +109,7 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 /// A duration of `ms` milliseconds; NaN and negatives are zero, the rest saturates.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn duration_from_millis(ms: f64) -> Duration {
-    Duration::from_nanos(nanos_from_millis(ms))
+    duration(nanos_from_millis(ms))
 }
 
 #[cfg(test)]

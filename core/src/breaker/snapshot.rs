@@ -168,7 +168,7 @@ impl Tracker {
                 2
             }
             Self::Time(window) => {
-                let slice = Duration::from_nanos(window.slice_nanos());
+                let slice = crate::time::duration(window.slice_nanos());
                 let age = window.slice().map_or(Duration::ZERO, |(start, _)| now.since(start));
                 put_time(&mut numbers, Some(slice));
                 put_time(&mut numbers, Some(age));

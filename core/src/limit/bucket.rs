@@ -85,7 +85,7 @@ impl Level {
         // Counted from when it leaks again, if the clock is behind that.
         let behind = self.at.saturating_sub(from.as_nanos());
         let leaking = over.checked_add(rate.speed)?.checked_sub(1)?.checked_div(rate.speed)?;
-        Some(Duration::from_nanos(leaking.saturating_add(behind)))
+        Some(crate::time::duration(leaking.saturating_add(behind)))
     }
 
     /// The same permits in a bucket of another rate.

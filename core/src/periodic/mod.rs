@@ -99,7 +99,7 @@ impl Periodic {
         checks.limit(config.jitter <= MOST_JITTER, "jitter", Rule::AtMost, MOST_JITTER);
         let period = nanos(config.period);
         let offset = match config.offset {
-            Offset::Random => Duration::from_nanos((period as f64 * rng.unit()) as u64),
+            Offset::Random => crate::time::duration((period as f64 * rng.unit()) as u64),
             Offset::Fixed(offset) => offset,
         };
         let mut job = Self {
@@ -153,6 +153,6 @@ impl Periodic {
         };
         // The casts floor at zero; index is at least 1, so the sum stays above the origin.
         let since = point.saturating_add(shift as u64).saturating_sub(-shift as u64);
-        self.due = self.origin.after(Duration::from_nanos(since));
+        self.due = self.origin.after(crate::time::duration(since));
     }
 }

@@ -36,7 +36,7 @@ pub fn remaining(header: &str) -> Option<Duration> {
         }
     }
     let told = (1..=12).contains(&digits);
-    told.then(|| Duration::from_nanos(product(count, unit.unwrap_or(1_000_000))))
+    told.then(|| crate::time::duration(product(count, unit.unwrap_or(1_000_000))))
 }
 
 fn nanos_of(unit: u8) -> Option<u64> {
