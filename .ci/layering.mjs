@@ -101,12 +101,13 @@ const checks = {
 
   'policies of the package import no other policy, adapters no engine'() {
     const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
-    for (const word of ['causes', 'context', 'gate', 'latency']) shared.add(word)
+    for (const word of ['causes', 'context', 'gate', 'latency', 'store']) shared.add(word)
     const also = {
       retry: ['backoff', 'classify'],
       breaker: ['backoff', 'classify'],
       rate: ['classify'],
       registry: ['breaker'],
+      cache: ['coalesce'],
       testing: ['policy', 'virtual'],
       bulkhead: ['priority'],
       policy: [
@@ -114,7 +115,10 @@ const checks = {
         'breaker',
         'budget',
         'bulkhead',
+        'cache',
         'chaos',
+        'coalesce',
+        'fallback',
         'hedge',
         'rate',
         'retry',
@@ -123,6 +127,7 @@ const checks = {
         'virtual',
       ],
       adaptive: ['bulkhead', 'priority'],
+      http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

@@ -242,7 +242,7 @@ test('a signal leaves no listener behind', async t => {
 /** Counts `unhandledRejection`s in a process that ends by itself. */
 function unhandled(body) {
   const script = `
-    import { CircuitBreaker } from 'seawall'
+    import { CircuitBreaker, CircuitBreakerError } from 'seawall'
     let count = 0
     process.on('unhandledRejection', () => count++)
     process.on('exit', () => console.log(count))
@@ -312,7 +312,7 @@ test('refusals leave the limit of stack traces as it was', async () => {
 })
 
 test('refusals work where the limit of stack traces is frozen', () => {
-  const script = `import { CircuitBreaker } from 'seawall'
+  const script = `import { CircuitBreaker, CircuitBreakerError } from 'seawall'
     const breaker = new CircuitBreaker(); await breaker.forceOpen()
     for (let i = 0; i < 2; i++) await breaker.execute(() => 1).catch(error => console.log(String(error)))`
   const flags = ['--frozen-intrinsics', '--no-warnings', '--input-type=module', '-e', script]
@@ -467,7 +467,7 @@ test('events tell what happened, until the listener is taken away', async () => 
   const { breaker, clock } = onClock({ threshold: 1, resetTimeMs: 10 })
   const heard = []
   const off = ['stateChange', 'failure', 'rejected'].map(event =>
-    breaker.on(event, ({ breaker: source, ...detail }) => {
+    breaker.on(event, ({ breaker: source, because: _, ...detail }) => {
       assert.equal(source, breaker)
       heard.push({ event, ...detail })
     }),
@@ -609,4 +609,27 @@ test('a call in flight ends well when its breaker is gone and another has its pl
     late: 0,
     rejected: 0,
   })
+})
+
+test('a refusal and a change of state say why', async () => {
+  const { breaker, clock } = onClock({ failureRate: 0.5, window: { calls: 10 }, minimumCalls: 4 })
+  const changes = []
+  breaker.on('stateChange', ({ because }) => changes.push(because))
+  await succeeding(breaker, 2)
+  await failing(breaker, 2, Object.assign(new Error('x'), { code: 'ECONNRESET' }))
+  const { error } = await outcome(breaker.execute(() => 1))
+  assert.deepEqual(error.because, {
+    rule: 'failure rate',
+    counts: { calls: 4, failures: 2, slow: 0 },
+    generation: 1,
+    causes: [{ cause: 'ECONNRESET', count: 2 }],
+  })
+  assert.equal(error.because, error.because)
+  assert.equal((await breaker.tryExecute(() => 1)).error.because.generation, 1)
+  assert.equal(changes[0].opened.by, 'failure rate')
+  clock.pass(1)
+  const isolated = breaker.isolate()
+  assert.equal((await outcome(breaker.execute(() => 1))).error.because.rule, 'failure rate')
+  isolated[Symbol.dispose]()
+  assert.equal(new CircuitBreakerError().because, undefined)
 })

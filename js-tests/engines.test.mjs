@@ -6,10 +6,12 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -45,6 +47,12 @@ before(() => {
   mkdirSync(target, { recursive: true })
   for (const name of ['dist', 'package.json'])
     cpSync(join(source, name), join(target, name), { recursive: true })
+  const { dependencies } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+  for (const name of Object.keys(dependencies)) {
+    const file = createRequire(join(source, 'package.json')).resolve(name)
+    const end = file.lastIndexOf(join('node_modules', name)) + join('node_modules', name).length
+    cpSync(file.slice(0, end), join(lonely, 'node_modules', name), { recursive: true })
+  }
   assert.equal(existsSync(join(target, 'platforms')), false)
 })
 after(() => rmSync(lonely, { recursive: true, force: true }))

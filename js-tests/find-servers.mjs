@@ -13,9 +13,20 @@ export function mariadbServer() {
   return folder && join(folder, 'mariadbd')
 }
 
+/** The path of a server that is one program, or undefined. */
+export function program(name) {
+  const folder = folders().find(folder => runs(folder, name))
+  return folder && join(folder, name)
+}
+
 /** Which of the servers that tests want are here. */
 export function findServers() {
-  const servers = { PostgreSQL: postgresBin(), MariaDB: mariadbServer() }
+  const servers = {
+    PostgreSQL: postgresBin(),
+    MariaDB: mariadbServer(),
+    Redis: program('redis-server'),
+    memcached: program('memcached'),
+  }
   const names = Object.keys(servers)
   return {
     found: names.filter(name => servers[name] !== undefined),

@@ -268,5 +268,22 @@ test('bad options', () => {
 })
 
 test('the order of parts is documented as a list', () => {
-  assert.deepEqual([...STAGES], ['retry', 'breaker', 'chaos'])
+  assert.deepEqual(
+    [...STAGES],
+    [
+      'fallback',
+      'cache',
+      'coalesce',
+      'deadlineMs',
+      'retry',
+      'hedge',
+      'rateLimit',
+      'throttle',
+      'breaker',
+      'timeout',
+      'bulkhead',
+      'adaptive',
+      'chaos',
+    ],
+  )
 })

@@ -7,6 +7,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { program } from './find-servers.mjs'
 
 /**
  * A server that runs for a test.
@@ -21,16 +22,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
  */
 
 const POSTGRES = newest('/usr/lib/postgresql', 'bin')
+const REDIS = program('redis-server')
+const MEMCACHED = program('memcached')
 const MARIADBD = ['/usr/sbin/mariadbd', '/usr/sbin/mysqld'].find(existsSync)
 
 /**
  * Why the tests of a server are skipped, `false` if they run. With SEAWALL_REQUIRE_SERVERS=1 a
  * missing server is a failure instead.
- * @param {'postgres' | 'mariadb'} name
+ * @param {'postgres' | 'mariadb' | 'redis' | 'memcached'} name
  * @returns {string | false}
  */
 export function skipped(name) {
-  if (name === 'postgres' ? POSTGRES : MARIADBD) return false
+  const found = { postgres: POSTGRES, mariadb: MARIADBD, redis: REDIS, memcached: MEMCACHED }
+  if (found[name]) return false
   const reason = `${name} IS NOT INSTALLED: its failures are NOT tested here`
   if (process.env.SEAWALL_REQUIRE_SERVERS === '1') throw new Error(reason)
   console.error(`\n!!! SKIPPED: ${reason}\n`)
@@ -107,6 +111,45 @@ export async function mariadb(settings = {}) {
   })
 }
 
+/**
+ * A fresh Redis that keeps nothing on disk.
+ * @returns {Promise<Server>}
+ */
+export async function redis() {
+  if (!REDIS) throw new Error('no Redis on this machine')
+  const folder = mkdtempSync(join(tmpdir(), 'seawall-redis-'))
+  return run({
+    folder,
+    user: '',
+    command: port => [
+      REDIS,
+      ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no'],
+    ],
+    owner: {},
+    answers: true,
+    orderly: 'SIGTERM',
+  })
+}
+
+/**
+ * A fresh memcached.
+ * @returns {Promise<Server>}
+ */
+export async function memcached() {
+  if (!MEMCACHED) throw new Error('no memcached on this machine')
+  const folder = mkdtempSync(join(tmpdir(), 'seawall-memcached-'))
+  // It refuses to run as root unless told as whom.
+  const user = process.getuid?.() === 0 ? ['-u', 'root'] : []
+  return run({
+    folder,
+    user: '',
+    command: port => [MEMCACHED, ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...user]],
+    owner: {},
+    answers: true,
+    orderly: 'SIGTERM',
+  })
+}
+
 /** What runs now, so that a test process that ends takes its servers along. */
 const running = new Set()
 process.once('exit', () => {
@@ -114,7 +157,7 @@ process.once('exit', () => {
 })
 
 /** @returns {Promise<Server>} */
-async function run({ folder, user, command, owner, ready, orderly }) {
+async function run({ folder, user, command, owner, ready = '', answers = false, orderly }) {
   const port = await freePort()
   const [file, args] = command(port)
   /** @type {import('node:child_process').ChildProcess | undefined} */
@@ -144,7 +187,7 @@ async function run({ folder, user, command, owner, ready, orderly }) {
         log += text
       })
       const deadline = Date.now() + 60_000
-      while (!log.includes(ready)) {
+      while (!(log.includes(ready) && (!answers || (await accepts(port))))) {
         if (ended()) throw new Error(`${file} ended while starting:\n${log}`)
         if (Date.now() > deadline) throw new Error(`${file} did not start:\n${log}`)
         await sleep(20)
@@ -179,6 +222,18 @@ function privateFolder(name, { uid, gid }) {
   chmodSync(folder, 0o700)
   if (uid !== undefined) chownSync(folder, uid, gid)
   return folder
+}
+
+/** Whether somebody takes connections at a port. */
+function accepts(port) {
+  return new Promise(resolve => {
+    const socket = net.connect(port, '127.0.0.1')
+    const end = taken => {
+      socket.destroy()
+      resolve(taken)
+    }
+    socket.once('connect', () => end(true)).once('error', () => end(false))
+  })
 }
 
 /** @returns {Promise<number>} */

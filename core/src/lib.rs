@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod backoff;
 pub mod breaker;
+pub mod cache;
 pub mod chaos;
 pub mod classify;
 #[cfg(feature = "std")]
@@ -17,6 +18,7 @@ pub mod door;
 mod fields;
 pub mod health;
 pub mod hedge;
+pub mod http;
 pub mod limit;
 mod lists;
 mod numbers;

@@ -5,7 +5,18 @@ import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kyse
 import * as cockatiel from 'cockatiel'
 import Opossum from 'opossum'
 import pRetry from 'p-retry'
-import { Bulkhead, CircuitBreaker, engineKind, Hedge, Timeout, withRetry } from 'seawall'
+import {
+  Bulkhead,
+  Cache,
+  CircuitBreaker,
+  Coalescer,
+  engineKind,
+  Fallback,
+  Hedge,
+  policy,
+  Timeout,
+  withRetry,
+} from 'seawall'
 
 const rounds = Number(process.argv[2] ?? 400)
 const AsyncFunction = (async () => {}).constructor
@@ -191,6 +202,75 @@ const groups = {
         value,
       ],
     },
+  },
+}
+
+groups.fallback = {
+  batch: 1_000,
+  bare: ['await fn()', undefined, value],
+  variants: {
+    'seawall Fallback': ['await x.execute(fn)', new Fallback(5), value],
+    'cockatiel fallback': [
+      'await x.execute(fn)',
+      cockatiel.fallback(cockatiel.handleAll, 5),
+      value,
+    ],
+    'seawall Fallback, answering': ['await x.execute(fn)', new Fallback(5), failure],
+    'cockatiel fallback, answering': [
+      'await x.execute(fn)',
+      cockatiel.fallback(cockatiel.handleAll, 5),
+      failure,
+    ],
+    'seawall Coalescer': ["await x.execute('key', fn)", new Coalescer(), value],
+    'seawall Cache, hit': ["await x.execute('key', fn)", new Cache(), value],
+    'seawall Cache, hit, frozen': [
+      "await x.execute('key', fn)",
+      new Cache({ frozen: true }),
+      value,
+    ],
+  },
+}
+
+/** Retry, breaker, time-out and bulkhead around a call, as each library has them. */
+const parts = {
+  retry: { maxAttempts: 3 },
+  breaker: { threshold: MANY, resetTimeMs: LONG },
+  timeout: 10_000,
+  bulkhead: places,
+}
+const wrapped = options =>
+  cockatiel.wrap(
+    cockatiel.retry(cockatiel.handleAll, {
+      maxAttempts: 3,
+      backoff: new cockatiel.ExponentialBackoff(),
+    }),
+    circuit(new cockatiel.ConsecutiveBreaker(MANY)),
+    cockatiel.timeout(10_000, options),
+    cockatiel.bulkhead(10, 10),
+  )
+groups.pipeline = {
+  batch: 500,
+  bare: ['await fn()', undefined, value],
+  variants: {
+    'seawall policy': ['await x.execute(fn)', policy(parts), value],
+    'seawall policy, outcome': ['await x.tryExecute(fn)', policy(parts), value],
+    'seawall policy, with a log': ['await x.execute(fn)', policy({ ...parts, log: 1_000 }), value],
+    'seawall policy of nothing': ['await x.execute(fn)', policy({}), value],
+    'seawall policy of a breaker': [
+      'await x.execute(fn)',
+      policy({ breaker: parts.breaker }),
+      value,
+    ],
+    'cockatiel wrap, defaults': [
+      'await x.execute(fn)',
+      wrapped(cockatiel.TimeoutStrategy.Aggressive),
+      value,
+    ],
+    'cockatiel wrap, abortOnReturn: false': [
+      'await x.execute(fn)',
+      wrapped({ strategy: cockatiel.TimeoutStrategy.Aggressive, abortOnReturn: false }),
+      value,
+    ],
   },
 }
 

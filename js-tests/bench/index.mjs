@@ -71,7 +71,16 @@ const marks = engine => {
       'seawall bulkhead, outcome': ['cockatiel bulkhead'],
     },
     'bulkhead queue': { 'seawall bulkhead': ['cockatiel bulkhead'] },
+    pipeline: {
+      'seawall policy': ['cockatiel wrap, defaults', 0.1],
+      'seawall policy, outcome': ['cockatiel wrap, defaults'],
+      'seawall policy, with a log': ['cockatiel wrap, defaults'],
+    },
     retry: { 'seawall withRetry': ['cockatiel retry', 0.5] },
+    fallback: {
+      'seawall Fallback': ['cockatiel fallback', 0.5],
+      'seawall Fallback, answering': ['cockatiel fallback, answering'],
+    },
     // By the cheaper of its two forms: the default aborts the signal of every call that succeeds.
     timeout: {
       'seawall hard': ['cockatiel, abortOnReturn: false', 0.5],

@@ -75,6 +75,8 @@ export interface BreakerEvents {
   stateChange: {
     from: BreakerExplanation['state']
     to: BreakerExplanation['state']
+    /** Why, with rule, counts, causes and generation. */
+    because: BreakerExplanation
     breaker: CircuitBreaker
   }
   /** A call failed. */
@@ -224,7 +226,7 @@ export class CircuitBreaker implements Disposable {
   tryExecute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<Outcome<T>> {
     if (this.#handle >= 0 && !options?.signal?.aborted) {
       const refused = this.#refusedByCell()
-      if (refused >= 0) return Promise.resolve(new Refused(this.#options, refused))
+      if (refused >= 0) return Promise.resolve(new Refused(this, this.#options, refused))
     }
     return this.execute(fn, options).then(succeeded, failed) as Promise<Outcome<T>>
   }
@@ -450,7 +452,7 @@ export class CircuitBreaker implements Disposable {
     }
     if (this.#handle < 0) return disposed()
     const left = this.#refusedByCell()
-    if (left >= 0) return refusal(this.#options, 'open', left)
+    if (left >= 0) return refusal(this, this.#options, 'open', left)
     const permit = this.#permit(this.#now())
     return permit < 0 ? this.#rejection(permit) : permit
   }
@@ -680,7 +682,9 @@ export class CircuitBreaker implements Disposable {
       if (to !== 'closed') closing = undefined
       call(() => onStateChange(visible(to), visible(from)), 'CircuitBreaker: `onStateChange`')
     }
-    this.#listeners?.emit('stateChange', { from, to, breaker: this })
+    if (this.#listeners?.has('stateChange')) {
+      this.#listeners.emit('stateChange', { from, to, because: this.explain(), breaker: this })
+    }
   }
 
   #tellRejected(reason: RejectionReason, retryAfterMs: number | undefined): void {
@@ -696,6 +700,7 @@ export class CircuitBreaker implements Disposable {
   #rejection(code: number): CircuitBreakerError {
     const reason = REASONS[-code] ?? 'open'
     return refusal(
+      this,
       this.#options,
       reason,
       reason === 'open' || reason === 'probing' ? this.#retryAfter(this.#now()) : undefined,
@@ -703,12 +708,13 @@ export class CircuitBreaker implements Disposable {
   }
 
   #reject(reason: RejectionReason, left: number): Promise<never> {
-    return rejecting(refusal(this.#options, reason, left))
+    return rejecting(refusal(this, this.#options, reason, left))
   }
 }
 
 /** The error of a refusal. */
 function refusal(
+  breaker: CircuitBreaker,
   options: CircuitBreakerOptions,
   reason: RejectionReason,
   left: number | undefined,
@@ -720,6 +726,7 @@ function refusal(
       reason,
       options.name,
       left === undefined ? undefined : Math.ceil(left),
+      breaker,
     )
   return options.stack ? make() : stackless(make, `CircuitBreakerError: ${message}`)
 }
@@ -727,17 +734,19 @@ function refusal(
 /** A refusal as a result; the error is made when somebody looks at it. */
 class Refused {
   readonly ok = false
-  #options: CircuitBreakerOptions
+  readonly #breaker: CircuitBreaker
+  readonly #options: CircuitBreakerOptions
   readonly #left: number
   #error: CircuitBreakerError | undefined
 
-  constructor(options: CircuitBreakerOptions, left: number) {
+  constructor(breaker: CircuitBreaker, options: CircuitBreakerOptions, left: number) {
+    this.#breaker = breaker
     this.#options = options
     this.#left = left
   }
 
   get error(): CircuitBreakerError {
-    this.#error ??= refusal(this.#options, 'open', this.#left)
+    this.#error ??= refusal(this.#breaker, this.#options, 'open', this.#left)
     return this.#error
   }
 }

@@ -2,7 +2,7 @@ import { engine } from './engine/index.js'
 
 const numbers = new Map<string, number>()
 
-/** The engine's number for what an error says of its cause: its code, else its name. */
+/** The engine's number for what an error says of its cause: its code, else its HTTP status, else its name. */
 export function causeOf(error: unknown): number {
   const label = labelOf(error)
   let number = numbers.get(label)
@@ -16,12 +16,13 @@ export function causeOf(error: unknown): number {
 function labelOf(error: unknown): string {
   try {
     if (typeof error !== 'object' || error === null) return typeof error
-    const { code, name } = error as { code?: unknown; name?: unknown }
+    const { code, name, status } = error as Record<'code' | 'name' | 'status', unknown>
     // The numbers of a DOMException are history; its name says more.
     const isHistory = typeof DOMException === 'function' && error instanceof DOMException
     if (!isHistory && (typeof code === 'string' || typeof code === 'number')) {
       return String(code).slice(0, 64)
     }
+    if (typeof status === 'number' && status > 0) return `HTTP ${status}`
     return typeof name === 'string' ? name.slice(0, 64) : 'object'
   } catch {
     return 'unreadable'

@@ -77,6 +77,12 @@ export function classify(error: unknown, options: ClassifyOptions = {}): Verdict
   return { ...verdict, repeatable: mayRepeat(method, verdict, options) }
 }
 
+/** {@link classify} as one number, as the engine packs it; -1 if nothing is known. @internal */
+export function packedVerdict(error: unknown): number {
+  if (!isObject(error)) return -1
+  return verdictOf({ core: engine(), now: Date.now(), visit: new Visit() }, error, 0)
+}
+
 /**
  * Whether a database error is one of the passing kind that the Kysely helpers retry: a fixed list
  * of codes of the network, PostgreSQL, MySQL, SQLite and SQL Server, looked up in `code` and in

@@ -23,13 +23,19 @@ export interface CallOptions {
   deadline?: number | undefined
 }
 
+/** What a policy within another gets of the call, besides the caller's options. @internal */
+export interface InnerCall extends CallOptions {
+  /** The try of the policy outside; its signal is made only if somebody asks. In place of `signal`. */
+  parent?: Attempt | undefined
+}
+
 /** One try of a call: what the function sees, and what the policies around it use. @internal */
 export class Attempt implements CallContext {
   readonly attempt: number
   /** A policy that gives the try less time than it has brings it forward before the function begins. */
   deadline: number
   readonly #clock: Clock
-  readonly #caller: AbortSignal | undefined
+  readonly #caller: AbortSignal | Attempt | undefined
   #controller: AbortController | undefined
   /** `[reason]` once it was aborted while nobody had asked for the signal. */
   #aborted: [unknown] | undefined
@@ -40,7 +46,7 @@ export class Attempt implements CallContext {
   constructor(
     attempt: number = 1,
     deadline: number = Number.POSITIVE_INFINITY,
-    caller?: AbortSignal,
+    caller?: AbortSignal | Attempt,
     clock: Clock = systemClock,
   ) {
     this.attempt = attempt
@@ -53,7 +59,8 @@ export class Attempt implements CallContext {
     if (this.#controller) return this.#controller.signal
     const controller = new AbortController()
     this.#controller = controller
-    const caller = this.#caller
+    const outer = this.#caller
+    const caller = outer instanceof Attempt ? outer.signal : outer
     if (this.#aborted) controller.abort(this.#aborted[0])
     else if (caller?.aborted) controller.abort(caller.reason)
     else if (caller && !this.#closed) {
@@ -72,7 +79,14 @@ export class Attempt implements CallContext {
 
   /** Whether the function was told that nobody waits for it any more, or its caller does not. */
   get isAborted(): boolean {
-    return this.#aborted !== undefined || this.#caller?.aborted === true
+    const caller = this.#caller
+    if (this.#aborted !== undefined || caller === undefined) return this.#aborted !== undefined
+    return caller instanceof Attempt ? caller.isAborted : caller.aborted
+  }
+
+  /** With which reason it was told so. */
+  get reason(): unknown {
+    return this.#aborted ? this.#aborted[0] : this.#caller?.reason
   }
 
   /** Tells the function that nobody waits for it any more. */

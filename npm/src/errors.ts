@@ -8,10 +8,12 @@ import type { OptionProblem } from './engine/contract/options.js'
  * |---|---|---|
  * | `DB_CONNECTION_FAILED` | {@link CircuitBreakerError} | a circuit breaker refused the call |
  * | `SEAWALL_INVALID_OPTION` | {@link OptionError} | an option is unknown, of the wrong type or out of range |
- * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, or the wait was too long |
+ * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, the wait was too long, or calls of its priority are shed |
  * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
- * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter or a priority shed the call |
+ * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter shed the call |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
+ * | `SEAWALL_STORE_FAILED` | {@link SeawallError} | a store answered something other than yes or no |
+ * | `SEAWALL_VALUE_TOO_LARGE` | {@link SeawallError} | a store does not take a value for its size |
  * | `SEAWALL_TIMEOUT` | {@link TimeoutError} | a call took longer than it was given |
  * | `SEAWALL_DEADLINE` | {@link RejectedError} | too little time is left until the deadline to begin |
  * | `SEAWALL_OVERTAKEN` | {@link SeawallError} | the reason of a hedge's signal: another try was faster |
@@ -140,6 +142,30 @@ export class DatabaseError extends SeawallError {
 /** Why a circuit breaker refused a call. */
 export type RejectionReason = 'open' | 'probing' | 'recovering' | 'isolated'
 
+/** What stands behind a refusal of a circuit breaker. */
+export interface Because {
+  /** The rule that opened the breaker, such as `'failure rate'`; else the state that refused. */
+  rule: string
+  /** What the rule counted at that moment. */
+  counts: { calls: number; failures: number; slow: number }
+  /** Raised by one with each change of the breaker's state. */
+  generation: number
+  /** What failed lately, by the code or name of the errors, the latest first. */
+  causes: { cause: string; count: number }[]
+}
+
+/** A breaker, as far as its errors ask it. */
+interface Explaining {
+  explain(): {
+    opened: { by: string; calls: number; failures: number; slow: number } | undefined
+    generation: number
+    causes: { cause: string; count: number }[]
+    calls: number
+    failures: number
+    slow: number
+  }
+}
+
 /**
  * A circuit breaker refused a call; the function was not called.
  *
@@ -154,15 +180,41 @@ export class CircuitBreakerError extends DatabaseError {
   readonly reason: RejectionReason
   declare readonly policy?: string
   declare readonly retryAfterMs?: number
+  #breaker: Explaining | undefined
+  #because: Because | undefined
+
+  /**
+   * Why: the rule that opened the breaker with its counts, what failed lately, and the generation of
+   * the breaker, as they are when this is first read. `undefined` for an error that no breaker made.
+   */
+  get because(): Because | undefined {
+    if (this.#breaker && this.#because === undefined) {
+      const { opened, generation, causes, calls, failures, slow } = this.#breaker.explain()
+      this.#because = {
+        rule: opened?.by ?? this.reason,
+        counts: {
+          calls: opened?.calls ?? calls,
+          failures: opened?.failures ?? failures,
+          slow: opened?.slow ?? slow,
+        },
+        generation,
+        causes: causes.map(({ cause, count }) => ({ cause, count })),
+      }
+      this.#breaker = undefined
+    }
+    return this.#because
+  }
 
   constructor(
     message = 'Circuit breaker is open',
     reason: RejectionReason = 'open',
     policy?: string,
     retryAfterMs?: number,
+    breaker?: Explaining,
   ) {
     super(message, 'DB_CONNECTION_FAILED')
     this.reason = reason
+    this.#breaker = breaker
     if (policy !== undefined) this.policy = policy
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
   }

@@ -7,7 +7,7 @@
  * loop blocked, all calls under way would be hedged at once although their answers have come.
  */
 import { type Clock, systemClock } from './clock.js'
-import { Attempt, type CallContext, type CallOptions } from './context.js'
+import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import { optionProblem, SeawallError, stackless } from './errors.js'
@@ -58,7 +58,7 @@ export type Begin<T> = (
 
 let run: <T>(
   policy: Hedge,
-  options: CallOptions | undefined,
+  options: InnerCall | undefined,
   begin: Begin<T>,
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
@@ -208,7 +208,7 @@ export class Hedge implements Disposable {
   }
 
   #run<T>(
-    options: CallOptions | undefined,
+    options: InnerCall | undefined,
     begin: Begin<T>,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
@@ -325,6 +325,7 @@ class HedgedCall<T> implements Timed {
   readonly #port: Port
   readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
+  readonly #parent: Attempt | undefined
   readonly #begin: Begin<T>
   readonly #resolve: (value: T) => void
   readonly #reject: (error: unknown) => void
@@ -342,14 +343,15 @@ class HedgedCall<T> implements Timed {
   constructor(
     port: Port,
     clock: Clock,
-    options: CallOptions | undefined,
+    options: InnerCall | undefined,
     begin: Begin<T>,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ) {
     this.#port = port
     this.#clock = clock
-    this.#signal = options?.signal
+    this.#parent = options?.parent
+    this.#signal = this.#parent ? undefined : options?.signal
     this.deadline = options?.deadline ?? Number.POSITIVE_INFINITY
     this.#begin = begin
     this.#resolve = resolve
@@ -376,7 +378,7 @@ class HedgedCall<T> implements Timed {
 
   #attempt(): Attempt {
     this.#begun++
-    return new Attempt(this.#begun, this.deadline, this.#signal, this.#clock)
+    return new Attempt(this.#begun, this.deadline, this.#parent ?? this.#signal, this.#clock)
   }
 
   #try(grant: Grant | undefined): void {
@@ -405,7 +407,7 @@ class HedgedCall<T> implements Timed {
   }
 
   #hedge(): void {
-    if (this.#over || this.#signal?.aborted) return
+    if (this.#over || this.last.isAborted) return
     const now = this.#clock.now()
     if (now >= this.deadline) return
     const grant = this.#port.allow(this.#begun + 1)
@@ -467,7 +469,7 @@ class HedgedCall<T> implements Timed {
 /** Hedges calls without a promise between `begin` and the two functions that settle. @internal */
 export function hedgeRun<T>(
   policy: Hedge,
-  options: CallOptions | undefined,
+  options: InnerCall | undefined,
   begin: Begin<T>,
   resolve: (value: T) => void,
   reject: (error: unknown) => void,

@@ -53,6 +53,9 @@ export {
   type BulkheadOptions,
   type BulkheadPermit,
 } from './bulkhead.js'
+export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
+export type { StoreOperation } from './cache-level.js'
+export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
 
 export {
   type ChaosBase,
@@ -76,6 +79,12 @@ export {
   type Verdict,
 } from './classify.js'
 export type { Clock } from './clock.js'
+export {
+  Coalescer,
+  type CoalescerEvents,
+  type CoalescerExplanation,
+  type CoalescerOptions,
+} from './coalesce.js'
 export type { CallContext, CallOptions } from './context.js'
 export {
   DEADLINE_HEADER,
@@ -86,6 +95,7 @@ export {
 } from './deadline.js'
 export { type EngineKind, type EngineStats, engineKind, engineStats } from './engine-kind.js'
 export {
+  type Because,
   CircuitBreakerError,
   DatabaseError,
   OptionError,
@@ -95,6 +105,14 @@ export {
   SeawallError,
   TimeoutError,
 } from './errors.js'
+export {
+  Fallback,
+  type FallbackEvents,
+  type FallbackExplanation,
+  type FallbackOptions,
+  type FallbackTo,
+  fallback,
+} from './fallback.js'
 export type { GateCall, PriorityName } from './gate.js'
 export { Hedge, type HedgeEvents, type HedgeExplanation } from './hedge.js'
 export type { HedgeBudget, HedgeFollows, HedgeOptions } from './hedge-options.js'
@@ -113,6 +131,7 @@ export {
   STAGES,
   type Stage,
 } from './policy-options.js'
+export { PolicyRegistry, type PolicyRegistryOptions } from './policy-registry.js'
 export type { PolicyCall } from './policy-run.js'
 export type { TrialReport } from './policy-trial.js'
 export { Priorities, type PrioritiesExplanation, type PrioritiesOptions } from './priority.js'
@@ -128,6 +147,7 @@ export type { RateCallOptions, RateLimiterOptions } from './rate-options.js'
 export { BreakerRegistry, type BreakerRegistryOptions } from './registry.js'
 export { createRetryWrapper, tryRetry, withRetry } from './retry.js'
 export type { RetryOptions } from './retry-options.js'
+export { type Store, type Stored, versionedKey } from './store.js'
 export {
   Throttle,
   type ThrottleEvents,

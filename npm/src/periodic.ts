@@ -178,7 +178,7 @@ export class Periodic implements Disposable, AsyncDisposable {
  *
  * @example
  * ```ts
- * await using refresh = every(60_000, () => cache.refresh())
+ * await using refresh = every(60_000, () => rates.refresh())
  * ```
  */
 export function every(periodMs: number, task: () => unknown, options?: PeriodicOptions): Periodic {

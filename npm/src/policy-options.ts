@@ -1,11 +1,26 @@
+import type { AdaptiveLimiter } from './adaptive-limiter.js'
+import type { AdaptiveLimiterOptions } from './adaptive-options.js'
 import type { CircuitBreaker } from './breaker.js'
 import type { CircuitBreakerOptions } from './breaker-options.js'
+import type { RetryBudget, RetryBudgetOptions } from './budget.js'
+import type { Bulkhead, BulkheadOptions } from './bulkhead.js'
+import type { Cache } from './cache.js'
+import type { CacheOptions } from './cache-options.js'
 import type { ChaosOptions } from './chaos.js'
 import type { Clock } from './clock.js'
+import type { Coalescer, CoalescerOptions } from './coalesce.js'
 import { OptionError } from './errors.js'
+import type { Fallback } from './fallback.js'
+import type { Hedge } from './hedge.js'
+import type { HedgeOptions } from './hedge-options.js'
 import { check, type Kind } from './options.js'
 import type { PolicyCall } from './policy-run.js'
+import type { RateLimiter } from './rate-limiter.js'
+import type { RateLimiterOptions } from './rate-options.js'
 import type { RetryOptions } from './retry-options.js'
+import type { Throttle, ThrottleOptions } from './throttle.js'
+import type { Timeout } from './timeout.js'
+import type { TimeoutOptions } from './timeout-options.js'
 
 /** Chaos within a policy: also by call, so that a tenant or a share of callers can be tried. */
 export interface PolicyChaosOptions extends ChaosOptions {
@@ -13,14 +28,47 @@ export interface PolicyChaosOptions extends ChaosOptions {
   when?: ((call: PolicyCall) => boolean) | undefined
 }
 
-/** What a policy is made of. A part that is not named is not there and costs nothing. */
+/**
+ * What a policy is made of. A part that is not named is not there and costs nothing. Each is given by
+ * its options, or as an object that others use too; what is made of options has the policy's clock
+ * and is let go with it.
+ */
 export interface PolicyOptions {
-  /** Its name, in errors and events. */
+  /** Its name, in what it tells. */
   name?: string | undefined
-  /** Repeats failed calls. */
+  /** Answers in place of a failure: a function of the error, or one that others use too. */
+  fallback?: Fallback<unknown> | ((error: unknown) => unknown) | undefined
+  /** Answers what it knows, for calls that bring a `key`. */
+  cache?: CacheOptions<unknown> | Cache<unknown> | undefined
+  /** Makes parallel calls that bring the same `key` a single one. */
+  coalesce?: boolean | CoalescerOptions | Coalescer | undefined
+  /**
+   * How long the whole call may take, with all its tries and waits. The parts inside know it; a
+   * function that neither ends nor looks at its signal is a failure to the breaker only with a
+   * `timeout`.
+   */
+  deadlineMs?: number | undefined
+  /**
+   * Repeats failed calls. Without a `shouldRetry`, `classify` says which; a refusal by another
+   * part ends the call unless `onRefusal` is `'wait'`.
+   */
   retry?: Omit<RetryOptions, 'signal' | 'clock' | 'deadline'> | undefined
-  /** Fails calls fast while the other side is down: options, or a breaker that others use too. */
+  /** How many of the calls may be repetitions and hedges. */
+  budget?: RetryBudgetOptions | RetryBudget | undefined
+  /** Calls a second time where the first takes long. */
+  hedge?: HedgeOptions | Hedge | undefined
+  /** So many calls in a time. */
+  rateLimit?: RateLimiterOptions | RateLimiter | undefined
+  /** Refuses what the other side would refuse. */
+  throttle?: ThrottleOptions | Throttle | undefined
+  /** Fails calls fast while the other side is down. */
   breaker?: CircuitBreakerOptions | CircuitBreaker | undefined
+  /** How long one try may take, in ms, or as the options say. */
+  timeout?: number | TimeoutOptions | Timeout | undefined
+  /** So many calls at a time. */
+  bulkhead?: BulkheadOptions | Bulkhead | undefined
+  /** As many calls at a time as the other side bears. */
+  adaptive?: AdaptiveLimiterOptions | AdaptiveLimiter | undefined
   /** Failures on purpose, next to the function. */
   chaos?: PolicyChaosOptions | undefined
   /** The parts named, from the outermost to the innermost. Default {@link STAGES}. */
@@ -37,15 +85,40 @@ export interface PolicyOptions {
 }
 
 /** The parts of a policy in their default order, the first the outermost. */
-export const STAGES = ['retry', 'breaker', 'chaos'] as const
+export const STAGES = [
+  'fallback',
+  'cache',
+  'coalesce',
+  'deadlineMs',
+  'retry',
+  'hedge',
+  'rateLimit',
+  'throttle',
+  'breaker',
+  'timeout',
+  'bulkhead',
+  'adaptive',
+  'chaos',
+] as const
 
 /** A part of a policy. */
 export type Stage = (typeof STAGES)[number]
 
 const FIELDS: Record<string, Kind> = {
   name: 'string',
+  fallback: 'any',
+  cache: 'object',
+  coalesce: 'any',
+  deadlineMs: 'number',
   retry: 'object',
+  budget: 'object',
+  hedge: 'object',
+  rateLimit: 'object',
+  throttle: 'object',
   breaker: 'object',
+  timeout: 'any',
+  bulkhead: 'object',
+  adaptive: 'object',
   chaos: 'object',
   order: 'any',
   log: 'integer',
@@ -53,12 +126,17 @@ const FIELDS: Record<string, Kind> = {
   clock: 'object',
 }
 
+/** The parts that are there, in the default order. */
+export function usedStages(options: PolicyOptions): Stage[] {
+  return STAGES.filter(stage => options[stage] !== undefined && options[stage] !== false)
+}
+
 /** Refuses what nobody knows and orders that leave parts out. Answers the parts in their order. */
 export function stagesOf(options: PolicyOptions): Stage[] {
   check('policy', options, FIELDS)
   const { log = 0 } = options
   if (log < 0) throw new OptionError(`policy: \`log\` must be 0 or more, got ${log}`, 'log')
-  const used = STAGES.filter(stage => options[stage] !== undefined)
+  const used = usedStages(options)
   const { order } = options
   if (order === undefined) return used
   const fits =
@@ -86,23 +164,26 @@ const CODES = [
   'rateLimit',
   'throttle',
   'breaker',
+  'timeout',
   'bulkhead',
   'adaptive',
-  'timeout',
   'chaos',
 ]
 
-/** The options as `PlanNumbers` of the core, field by field. */
+/** The options as `PlanNumbers` of the core, field by field. Of parts that are objects nothing is known. */
 export function planNumbers(options: PolicyOptions, stages: readonly Stage[]): Float64Array {
-  const { retry } = options
+  const { retry, timeout, hedge, bulkhead, budget } = options
+  const ms = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
+  const timeoutMs =
+    typeof timeout === 'object' && 'timeoutMs' in timeout ? timeout.timeoutMs : timeout
   const numbers = [
     stages.length,
     ...stages.map(stage => CODES.indexOf(stage)),
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    undefined,
+    budget !== undefined,
+    options.deadlineMs,
+    ms(timeoutMs),
+    hedge && 'delayMs' in hedge ? ms(hedge.delayMs) : undefined,
+    bulkhead && 'queueTimeoutMs' in bulkhead ? ms(bulkhead.queueTimeoutMs) : undefined,
     retry?.maxElapsedMs,
   ]
   return Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value)))

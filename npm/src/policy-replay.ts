@@ -59,7 +59,12 @@ interface Player {
 export async function replay(log: DecisionLog, options: PolicyOptions): Promise<Replay> {
   const clock = new VirtualClock(log.entries[0]?.at)
   const players = new Map<Stage, Player>()
-  const surroundings = { clock, seed: options.seed ?? log.seed, waiting: () => {} }
+  const surroundings = {
+    clock,
+    seed: options.seed ?? log.seed,
+    budget: undefined,
+    waiting: () => {},
+  }
   for (const stage of stagesOf(options)) {
     const part = makePart(stage, options, surroundings)
     const { gate } = part

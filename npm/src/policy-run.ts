@@ -5,7 +5,7 @@
  */
 import type { Clock } from './clock.js'
 import { Attempt, type CallContext } from './context.js'
-import type { SeawallError } from './errors.js'
+import { type SeawallError, TimeoutError } from './errors.js'
 import {
   FAILURE,
   type Gate,
@@ -23,18 +23,58 @@ const NOTHING = Symbol('nothing')
 export class Flight implements GateCall {
   readonly fn: (context: CallContext) => unknown
   readonly deadline: number
+  /** The try of the time-out, deadline or hedge around this part of the pipeline. */
+  readonly parent: Attempt | undefined
   readonly #call: PolicyCall
-  /** What a gate of this pipeline refused the call with last: nobody's failure. */
-  refusal: unknown = NOTHING
+  readonly #root: Flight
+  #refusal: unknown = NOTHING
 
-  constructor(fn: (context: CallContext) => unknown, call: PolicyCall, deadline: number) {
+  constructor(
+    fn: (context: CallContext) => unknown,
+    call: PolicyCall,
+    deadline: number,
+    parent?: Attempt,
+    root?: Flight,
+  ) {
     this.fn = fn
     this.deadline = deadline
+    this.parent = parent
     this.#call = call
+    this.#root = root ?? this
   }
 
+  /** The same call within a try that has less time, or may be ended by itself. */
+  within(attempt: Attempt): Flight {
+    return new Flight(this.fn, this.#call, attempt.deadline, attempt, this.#root)
+  }
+
+  /** The same call on behalf of all who wait for one answer, who come and go. */
+  on(context: CallContext): Flight {
+    const { priority, user, key, idempotent } = this.#call
+    const call = {
+      get signal() {
+        return context.signal
+      },
+      priority,
+      user,
+      key,
+      idempotent,
+    }
+    return new Flight(this.fn, call, context.deadline)
+  }
+
+  /** The signal of the try, made when it is first read, or the caller's. */
   get signal(): AbortSignal | undefined {
-    return this.#call.signal
+    return this.parent ? this.parent.signal : this.#call.signal
+  }
+
+  /** What contexts of this call hang on: a signal only where the caller gave one. */
+  get outside(): AbortSignal | Attempt | undefined {
+    return this.parent ?? this.#call.signal
+  }
+
+  get isAborted(): boolean {
+    return this.parent ? this.parent.isAborted : this.#call.signal?.aborted === true
   }
 
   get priority(): PriorityName | number | undefined {
@@ -51,6 +91,23 @@ export class Flight implements GateCall {
 
   get idempotent(): boolean | undefined {
     return this.#call.idempotent
+  }
+
+  /** What a gate of this pipeline refused the call with: nobody's failure. */
+  set refusal(error: unknown) {
+    this.#root.#refusal = error
+  }
+
+  /** How a try ended, as far as the gates of this pipeline are concerned. */
+  outcome(how: number, it: unknown): number {
+    if (it === this.#root.#refusal) return NEUTRAL
+    if (this.isAborted) {
+      const reason = this.parent ? this.parent.reason : this.#call.signal?.reason
+      // A time-out speaks against the other side; a caller or a hedge that was faster does not.
+      if (!(reason instanceof TimeoutError)) return NEUTRAL
+      if (how !== SUCCESS) return outcomeOf(reason)
+    }
+    return how === FAILURE ? outcomeOf(it) : how
   }
 }
 
@@ -76,8 +133,11 @@ export type Run = (flight: Flight, attempt: number) => PromiseLike<unknown> | un
 /** The innermost part: calls the function. @internal */
 export function calling(clock: Clock): Run {
   return (flight, attempt) => {
-    const context = new Attempt(attempt, flight.deadline, flight.signal, clock)
-    if (flight.signal === undefined) return flight.fn(context)
+    const { parent } = flight
+    if (parent?.attempt === attempt) return flight.fn(parent)
+    const { outside } = flight
+    const context = new Attempt(attempt, flight.deadline, outside, clock)
+    if (outside === undefined) return flight.fn(context)
     let result: unknown
     try {
       result = flight.fn(context)
@@ -104,12 +164,6 @@ export function started(run: Run, flight: Flight, attempt: number): Promise<unkn
   return Promise.resolve(result)
 }
 
-/** How a try ended, as far as the gates of this pipeline are concerned. */
-function outcomeFor(flight: Flight, how: number, it: unknown): number {
-  if (it === flight.refusal || flight.signal?.aborted) return NEUTRAL
-  return how === FAILURE ? outcomeOf(it) : how
-}
-
 /** Gates one behind the other, the first the outermost, and what is behind them. @internal */
 export function segment(
   gates: readonly Gate[],
@@ -123,7 +177,7 @@ export function segment(
   const timed = (): boolean => gates.some(gate => gate.timed)
 
   const leave = (flight: Flight, tickets: number[], how: number, it: unknown, at: number): void => {
-    const outcome = outcomeFor(flight, how, it)
+    const outcome = flight.outcome(how, it)
     for (let i = tickets.length - 1; i >= 0; i--) {
       ;(gates[i] as Gate).leave(tickets[i] as number, outcome, it, at)
     }
@@ -171,7 +225,10 @@ export function segment(
     place.then(
       ticket => {
         tickets.push(ticket)
-        return enter(flight, attempt, tickets)
+        if (!flight.isAborted) return enter(flight, attempt, tickets)
+        // Aborted between the end of the wait and this moment.
+        leave(flight, tickets, NEUTRAL, undefined, 0)
+        throw flight.signal?.reason
       },
       error => {
         refused(flight, tickets, error)
@@ -188,11 +245,11 @@ function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown)
     const at = gate.timed ? clock.now() : 0
     return started(next, flight, attempt).then(
       value => {
-        gate.leave(ticket, outcomeFor(flight, SUCCESS, value), value, at)
+        gate.leave(ticket, flight.outcome(SUCCESS, value), value, at)
         return value
       },
       error => {
-        gate.leave(ticket, outcomeFor(flight, FAILURE, error), error, at)
+        gate.leave(ticket, flight.outcome(FAILURE, error), error, at)
         throw error
       },
     )
@@ -206,7 +263,11 @@ function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown)
     if (typeof ticket === 'number') return inside(flight, attempt, ticket)
     if (ticket instanceof Promise) {
       return ticket.then(
-        later => inside(flight, attempt, later),
+        later => {
+          if (!flight.isAborted) return inside(flight, attempt, later)
+          gate.leave(later, NEUTRAL)
+          throw flight.signal?.reason
+        },
         error => {
           refused(flight, error)
           throw error

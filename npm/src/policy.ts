@@ -4,6 +4,7 @@
  * file puts them in order.
  */
 import { CircuitBreaker } from './breaker.js'
+import { RetryBudget } from './budget.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { engine } from './engine/index.js'
@@ -18,7 +19,13 @@ import { Listeners } from './events.js'
 import { type Gate, rejecting } from './gate.js'
 import type { Outcome } from './outcome.js'
 import { type DecisionLog, DecisionRing } from './policy-log.js'
-import { type PolicyOptions, planNumbers, STAGES, type Stage, stagesOf } from './policy-options.js'
+import {
+  type PolicyOptions,
+  planNumbers,
+  type Stage,
+  stagesOf,
+  usedStages,
+} from './policy-options.js'
 import { makePart, type Part, type Surroundings } from './policy-parts.js'
 import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
 import { Difference, shadowed, type TrialReport } from './policy-trial.js'
@@ -76,6 +83,9 @@ export class Policy implements Disposable {
   #parts = new Map<Stage, Part>()
   readonly #trials = new Set<Trial>()
   readonly #ring: DecisionRing | undefined
+  #budget: RetryBudget | undefined
+  /** The pipeline for calls that bring a deadline where the policy has none. */
+  #bounded: Run | undefined
   readonly #seed: number | undefined
   #run: Run
   #listeners: Listeners<PolicyEvents> | undefined
@@ -90,6 +100,7 @@ export class Policy implements Disposable {
     const { log = 0 } = options
     this.#seed = log > 0 ? seedOr(options.seed) : options.seed
     this.#ring = log > 0 ? new DecisionRing(log, this.#clock, this.#seed as number) : undefined
+    this.#budget = this.#budgetOf(options)
     this.#parts = this.#make(options, this.#stages, new Map())
     this.#run = this.#compile()
   }
@@ -107,8 +118,11 @@ export class Policy implements Disposable {
     if (this.#disposed) return rejecting(disposed())
     const { signal } = options
     if (signal?.aborted) return rejecting(signal.reason)
-    const flight = new Flight(fn, options, options.deadline ?? Number.POSITIVE_INFINITY)
-    return started(this.#run, flight, 1) as Promise<T>
+    const { deadline } = options
+    if (deadline === undefined) {
+      return started(this.#run, new Flight(fn, options, Number.POSITIVE_INFINITY), 1) as Promise<T>
+    }
+    return started(this.#within(), new Flight(fn, options, deadline), 1) as Promise<T>
   }
 
   /** Like {@link execute}, but answers a result instead of rejecting. */
@@ -158,6 +172,7 @@ export class Policy implements Disposable {
         kept.set(stage, part)
       }
     }
+    if (options.budget !== undefined) this.#budget = this.#budgetOf(merged)
     this.#parts = this.#make(merged, stages, kept)
     this.#options = merged
     this.#stages = stages
@@ -228,18 +243,45 @@ export class Policy implements Disposable {
     if (this.#disposed) return
     this.#disposed = true
     for (const part of this.#parts.values()) part.dispose()
+    if (this.#budget !== this.#options.budget) this.#budget?.[Symbol.dispose]()
     for (const trial of this.#trials) for (const { part } of trial.values()) part.dispose()
+  }
+
+  /** The budget of `options`; the present one with other options where it is the policy's own. */
+  #budgetOf({ budget }: PolicyOptions): RetryBudget | undefined {
+    if (budget === undefined || budget instanceof RetryBudget) return budget
+    const own = this.#budget
+    if (own === undefined || own === this.#options.budget) {
+      return new RetryBudget({ clock: this.#clock, ...budget })
+    }
+    own.update(budget)
+    return own
+  }
+
+  /** The pipeline within the deadline of the call, if it is not within one of its own. */
+  #within(): Run {
+    if (this.#stages.includes('deadlineMs')) return this.#run
+    if (this.#bounded) return this.#bounded
+    const part = makePart('deadlineMs', { deadlineMs: Number.POSITIVE_INFINITY }, this.#around())
+    const run: Run = (flight, attempt) => this.#run(flight, attempt)
+    this.#bounded = part.around?.(run) ?? run
+    return this.#bounded
+  }
+
+  #around(): Surroundings {
+    return {
+      clock: this.#clock,
+      seed: this.#seed,
+      budget: this.#budget,
+      waiting: (attempt, waitMs, error) =>
+        this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
+    }
   }
 
   /** The parts of `stages` that are not among those kept. */
   #make(options: PolicyOptions, stages: Stage[], kept: Map<Stage, Part>): Map<Stage, Part> {
     const parts = new Map(kept)
-    const surroundings: Surroundings = {
-      clock: this.#clock,
-      seed: this.#seed,
-      waiting: (attempt, waitMs, error) =>
-        this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
-    }
+    const surroundings = this.#around()
     try {
       for (const stage of stages) {
         if (!parts.has(stage)) parts.set(stage, makePart(stage, options, surroundings))
@@ -253,8 +295,8 @@ export class Policy implements Disposable {
 
   /** Makes parts and lets them go again: what is wrong with them is found before anything changes. */
   #try(options: PolicyOptions): void {
-    const stages = STAGES.filter(stage => options[stage] !== undefined)
-    for (const part of this.#make(unnamed(options), stages, new Map()).values()) part.dispose()
+    const parts = this.#make(unnamed(options), usedStages(options), new Map())
+    for (const part of parts.values()) part.dispose()
   }
 
   /** From the innermost part to the outermost; gates side by side become one segment. */

@@ -181,7 +181,8 @@ interface Failure {
   elapsedMs: number
   previousMs: number
   verdict: Verdict | undefined
-  wanted: boolean
+  /** The caller's word; without one the verdict decides. */
+  wanted: boolean | undefined
   refused: boolean
   delayMs: number | undefined
   leftMs: number | undefined
@@ -235,13 +236,13 @@ export async function repeat<T>(
       if (signal?.aborted || rule.isOver(attempt, elapsedMs)) return settled(end)
       const error = end.ok ? end.value : end.error
       const refusedMs = options.onRefusal === undefined || end.ok ? -1 : refusalMs(error)
-      const answer = end.ok || refusedMs >= 0 || wanted(options, error)
-      const yes = typeof answer === 'boolean' ? answer : await heard(answer)
+      const answer = end.ok || refusedMs >= 0 || wanted(options, error, hooks !== undefined)
+      const yes = isPromiseLike(answer) ? await heard(answer) : answer
       const wait = rule.decide({
         attempt,
         elapsedMs: timed ? clock.now() - started : 0,
         previousMs,
-        verdict: yes && refusedMs < 0 ? classify(error) : undefined,
+        verdict: yes !== false && refusedMs < 0 ? classify(error) : undefined,
         wanted: yes,
         refused: refusedMs >= 0,
         delayMs: refusedMs >= 0 ? refusedMs : delayFor(options, error, attempt),
@@ -306,8 +307,13 @@ function delayFor(options: RetryOptions, error: unknown, attempt: number): numbe
   return ms
 }
 
-/** The caller's word; a word that throws is no. */
-function wanted(options: RetryOptions, error: unknown): boolean | PromiseLike<boolean> {
+/** The caller's word, or that of `@kysera/infra`, which pipelines do not go by. One that throws is no. */
+function wanted(
+  options: RetryOptions,
+  error: unknown,
+  isPipeline: boolean,
+): boolean | PromiseLike<boolean> | undefined {
+  if (isPipeline && options.shouldRetry === undefined) return undefined
   const { shouldRetry = isTransientError } = options
   try {
     const answer = shouldRetry(error)

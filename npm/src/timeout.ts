@@ -9,7 +9,7 @@
  * never after a success, so that the body of a response can still be read.
  */
 import { type Clock, systemClock } from './clock.js'
-import { Attempt, type CallContext, type CallOptions } from './context.js'
+import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import { optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
@@ -67,15 +67,10 @@ const STALE_MS = 1_000
 const BLOCKED = 2
 const RULES = ['deadlinePassed', 'tooShort']
 
-let watch: (
-  policy: Timeout,
-  attempt: Attempt,
-  expired: (error: TimeoutError) => void,
-) => Watch | SeawallError
 let run: <T>(
   policy: Timeout,
   fn: (attempt: Attempt) => PromiseLike<T> | T,
-  options: CallOptions | undefined,
+  options: InnerCall | undefined,
   number: number,
 ) => Promise<T>
 
@@ -99,7 +94,6 @@ const handles = new Handles(handle => engine().timeoutFree(handle))
  */
 export class Timeout implements Disposable {
   static {
-    watch = (policy, attempt, expired) => policy.#watch(attempt, undefined, expired)
     run = (policy, fn, options, number) => policy.#run(fn, options, number)
   }
 
@@ -226,12 +220,14 @@ export class Timeout implements Disposable {
 
   #run<T>(
     fn: (attempt: Attempt) => PromiseLike<T> | T,
-    options: CallOptions | undefined,
+    options: InnerCall | undefined,
     number: number,
   ): Promise<T> {
-    const signal = options?.signal
+    const parent = options?.parent
+    // The policy outside hears of aborts itself; a signal would be made for every call.
+    const signal = parent ? undefined : options?.signal
     if (signal?.aborted) return rejecting(signal.reason)
-    const attempt = new Attempt(number, options?.deadline, signal, this.#clock)
+    const attempt = new Attempt(number, options?.deadline, parent ?? signal, this.#clock)
     return this.#hard ? this.#race(fn, attempt, signal) : this.#wait(fn, attempt, signal)
   }
 
@@ -423,26 +419,13 @@ export class Timeout implements Disposable {
 }
 
 /**
- * Begins to watch `attempt`, whose deadline is brought forward, or answers why it must not begin.
- * When its time is up, its signal is aborted and `expired` is called. `end` is called once, when
- * the function has ended. @internal
- */
-export function timeoutWatch(
-  policy: Timeout,
-  attempt: Attempt,
-  expired: (error: TimeoutError) => void,
-): Watch | SeawallError {
-  return watch(policy, attempt, expired)
-}
-
-/**
  * `execute` for try `number` of a call: `fn` gets the {@link Attempt}, whose deadline is that of the
  * try and whose signal is aborted when its time is up. @internal
  */
 export function timeoutRun<T>(
   policy: Timeout,
   fn: (attempt: Attempt) => PromiseLike<T> | T,
-  options: CallOptions | undefined,
+  options: InnerCall | undefined,
   number: number,
 ): Promise<T> {
   return run(policy, fn, options, number)

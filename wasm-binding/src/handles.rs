@@ -7,9 +7,11 @@ use std::cell::RefCell;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
+use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
+use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -31,6 +33,7 @@ pub(crate) enum Policy {
     Chaos(Chaos, Rng),
     LoopPause(LoopPause, Rng),
     Rotation(Rotation),
+    Cache(Lifetimes, Rng),
     Rates(Keys),
     Throttle(Throttle, Rng),
     Budget(RetryBudget),
@@ -39,6 +42,8 @@ pub(crate) enum Policy {
     Adaptive(Box<AdaptiveLimiter>),
     Bulkhead(Bulkhead),
     Priorities(Priorities),
+    Instances(Instances),
+    Idempotency(Idempotency),
 }
 
 thread_local! {

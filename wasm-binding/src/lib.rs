@@ -5,6 +5,7 @@ mod backoff;
 mod breaker;
 mod budget;
 mod bulkhead;
+mod cache;
 mod causes;
 mod chaos;
 mod classify;
@@ -13,6 +14,8 @@ mod health;
 #[cfg(target_family = "wasm")]
 mod heap;
 mod hedge;
+mod http;
+mod idempotency;
 mod millis;
 mod numbers;
 mod options;

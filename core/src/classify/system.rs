@@ -1,7 +1,11 @@
-//! Codes of the operating system and of name resolution, in each runtime's spelling.
+//! Codes of the operating system, of name resolution in each runtime's spelling, and our own.
 
 use super::facts::Facts;
-use super::table::{self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, UNREACHABLE, UNSENT, Words};
+use super::table::{
+    self, ABANDONED, Bits, CUT, FAILED, LOST, REFUSED, THROTTLED, TURNED_AWAY, UNREACHABLE, UNSENT,
+    Words,
+};
+use super::text::contains;
 
 const CODES: &[Words] = &[
     (
@@ -20,7 +24,12 @@ const CODES: &[Words] = &[
          ConnectionAborted ConnectionClosed NotConnected BrokenPipe Interrupted \
          UnexpectedEof",
     ),
-    (ABANDONED, "ABORT_ERR ERR_ABORTED ERR_CANCELED ECANCELED AbortError"),
+    (
+        ABANDONED,
+        "ABORT_ERR ERR_ABORTED ERR_CANCELED ECANCELED AbortError SEAWALL_OVERTAKEN \
+         SEAWALL_DEADLINE",
+    ),
+    (THROTTLED, "SEAWALL_BULKHEAD_FULL SEAWALL_RATE_LIMITED SEAWALL_OVERLOADED SEAWALL_THROTTLED"),
     (REFUSED, "EACCES EPERM ENOENT EEXIST EISDIR ENOTDIR EINVAL EROFS ENOSPC EDQUOT"),
     (
         UNREACHABLE,
@@ -31,7 +40,7 @@ const CODES: &[Words] = &[
          EAFNOSUPPORT",
     ),
     (CUT, "EPROTO"),
-    (FAILED, "TimeoutError Timeout"),
+    (FAILED, "TimeoutError Timeout SEAWALL_TIMEOUT"),
 ];
 
 /// Codes of a way that does not lead there: before a connection stands nothing was sent, after
@@ -53,6 +62,10 @@ pub(crate) fn code(word: &str, facts: &Facts<'_>) -> Option<Bits> {
     }
     if table::holds(SILENCE, word) {
         return Some(if connecting { UNSENT } else { LOST });
+    }
+    // RFC 9113, 8.7: a refused stream was not processed. Node tells it in the message alone.
+    if word == "ERR_HTTP2_STREAM_ERROR" && contains(facts.message, "NGHTTP2_REFUSED_STREAM") {
+        return Some(TURNED_AWAY);
     }
     table::by_word!(CODES, word)
 }
@@ -79,6 +92,18 @@ mod tests {
         for word in ["ECONNRESET", "EPIPE", "ETIMEDOUT"] {
             assert!(ambiguous(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_refused_stream_was_not_processed() {
+        let broke = |message| {
+            let facts = Facts { message, ..Facts::default() };
+            code("ERR_HTTP2_STREAM_ERROR", &facts).unwrap().processed
+        };
+        let refused = "Stream closed with error code NGHTTP2_REFUSED_STREAM";
+        assert_eq!(broke(refused), Processed::No);
+        let other = "Stream closed with error code NGHTTP2_INTERNAL_ERROR";
+        assert_eq!(broke(other), Processed::Maybe);
     }
 
     #[test]

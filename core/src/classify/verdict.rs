@@ -77,7 +77,11 @@ impl Verdict {
     #[must_use]
     pub fn to_packed(self) -> f64 {
         let wait = match self.retry_after {
-            Some(wait) => libm::ceil(crate::time::millis(wait)).min(Self::LONGEST) + 1.0,
+            Some(wait) => {
+                // From the parts: as nanoseconds in an `f64` a wait of years is off by some.
+                let part = libm::ceil(f64::from(wait.subsec_nanos()) / 1e6);
+                (wait.as_secs() as f64 * 1e3 + part).min(Self::LONGEST) + 1.0
+            }
             None => 0.0,
         };
         f64::from(self.to_bits()) + wait * Self::STEP
@@ -91,7 +95,8 @@ impl Verdict {
             return None;
         }
         let wait = libm::floor(packed / Self::STEP);
-        let retry_after = (wait >= 1.0).then(|| crate::time::duration_from_millis(wait - 1.0));
+        // Whole milliseconds: nanoseconds in an `f64` would lose some of a wait of months.
+        let retry_after = (wait >= 1.0).then(|| Duration::from_millis((wait - 1.0) as u64));
         Some(Self::from_bits((packed - wait * Self::STEP) as u32, retry_after))
     }
 
@@ -151,6 +156,13 @@ mod tests {
         let longest = Verdict::from_bits(1, Some(Duration::MAX));
         let back = Verdict::from_packed(longest.to_packed()).unwrap();
         assert_eq!(back.retry_after, Some(Duration::from_millis(1_000_000_000_000)));
+    }
+
+    #[test]
+    fn a_wait_of_years_survives() {
+        let wait = Duration::from_millis(807_531_282_111);
+        let verdict = Verdict::from_bits(1, Some(wait));
+        assert_eq!(Verdict::from_packed(verdict.to_packed()), Some(verdict));
     }
 
     #[test]

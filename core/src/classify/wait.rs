@@ -15,6 +15,9 @@ pub struct Wait<'a> {
     pub retry_after_ms: &'a str,
     /// `RateLimit` of the IETF drafts: `limit=10, remaining=0, reset=50`, or `"name";r=0;t=50`.
     pub rate_limit: &'a str,
+    /// `RateLimit-Policy` of the IETF drafts: `"name";q=100;w=60`, or `100;w=60`. Where the limit is
+    /// spent and nothing says until when, its window is the wait.
+    pub rate_limit_policy: &'a str,
     /// `x-ratelimit-reset`, `ratelimit-reset` and the like, each with what is `remaining`: of the
     /// whole, of requests, and of tokens. Seconds, a date, seconds or milliseconds since 1970, or
     /// a span such as `1m30s`.
@@ -47,6 +50,8 @@ impl<'a> Wait<'a> {
             self.retry_after_ms = value;
         } else if is("ratelimit") {
             self.rate_limit = value;
+        } else if is("ratelimit-policy") {
+            self.rate_limit_policy = value;
         } else {
             self.set_window(name, value);
         }
@@ -100,7 +105,7 @@ impl<'a> Wait<'a> {
     }
 
     fn limits(&self, now_ms: f64) -> Option<f64> {
-        let mut longest = rate_limit(self.rate_limit);
+        let mut longest = rate_limit(self.rate_limit, self.rate_limit_policy);
         for window in &self.windows {
             if window.remaining.is_empty() || window.spent() {
                 longest = match reset(window.reset, now_ms) {
@@ -109,7 +114,8 @@ impl<'a> Wait<'a> {
                 };
             }
         }
-        longest
+        let spent = || self.windows.iter().any(Window::spent);
+        longest.or_else(|| spent().then(|| window_of(self.rate_limit_policy, ""))?)
     }
 }
 
@@ -180,27 +186,51 @@ fn span(mut text: &str) -> Option<f64> {
 
 /// The longest reset among the policies of a `RateLimit` header of which nothing remains.
 ///
-/// Drafts 3 to 7 write one policy with commas, later ones a list with semicolons inside.
-fn rate_limit(text: &str) -> Option<f64> {
+/// Drafts 3 to 7 write one policy with commas, later ones a list with semicolons inside. Where one
+/// does not say when it is renewed, its window in `policies` (`RateLimit-Policy`) is the longest it
+/// can take.
+fn rate_limit(text: &str, policies: &str) -> Option<f64> {
     let (between, within): (&[u8], &[u8]) =
         if contains(text, ";") { (b",", b";") } else { (b"", b",") };
     let mut longest = None;
     for policy in pieces(text, between) {
-        let (mut left, mut wait) = (None, None);
-        for part in pieces(policy, within) {
-            let mut pair = pieces(part, b"=").map(str::trim_ascii);
-            let (key, value) = (pair.next().unwrap_or(""), pair.next().unwrap_or(""));
-            match key {
-                "r" | "remaining" => left = whole(value),
-                "t" | "reset" => wait = whole(value),
-                _ => {}
-            }
-        }
-        if let Some(seconds) = wait.filter(|_| left.unwrap_or(0.0) == 0.0) {
-            longest = Some(f64::max(longest.unwrap_or(0.0), seconds * 1e3));
+        let name = name_of(policy);
+        let left =
+            parameter(policy, within, "r").or_else(|| parameter(policy, within, "remaining"));
+        let wait = parameter(policy, within, "t")
+            .or_else(|| parameter(policy, within, "reset"))
+            .map(|seconds| seconds * 1e3)
+            .or_else(|| if left == Some(0.0) { window_of(policies, name) } else { None });
+        if let Some(ms) = wait.filter(|_| left.unwrap_or(0.0) == 0.0) {
+            longest = Some(f64::max(longest.unwrap_or(0.0), ms));
         }
     }
     longest
+}
+
+/// The number of a parameter of one policy, `key=value`.
+fn parameter(policy: &str, within: &'static [u8], wanted: &str) -> Option<f64> {
+    pieces(policy, within).find_map(|part| {
+        let mut pair = pieces(part, b"=").map(str::trim_ascii);
+        let found = pair.next()? == wanted;
+        found.then(|| whole(pair.next()?))?
+    })
+}
+
+/// What a policy is called: all before its parameters.
+fn name_of(policy: &str) -> &str {
+    pieces(policy, b";").next().unwrap_or("").trim_ascii()
+}
+
+/// The longest window in milliseconds of the policies called `name`, or of all if none is.
+fn window_of(policies: &str, name: &str) -> Option<f64> {
+    let longest = |named: bool| {
+        pieces(policies, b",")
+            .filter(|policy| !named || name_of(policy) == name)
+            .filter_map(|policy| parameter(policy, b";", "w"))
+            .reduce(f64::max)
+    };
+    Some(longest(true).or_else(|| longest(false))? * 1e3)
 }
 
 #[cfg(test)]
@@ -276,5 +306,26 @@ mod tests {
         assert_eq!(said("\"default\";r=0;t=50"), Some(50_000));
         assert_eq!(said("\"hour\";r=9;t=3000, \"second\";t=2;r=0"), Some(2_000));
         assert_eq!(said(";;==,"), None);
+    }
+
+    #[test]
+    fn a_spent_limit_without_a_reset_waits_for_its_window() {
+        let policy = ("RateLimit-Policy", "\"hour\";q=1000;w=3600, \"burst\";q=9;w=10");
+        let said = |name, value| ms(&[policy, (name, value)], true);
+        assert_eq!(said("RateLimit", "\"burst\";r=0"), Some(10_000));
+        assert_eq!(said("RateLimit", "\"hour\";r=5, \"burst\";r=0"), Some(10_000));
+        assert_eq!(said("RateLimit", "\"burst\";r=0;t=4"), Some(4_000));
+        assert_eq!(said("RateLimit", "\"other\";r=0"), Some(3_600_000));
+        assert_eq!(said("RateLimit", "\"burst\";r=3"), None);
+        assert_eq!(said("RateLimit-Remaining", "0"), Some(3_600_000));
+        assert_eq!(said("RateLimit-Remaining", "2"), None);
+        assert_eq!(
+            ms(&[("RateLimit-Policy", "10;w=1"), ("RateLimit-Remaining", "0")], true),
+            Some(1_000)
+        );
+        assert_eq!(
+            ms(&[("RateLimit-Policy", "nonsense"), ("RateLimit-Remaining", "0")], true),
+            None
+        );
     }
 }

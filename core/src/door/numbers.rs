@@ -14,7 +14,9 @@ use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
+use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
+use crate::http::IdempotencyOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
@@ -157,8 +159,18 @@ in_order! {
 }
 
 in_order! {
+    CacheOptions:
+    ttl_ms stale_while_revalidate_ms stale_if_error_ms jitter
+}
+
+in_order! {
     BulkheadOptions:
     max_concurrent max_queue queue_timeout_ms priorities
+}
+
+in_order! {
+    IdempotencyOptions:
+    ttl_ms lock_ms wait_ms max_body_bytes
 }
 
 in_order! {

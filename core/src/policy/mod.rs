@@ -3,7 +3,8 @@
 //! **Why an order.** A retry inside a breaker is one outcome to the breaker, a breaker inside a
 //! retry sees every try. [`Stage::ORDER`] is the one that serves most: what answers without a call
 //! at the outside, what repeats calls within the time there is, what refuses tries cheaply before
-//! what lets them wait, and what cuts a try short next to the function.
+//! what lets them wait. A time-out stands outside the limits on what runs at a time: a function that
+//! goes on after its time is up keeps its place until it has ended, or the limit would be none.
 //!
 //! ```
 //! use seawall::options::Rule;
@@ -45,12 +46,12 @@ pub enum Stage {
     Throttle = 7,
     /// Refuses calls while the other side is down.
     Breaker = 8,
-    /// Lets a fixed number of calls run at a time.
-    Bulkhead = 9,
-    /// Lets as many calls run at a time as the other side bears.
-    Adaptive = 10,
     /// Ends one try.
-    Timeout = 11,
+    Timeout = 9,
+    /// Lets a fixed number of calls run at a time.
+    Bulkhead = 10,
+    /// Lets as many calls run at a time as the other side bears.
+    Adaptive = 11,
     /// Fails calls on purpose.
     Chaos = 12,
 }
@@ -67,9 +68,9 @@ impl Stage {
         Self::RateLimit,
         Self::Throttle,
         Self::Breaker,
+        Self::Timeout,
         Self::Bulkhead,
         Self::Adaptive,
-        Self::Timeout,
         Self::Chaos,
     ];
 
@@ -103,7 +104,7 @@ impl Stage {
 /// Pairs of which the first makes sense only outside the second: a fallback further in hides
 /// failures from what goes by them, a time-out around repetitions is a deadline, and a cache asks
 /// nobody where it knows the answer.
-const OUTSIDE: [(Stage, Stage); 11] = [
+const OUTSIDE: [(Stage, Stage); 13] = [
     (Stage::Fallback, Stage::Retry),
     (Stage::Fallback, Stage::Hedge),
     (Stage::Fallback, Stage::Throttle),
@@ -115,6 +116,8 @@ const OUTSIDE: [(Stage, Stage); 11] = [
     (Stage::Deadline, Stage::Timeout),
     (Stage::Retry, Stage::Timeout),
     (Stage::Hedge, Stage::Timeout),
+    (Stage::Timeout, Stage::Bulkhead),
+    (Stage::Timeout, Stage::Adaptive),
 ];
 
 /// What a policy is made of, as far as its parts concern each other.

@@ -13,6 +13,7 @@ const HEADERS: readonly string[] = [
   'retry-after-ms',
   'x-ms-retry-after-ms',
   'ratelimit',
+  'ratelimit-policy',
   'ratelimit-reset',
   'ratelimit-remaining',
   'x-rate-limit-reset',

@@ -3,11 +3,14 @@ import type { BackoffEngine } from './contract/backoff.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
 import type { BulkheadEngine } from './contract/bulkhead.js'
+import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
 import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
+import type { HttpEngine } from './contract/http.js'
+import type { IdempotencyEngine } from './contract/idempotency.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
@@ -27,6 +30,7 @@ export interface Engine
   extends OptionProblem,
     BreakerEngine,
     RegistryEngine,
+    CacheEngine,
     CauseEngine,
     AdaptiveEngine,
     BackoffEngine,
@@ -38,6 +42,8 @@ export interface Engine
     ChaosEngine,
     ClassifyEngine,
     HealthEngine,
+    HttpEngine,
+    IdempotencyEngine,
     PoolEngine,
     PolicyEngine,
     TimeoutEngine,

@@ -1,0 +1,15 @@
+//! Requests over HTTP: which may be sent again, what an answer says about the other side, which
+//! of several instances is next, and what a repeated idempotency key means.
+//!
+//! [`judge`] decides about one attempt, [`Instances`] where the next one goes. [`Idempotency`] is
+//! the other end: what a server does with a key it may have seen before.
+
+mod idempotency;
+mod instances;
+mod request;
+
+pub use idempotency::{
+    Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
+};
+pub use instances::Instances;
+pub use request::{Judgement, Request, judge, outcome};

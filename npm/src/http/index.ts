@@ -1,0 +1,15 @@
+export type { CircuitBreaker } from '../breaker.js'
+export { type ResilientFetch, type ResilientInit, resilientFetch } from './fetch.js'
+export {
+  seawallInterceptor,
+  type UndiciInterceptor,
+  type UndiciInterceptorOptions,
+} from './interceptor.js'
+export type {
+  AttemptPolicy,
+  HttpCallOptions,
+  HttpFailure,
+  HttpOptions,
+  HttpRetryOptions,
+  ResilientFetchOptions,
+} from './options.js'
