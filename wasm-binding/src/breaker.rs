@@ -36,7 +36,9 @@ pub fn breaker_new(options: Numbers, seed: f64, name: Option<String>, _now: f64)
     let seed = seed as u64;
     let made = isolate::with(&BREAKERS, |breakers| match name {
         None => Some(breakers.unnamed(&options, seed)),
-        Some(name) => isolate::with(&NAMED, |named| breakers.named(named, &name, &options, seed, 0)),
+        Some(name) => {
+            isolate::with(&NAMED, |named| breakers.named(named, &name, &options, seed, 0))
+        }
     });
     made.flatten().map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from))
 }

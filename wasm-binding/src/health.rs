@@ -8,7 +8,12 @@ use crate::handles::accept;
 use crate::millis::{duration, millis, some};
 use crate::numbers::Numbers;
 
-fn config(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64, checks: &mut Checks) -> CheckConfig {
+fn config(
+    timeout_ms: f64,
+    degraded_ms: f64,
+    unhealthy_ms: f64,
+    checks: &mut Checks,
+) -> CheckConfig {
     let options = CheckOptions {
         timeout_ms: some(timeout_ms),
         degraded_ms: some(degraded_ms),
