@@ -121,7 +121,7 @@ impl BudgetOptions {
     }
 }
 
-/// A limit on repetitions. See the [module](self).
+/// A limit on repetitions: a share of the calls under way, or a bucket of tokens ([`BudgetConfig`]).
 #[derive(Debug, Clone)]
 pub struct RetryBudget {
     config: BudgetConfig,
