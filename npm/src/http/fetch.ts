@@ -8,6 +8,7 @@ import type { BreakerExplanation } from '../breaker-report.js'
 import type { CallContext } from '../context.js'
 import {
   CircuitBreakerError,
+  describe,
   OptionError,
   RejectedError,
   type SeawallError,
@@ -106,12 +107,13 @@ class Client {
   readonly #options: ResilientFetchOptions
   readonly #policies = new Map<string, Policy>()
   readonly #timeoutMs: number
+  readonly #deadlineMs: number
 
   constructor(options: ResilientFetchOptions) {
     checkHttp('resilientFetch', options)
     this.#options = { ...options }
     this.#timeoutMs = limit('timeoutMs', options.timeoutMs, 30_000) || Number.POSITIVE_INFINITY
-    limit('deadlineMs', options.deadlineMs, 0)
+    this.#deadlineMs = limit('deadlineMs', options.deadlineMs, 0) || Number.POSITIVE_INFINITY
     this.rules = new Rules(options, origin => this.#forget(origin))
     this.#targets = new Targets(this.rules, options.instances)
     // Bad options are found here rather than at the first call.
@@ -156,7 +158,7 @@ class Client {
         : isReplayable(init.body)
     const { idempotent, deadline = Number.POSITIVE_INFINITY } = init.seawall ?? {}
     const flags = rules.flags(origin, idempotent, name => headers.get(name), replayable)
-    const { deadlineMs = Number.POSITIVE_INFINITY, deadlineHeader } = this.#options
+    const { deadlineHeader } = this.#options
     return {
       input,
       init,
@@ -165,7 +167,7 @@ class Client {
       flags,
       headers: (flags & KEY) !== 0 || deadlineHeader !== undefined ? headers : undefined,
       signal: init.signal === undefined ? request?.signal : (init.signal ?? undefined),
-      deadline: Math.min(deadline, rules.clock.now() + deadlineMs),
+      deadline: Math.min(deadline, rules.clock.now() + this.#deadlineMs),
       tried: [],
     }
   }
@@ -173,7 +175,13 @@ class Client {
   async #attempt(call: Call, number: number): Promise<Sent> {
     const left = call.deadline - this.rules.clock.now()
     const at = { attempt: number, method: call.method, url: call.url.href }
-    if (left <= 0) return new Sent(at, 0, undefined, late(this.#options.deadlineMs ?? 0))
+    if (left <= 0)
+      return new Sent(
+        at,
+        0,
+        undefined,
+        late(Number.isFinite(this.#deadlineMs) ? this.#deadlineMs : 0),
+      )
     const target = this.#targets.enter(call.url, call.tried)
     if (target instanceof Error) throw target
     const end = await this.#through(call, target, number)
@@ -189,8 +197,14 @@ class Client {
   /** One attempt behind the policy of its origin. */
   async #through(call: Call, target: Target, attempt: number): Promise<Sent> {
     const at = { attempt, method: call.method, url: target.url }
-    const own = this.#policy(target.origin)
     const { signal, deadline } = call
+    let own: Policy | undefined
+    try {
+      own = this.#policy(target.origin)
+    } catch (error) {
+      target.gate.leave(target.ticket, NEUTRAL)
+      throw error
+    }
     try {
       const response = await (own
         ? own.execute(context => this.#timed(call, target, context), {
@@ -230,9 +244,9 @@ class Client {
     const told = this.rules.deadlineHeader(clock.now() + ms)
     if (told) headers?.set(...told)
     const { body: given, seawall: _, ...rest } = call.init
-    const body = typeof given === 'function' ? await made(given) : given
     return new Promise((resolve, reject) => {
       let open = true
+      let stop: (() => void) | undefined
       const end = (settle: () => void): void => {
         open = false
         stop?.()
@@ -240,30 +254,36 @@ class Client {
       }
       const link = new Link([call.signal, context?.signal], reason => end(() => reject(reason)))
       if (!open) return
-      const stop =
-        ms === Number.POSITIVE_INFINITY
-          ? undefined
-          : startTimer(clock, ms, () => link.abort(late(Math.ceil(ms))))
-      const init: RequestInit & { duplex?: 'half' } = {
-        ...(rest as RequestInit),
-        ...(headers && { headers }),
-        ...(body !== undefined && { body }),
-        ...(isStream(body) && { duplex: 'half' }),
-        signal: link.signal,
+      if (ms !== Number.POSITIVE_INFINITY) {
+        stop = startTimer(clock, ms, () => link.abort(late(Math.ceil(ms))))
       }
-      this.#send(this.#input(call, target), init).then(
-        response => {
-          if (!open) return discard(response, clock)
-          link.hold(response.body)
+      const send = async (body: Body | undefined): Promise<Response | undefined> => {
+        if (!open) return abandon(body)
+        const init: RequestInit & { duplex?: 'half' } = {
+          ...(rest as RequestInit),
+          ...(headers && { headers }),
+          ...(body !== undefined && { body }),
+          ...(isStream(body) && { duplex: 'half' }),
+          signal: link.signal,
+        }
+        return this.#send(this.#input(call, target), init)
+      }
+      const sent = typeof given === 'function' ? made(given).then(send) : send(given)
+      sent
+        .then(response => {
+          if (!open) return response && discard(response, clock)
+          if (typeof response !== 'object' || response === null) {
+            throw new TypeError(`\`fetch\` answered ${describe(response)}, which is no Response`)
+          }
+          link.hold(response.body ?? null)
           links.set(response, link)
           end(() => resolve(response))
-        },
-        error => {
+        })
+        .catch(error => {
           if (!open) return
           link.close()
           end(() => reject(error))
-        },
-      )
+        })
     })
   }
 
@@ -297,6 +317,12 @@ class Client {
 
 /** The caller's function for the body failed: nobody else's affair. */
 class BodyFailure extends Error {}
+
+/** Lets go of a body that nobody will send any more. */
+function abandon(body: Body | undefined): undefined {
+  if (body instanceof ReadableStream) body.cancel().catch(() => {})
+  else (body as { destroy?: () => void } | null | undefined)?.destroy?.()
+}
 
 async function made(body: () => Body | Promise<Body>): Promise<Body> {
   try {
