@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resilientFetch } from 'seawall/http'
 import { VirtualClock } from 'seawall/testing'
-import { ok, serve, status } from './http-servers.mjs'
+import { ok, serve, status, until } from './http-servers.mjs'
 
 function client(t, options = {}) {
   const fetch = resilientFetch({ retry: { delayMs: 1, jitterFactor: 0 }, ...options })
@@ -81,4 +81,20 @@ test('no deadline and instances with credentials', async t => {
   assert.equal((await client(t, { deadlineMs: 0 })(origin)).status, 200)
   const instances = [origin.replace('//', '//user:secret@')]
   assert.throws(() => resilientFetch({ instances }), { option: 'instances' })
+})
+
+test('an origin that is forgotten while calls wait in its policy: they go on', async t => {
+  const gate = Promise.withResolvers()
+  const server = await serve(t, async (...args) => {
+    await gate.promise
+    ok()(...args)
+  })
+  const other = await serve(t, ok())
+  const policy = { bulkhead: { maxConcurrent: 1, maxQueue: 10 } }
+  const fetch = client(t, { maxOrigins: 1, policy, retry: false })
+  const calls = [1, 2, 3].map(() => fetch(server.origin))
+  await until(() => server.seen.length === 1)
+  assert.equal((await fetch(other.origin)).status, 200)
+  gate.resolve()
+  for (const answer of await Promise.all(calls)) assert.equal(await answer.text(), 'ok')
 })

@@ -105,7 +105,7 @@ class Client {
   readonly rules: Rules
   readonly #targets: Targets
   readonly #options: ResilientFetchOptions
-  readonly #policies = new Map<string, Policy>()
+  readonly #policies = new Map<string, Shared>()
   readonly #timeoutMs: number
   readonly #deadlineMs: number
 
@@ -134,7 +134,8 @@ class Client {
   [Symbol.dispose](): void {
     this.rules[Symbol.dispose]()
     this.#targets[Symbol.dispose]()
-    for (const origin of this.#policies.keys()) this.#forget(origin)
+    for (const { policy: own } of this.#policies.values()) own[Symbol.dispose]()
+    this.#policies.clear()
   }
 
   #parse(input: string | URL | Request): URL | undefined {
@@ -198,16 +199,17 @@ class Client {
   async #through(call: Call, target: Target, attempt: number): Promise<Sent> {
     const at = { attempt, method: call.method, url: target.url }
     const { signal, deadline } = call
-    let own: Policy | undefined
+    let shared: Shared | undefined
     try {
-      own = this.#policy(target.origin)
+      shared = this.#policy(target.origin)
     } catch (error) {
       target.gate.leave(target.ticket, NEUTRAL)
       throw error
     }
+    if (shared) shared.users++
     try {
-      const response = await (own
-        ? own.execute(context => this.#timed(call, target, context), {
+      const response = await (shared
+        ? shared.policy.execute(context => this.#timed(call, target, context), {
             signal,
             deadline: deadline === Number.POSITIVE_INFINITY ? undefined : deadline,
             ...(call.init.seawall?.idempotent !== undefined && {
@@ -232,6 +234,11 @@ class Client {
         throw error.cause
       }
       return new Sent(at, 0, undefined, error)
+    } finally {
+      if (shared) {
+        shared.users--
+        dropUnused(shared)
+      }
     }
   }
 
@@ -298,21 +305,37 @@ class Client {
     return (this.#options.fetch ?? globalThis.fetch)(input, init)
   }
 
-  #policy(origin: string): Policy | undefined {
+  #policy(origin: string): Shared | undefined {
     const { policy: given, clock } = this.#options
     if (given === undefined) return undefined
-    let own = this.#policies.get(origin)
-    if (!own) {
-      own = policy({ clock, ...(typeof given === 'function' ? given(origin) : given) })
-      this.#policies.set(origin, own)
+    let shared = this.#policies.get(origin)
+    if (!shared) {
+      const own = policy({ clock, ...(typeof given === 'function' ? given(origin) : given) })
+      shared = { policy: own, users: 0, isForgotten: false }
+      this.#policies.set(origin, shared)
     }
-    return own
+    return shared
   }
 
+  /** Lets the policy of an origin go, once those who wait in it have gone. */
   #forget(origin: string): void {
-    this.#policies.get(origin)?.[Symbol.dispose]()
+    const shared = this.#policies.get(origin)
+    if (!shared) return
     this.#policies.delete(origin)
+    shared.isForgotten = true
+    dropUnused(shared)
   }
+}
+
+/** The policy of an origin, and how many attempts are in it. */
+interface Shared {
+  readonly policy: Policy
+  users: number
+  isForgotten: boolean
+}
+
+function dropUnused({ policy: own, users, isForgotten }: Shared): void {
+  if (isForgotten && users === 0) own[Symbol.dispose]()
 }
 
 /** The caller's function for the body failed: nobody else's affair. */
