@@ -220,6 +220,20 @@ test('chaos strikes only the calls it may', async () => {
   assert.equal(await plan.execute(() => 1, { user: 'customer' }), 1)
 })
 
+test('chaos has a rate for each call, and one that is none spares it', async () => {
+  const rates = { tester: 1, customer: 0, odd: 7 }
+  const plan = policy({
+    chaos: { enabled: true, announce: () => {}, rate: ({ user }) => rates[user] },
+  })
+  await assert.rejects(
+    plan.execute(() => 1, { user: 'tester' }),
+    /chaos/,
+  )
+  for (const user of ['customer', 'odd', 'nobody']) {
+    assert.equal(await plan.execute(() => 1, { user }), 1)
+  }
+})
+
 test('wrap keeps arguments and this', async () => {
   const plan = policy({ breaker: {} })
   const counter = {

@@ -25,11 +25,13 @@ pub fn chaos_new(
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
-/// prepared result, from 0 on it is held up by so many ms.
+/// prepared result, from 0 on it is held up by so many ms. `rate` is below 0
+/// for that of the options.
 #[napi]
-pub fn chaos_draw(handle: u32) -> f64 {
+pub fn chaos_draw(handle: u32, rate: f64) -> f64 {
     let strike = on(handle, |policy| match policy {
-        Policy::Chaos(chaos, rng) => chaos.draw(rng),
+        Policy::Chaos(chaos, rng) if rate < 0.0 => chaos.draw(rng),
+        Policy::Chaos(chaos, rng) => chaos.draw_at(rate, rng),
         _ => None,
     });
     match strike {

@@ -5,7 +5,9 @@
  * A fresh hit does not reach the engine: an entry carries the lifespan that the engine gave it,
  * and is fresh while its age is from 0 to that. All else is the engine's to judge.
  */
-import { LRUCache } from 'lru-cache'
+
+import type { LRUCache } from 'lru-cache'
+import { lru } from '#lru'
 import { type Found, type Kept, Level, type StoreOperation } from './cache-level.js'
 import {
   type CacheOptions,
@@ -165,7 +167,7 @@ export class Cache<V> implements Disposable {
     this.#clock = options.clock ?? systemClock
     this.#wallNow = options.wallNow ?? (() => Date.now())
     this.#maxBytes = options.maxBytes ?? 2 ** 24
-    this.#memory = new LRUCache<string, Entry>({
+    this.#memory = new (lru())<string, Entry>({
       maxSize: this.#maxBytes,
       dispose: ({ bytes }, key, reason) => {
         if (reason !== 'evict') return

@@ -6,7 +6,7 @@ import { type Clock, systemClock } from './clock.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import { OptionError, optionProblem } from './errors.js'
-import { call } from './events.js'
+import { call, report } from './events.js'
 import { check, type Kind } from './options.js'
 import { seedOr } from './seed.js'
 import { sleep, startTimer } from './timer.js'
@@ -25,8 +25,11 @@ export interface ChaosBase {
 
 /** Which calls are struck and how. At most one of `fault`, `latencyMs` and `result`. */
 export interface ChaosOptions extends ChaosBase {
-  /** The share of calls struck, 0 to 1. Default 0.001. */
-  rate?: number | undefined
+  /**
+   * The share of calls struck, 0 to 1, or a function of a call's arguments that tells it for that
+   * call. What the function throws is reported, and the call spared. Default 0.001.
+   */
+  rate?: number | ((...args: never[]) => number) | undefined
   /** Struck calls reject with this, or with what it returns. Default `Error('chaos')`. */
   fault?: unknown
   /** Struck calls start this many ms late. */
@@ -45,7 +48,7 @@ const BASE: Record<string, Kind> = {
 }
 const FIELDS: Record<string, Kind> = {
   ...BASE,
-  rate: 'number',
+  rate: 'any',
   fault: 'any',
   latencyMs: 'number',
   maxLatencyMs: 'number',
@@ -76,7 +79,10 @@ export function chaos(options: ChaosOptions = {}): ChaosWrapper {
 
 function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper {
   check(where, options, FIELDS)
-  const { enabled = false, rate, latencyMs, maxLatencyMs } = options
+  const { enabled = false, latencyMs, maxLatencyMs } = options
+  const told = typeof options.rate === 'function' ? options.rate : undefined
+  const rate = told ? undefined : (options.rate as number | undefined)
+  check(where, { rate }, { rate: 'number' })
   const answers = 'result' in options
   if ('fault' in options && (answers || latencyMs !== undefined)) {
     const other = answers ? 'result' : 'latencyMs'
@@ -95,13 +101,16 @@ function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper
     : latencyMs === undefined
       ? 'fails calls'
       : 'delays calls'
-  tell(options, `${where} ${what} on purpose, at a rate of ${rate ?? 0.001}`)
+  tell(
+    options,
+    `${where} ${what} on purpose, at a rate of ${told ? 'its own for each call' : (rate ?? 0.001)}`,
+  )
   const clock = options.clock ?? systemClock
   const wrapper: ChaosWrapper = fn =>
     async function (this: unknown, ...args) {
       // The name keeps the wrapper, and with it the handle, alive as long as a wrapped function.
       void wrapper
-      const strike = core.chaosDraw(handle)
+      const strike = core.chaosDraw(handle, told ? rateOf(told, args) : -1)
       if (strike === FAULT) throw made(options.fault ?? new Error(fault), [])
       if (strike === RESULT) return made(options.result, args) as never
       if (strike >= 0) await sleep(clock, strike, undefined)
@@ -109,6 +118,18 @@ function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper
     }
   handles.watch(wrapper, handle)
   return wrapper
+}
+
+/** The rate for one call, 0 where the function throws or answers none. */
+function rateOf(told: (...args: never[]) => number, args: unknown[]): number {
+  try {
+    const rate = told(...(args as never[]))
+    if (rate >= 0 && rate <= 1) return rate
+    throw new TypeError(`it must answer a number from 0 to 1, got ${String(rate)}`)
+  } catch (error) {
+    report(error, 'chaos: rate')
+    return 0
+  }
 }
 
 function made(value: unknown, args: unknown[]): unknown {

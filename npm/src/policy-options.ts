@@ -23,7 +23,9 @@ import type { Timeout } from './timeout.js'
 import type { TimeoutOptions } from './timeout-options.js'
 
 /** Chaos within a policy: also by call, so that a tenant or a share of callers can be tried. */
-export interface PolicyChaosOptions extends ChaosOptions {
+export interface PolicyChaosOptions extends Omit<ChaosOptions, 'rate'> {
+  /** The share of calls struck, 0 to 1, or a function of the call that tells it. Default 0.001. */
+  rate?: number | ((call: PolicyCall) => number) | undefined
   /** Which calls may be struck at all. Default every call. What it throws counts as no. */
   when?: ((call: PolicyCall) => boolean) | undefined
 }

@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
+import { lru } from '#lru'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { OptionError, SeawallError } from './errors.js'
@@ -59,7 +60,7 @@ export class PolicyRegistry implements Disposable {
     above('max', max)
     above('idleMs', idleMs)
     this.#options = options
-    this.#policies = new LRUCache({
+    this.#policies = new (lru())({
       max,
       ttl: idleMs,
       updateAgeOnGet: true,

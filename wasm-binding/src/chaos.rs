@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = chaosNew)]
@@ -25,11 +26,13 @@ pub fn chaos_new(
 }
 
 /// What happens to the next call: -1 nothing, -2 it fails, -3 it answers the
-/// prepared result, from 0 on it is held up by so many ms.
+/// prepared result, from 0 on it is held up by so many ms. `rate` is below 0
+/// for that of the options.
 #[wasm_bindgen(js_name = chaosDraw)]
-pub fn chaos_draw(handle: u32) -> f64 {
+pub fn chaos_draw(handle: u32, rate: f64) -> f64 {
     let strike = on(handle, |policy| match policy {
-        Policy::Chaos(chaos, rng) => chaos.draw(rng),
+        Policy::Chaos(chaos, rng) if rate < 0.0 => chaos.draw(rng),
+        Policy::Chaos(chaos, rng) => chaos.draw_at(rate, rng),
         _ => None,
     });
     match strike {
@@ -67,12 +70,12 @@ pub fn loop_pause_new(
 
 /// The next pause: the time to it and its length, in ms.
 #[wasm_bindgen(js_name = loopPauseDraw)]
-pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
+pub fn loop_pause_draw(handle: u32) -> Numbers {
     let pause = on(handle, |policy| match policy {
         Policy::LoopPause(plan, rng) => Some(plan.draw(rng)),
         _ => None,
     });
-    pause.map_or(Vec::new(), |pause| vec![millis(pause.after), millis(pause.lasts)])
+    pause.map(|pause| vec![millis(pause.after), millis(pause.lasts)]).into()
 }
 
 /// Gives the handle back.

@@ -125,7 +125,17 @@ impl Chaos {
     /// and a second for the delay.
     #[must_use]
     pub fn draw(&self, rng: &mut Rng) -> Option<Strike> {
-        if !self.config.enabled || rng.unit() >= self.config.rate {
+        self.draw_at(self.config.rate, rng)
+    }
+
+    /// The same at another rate, for this call alone; NaN is a rate of zero.
+    #[must_use]
+    pub fn draw_at(&self, rate: f64, rng: &mut Rng) -> Option<Strike> {
+        if !self.config.enabled {
+            return None;
+        }
+        // Whatever the rate, one draw: the calls that follow are struck as they would have been.
+        if rng.unit() >= rate || rate.is_nan() {
             return None;
         }
         Some(match self.config.injection {
@@ -138,5 +148,5 @@ impl Chaos {
 
 fn uniform(least: Duration, most: Duration, rng: &mut Rng) -> Duration {
     let drawn = rng.between(nanos(least) as f64, nanos(most) as f64);
-    Duration::from_nanos(drawn as u64)
+    crate::time::duration(drawn as u64)
 }

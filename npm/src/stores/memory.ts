@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { lru } from '#lru'
 import { type Clock, systemClock } from '../clock.js'
 import { OptionError } from '../errors.js'
 import { check } from '../options.js'
@@ -40,7 +40,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       'maxBytes',
     )
   }
-  const items = new LRUCache<string, Item>({ maxSize: maxBytes })
+  const items = new (lru())<string, Item>({ maxSize: maxBytes })
   let last = 0
 
   const live = (key: string): Item | undefined => {

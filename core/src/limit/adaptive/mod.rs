@@ -346,7 +346,7 @@ impl AdaptiveLimiter {
     /// Why the limit is as it is.
     #[must_use]
     pub fn explain(&self, now: Instant) -> Explanation {
-        let time = |nanos: f64| Duration::from_nanos(nanos as u64);
+        let time = |nanos: f64| crate::time::duration(nanos as u64);
         Explanation {
             algorithm: self.config.algorithm,
             limit: self.limit(),
@@ -365,7 +365,7 @@ impl AdaptiveLimiter {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        self.last.map(|sample| Duration::from_nanos(sample.mean as u64))
+        self.last.map(|sample| crate::time::duration(sample.mean as u64))
     }
 
     fn bound(&mut self, limit: f64) {

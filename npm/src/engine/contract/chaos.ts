@@ -10,7 +10,7 @@ export interface ChaosEngine {
     seed: number,
   ): number
   /** -1: nothing happens; -2: the call fails; -3: it answers the result; else a delay in ms. */
-  chaosDraw(handle: number): number
+  chaosDraw(handle: number, rate: number): number
   /** Gives the handle back. */
   chaosFree(handle: number): void
   /** How long a process lives in ms, at most `longestMs`. */
