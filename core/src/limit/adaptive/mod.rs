@@ -267,7 +267,8 @@ impl AdaptiveLimiter {
     ///
     /// [`Outcome::Neutral`] is a [`discard`](Self::discard). For
     /// [`Algorithm::Correlated`] a failure faster than calls usually succeed is
-    /// one too: a side that refuses at once must not look like a fast one.
+    /// no sample either, as a side that refuses at once must not look like a
+    /// fast one; but a window whose time is over ends with it.
     pub fn end(&mut self, rtt: Duration, outcome: Outcome, now: Instant) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         if outcome == Outcome::Neutral {
