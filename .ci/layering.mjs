@@ -128,6 +128,7 @@ const checks = {
       ],
       adaptive: ['bulkhead', 'priority'],
       http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
+      idempotency: ['stores'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)

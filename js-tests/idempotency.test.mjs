@@ -9,6 +9,7 @@ import Fastify from 'fastify'
 import { OptionError } from 'seawall'
 import { resilientFetch } from 'seawall/http'
 import { expressIdempotency, fastifyIdempotency, idempotency } from 'seawall/idempotency'
+import { memoryStore } from 'seawall/stores'
 import { VirtualClock } from 'seawall/testing'
 
 const text = bytes => Buffer.from(bytes).toString()
@@ -136,7 +137,13 @@ test('duplicates at the same time wait for the first', async () => {
 test('duplicates of one that fails: exactly one takes over', async () => {
   const { run, count } = counted()
   const gate = Promise.withResolvers()
-  const first = run({}, () => gate.promise)
+  const began = Promise.withResolvers()
+  const first = run({}, () => {
+    began.resolve()
+    return gate.promise
+  })
+  // The first to come need not be the first to have its hash.
+  await began.promise
   const others = [run(), run(), run()]
   await new Promise(resolve => setTimeout(resolve, 30))
   gate.resolve(answerOf('no', 500))
@@ -305,6 +312,66 @@ test('a store that hangs counts as failed', async () => {
   assert.equal((await answer).status, 201)
 })
 
+test('an answer too large for the store: not kept, and the request not carried out again', async () => {
+  const store = memoryStore({ maxBytes: 2000 })
+  const { run, count } = counted({ store, waitMs: 0 })
+  assert.equal((await run({}, async () => answerOf('x'.repeat(3000)))).status, 201)
+  const again = await run()
+  assert.equal(again.status, 409)
+  assert.equal(again.headers['retry-after'], undefined, 'it is not to be tried again')
+  assert.equal(count(), 1)
+})
+
+test('a store that was slow to take a key, but took it, keeps the answer in the end', async () => {
+  const clock = new VirtualClock()
+  const store = remoteStore()
+  const { add } = store
+  const asked = Promise.withResolvers()
+  store.add = async (...args) => {
+    await add(...args)
+    asked.resolve()
+    return new Promise(() => {})
+  }
+  const { run, count } = counted({ store, clock, storeTimeoutMs: 100, onError: () => {} })
+  const first = run({}, async () => answerOf('made'))
+  await asked.promise
+  await clock.advance(100)
+  assert.equal(text((await first).body), 'made')
+  assert.equal(text((await run()).body), 'made')
+  assert.equal(count(), 1)
+})
+
+test('requests that never end are forgotten with their locks', async () => {
+  const clock = new VirtualClock()
+  // Holds nothing, so that what grows is not the store.
+  const store = {
+    get: async () => undefined,
+    add: async () => true,
+    delete: async () => false,
+    compareAndSet: async () => false,
+  }
+  const keys = idempotency({ store, clock, lockMs: 1000, storeTimeoutMs: 10 })
+  let last = 0
+  const begin = async () => {
+    for (let i = 0; i < 4000; i++) await keys.begin(asked({ key: `k${++last}` }))
+    await clock.advance(1000)
+    await keys.begin(asked())
+    globalThis.gc?.()
+    return process.memoryUsage().heapUsed
+  }
+  await begin()
+  const least = await begin()
+  assert.ok((await begin()) - least < 400_000)
+  assert.equal(typeof globalThis.gc, 'function', 'run with --expose-gc')
+})
+
+test('methods in any case', async () => {
+  const { run, count } = counted({ methods: ['put', 'post'] })
+  await run({ method: 'PUT' })
+  await run({ method: 'put' })
+  assert.equal(count(), 1)
+})
+
 test('nonsense in the store is written over', async () => {
   const store = remoteStore()
   const get = store.get
@@ -330,6 +397,9 @@ test('options that are wrong are refused by name', () => {
     [{ waitMs: -1 }, 'waitMs'],
     [{ maxBodyBytes: 1.5 }, 'maxBodyBytes'],
     [{ whenStoreFails: 'panic' }, 'whenStoreFails'],
+    [{ store: { get() {} } }, 'store'],
+    [{ methods: [1] }, 'methods'],
+    [{ storeTimeoutMs: 0 }, 'storeTimeoutMs'],
   ]) {
     assert.throws(
       () => idempotency(options),
@@ -519,4 +589,41 @@ test('express: headers given to writeHead and several writes are kept', async t 
   const again = await send()
   assert.equal(again.headers.get('x-order'), '1')
   assert.equal(await again.text(), 'part one, part two')
+})
+
+test('express: answered by somebody else while a duplicate waits, nothing breaks', async t => {
+  const keys = expressIdempotency({ waitMs: 5000 })
+  const app = express()
+  app.use(express.json())
+  app.use((req, res, next) => {
+    if (req.headers['x-hurry']) setTimeout(() => res.status(503).end('too late'), 20)
+    next()
+  })
+  app.use(keys)
+  const began = Promise.withResolvers()
+  const end = Promise.withResolvers()
+  app.post('/orders', async (_, res) => {
+    began.resolve()
+    await end.promise
+    if (!res.headersSent) res.status(201).end('made')
+  })
+  const origin = await listenTo(t, app)
+  const unhandled = []
+  const hear = error => unhandled.push(error)
+  process.on('unhandledRejection', hear)
+  t.after(() => process.off('unhandledRejection', hear))
+  const post = headers =>
+    fetch(`${origin}/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'k1', ...headers },
+      body: '{}',
+    })
+  const first = post({})
+  await began.promise
+  assert.equal((await post({ 'x-hurry': '1' })).status, 503)
+  end.resolve()
+  assert.equal((await first).status, 201)
+  assert.equal((await post({})).headers.get('idempotent-replayed'), 'true')
+  await new Promise(resolve => setTimeout(resolve, 50))
+  assert.deepEqual(unhandled, [])
 })

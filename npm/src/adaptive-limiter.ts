@@ -26,6 +26,7 @@ import { engine } from './engine/index.js'
 import { OptionError, optionProblem, RejectedError, rejected, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { FAILURE, type Gate, type GateCall, NEUTRAL, SUCCESS, through } from './gate.js'
+import { updated } from './options.js'
 import { failed, type Outcome, succeeded } from './outcome.js'
 import { seedOr } from './seed.js'
 
@@ -285,8 +286,7 @@ export class AdaptiveLimiter implements Disposable {
   update(options: AdaptiveLimits): void {
     checkLimits(options)
     const handle = this.#live()
-    const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    const merged: AdaptiveLimiterOptions = { ...this.#options, ...Object.fromEntries(given) }
+    const merged = updated<AdaptiveLimiterOptions>(this.#options, options)
     const numbers = adaptiveNumbers({ ...merged, initialLimit: undefined })
     const e = engine()
     // Asked on a limiter of its own, so that either all of it or nothing is changed.

@@ -13,7 +13,7 @@ import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import { optionProblem, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
-import { check, type Kind } from './options.js'
+import { check, type Kind, updated } from './options.js'
 
 /** How much may be repeated. */
 export interface RetryBudgetOptions {
@@ -171,7 +171,7 @@ export class RetryBudget implements Disposable {
   update(options: Omit<RetryBudgetOptions, 'clock'>): void {
     check('RetryBudget', options, FIELDS)
     const core = engine()
-    const all = { ...this.#options, ...options }
+    const all = updated(this.#options, options)
     const handle = this.#live()
     if (core.budgetUpdate(handle, numbersOf(all), this.#fresh, this.#clock.now()) < 0) {
       throw optionProblem('RetryBudget', options, core)

@@ -21,7 +21,7 @@ import {
 } from './errors.js'
 import { Listeners } from './events.js'
 import { type Gate, type GateCall, rejecting, through } from './gate.js'
-import { check, type Kind } from './options.js'
+import { check, type Kind, updated } from './options.js'
 import { failed, type Outcome, succeeded } from './outcome.js'
 import { Priorities, prioritiesHandle, rankCode } from './priority.js'
 import { startTimer } from './timer.js'
@@ -104,6 +104,8 @@ interface Waiter {
   reject(error: unknown): void
   signal: AbortSignal | undefined
   abort: (() => void) | undefined
+  /** Takes the timer of its deadline back. */
+  cancel: (() => void) | undefined
 }
 
 /** `core/src/limit/bulkhead/code.rs`. */
@@ -320,8 +322,7 @@ export class Bulkhead implements Disposable {
    */
   update(options: Partial<BulkheadLimits>): void {
     check('Bulkhead', options, LIMITS)
-    const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    const merged: BulkheadOptions = { ...this.#options, ...Object.fromEntries(given) }
+    const merged = updated(this.#options, options)
     const e = engine()
     if (e.bulkheadUpdate(this.#live(), this.#running, numbersOf(merged)) < 0) {
       throw optionProblem('Bulkhead', merged, e)
@@ -407,7 +408,7 @@ export class Bulkhead implements Disposable {
       : e.bulkheadEnter(this.#handle, this.#running, now)
     if (code < 0) return this.#refuse(-code)
     const low = this.#read(code)
-    if ((low & KIND) !== ADMITTED) return this.#queue(low >>> SLOT_SHIFT, call?.signal)
+    if ((low & KIND) !== ADMITTED) return this.#queue(low >>> SLOT_SHIFT, call, now)
     this.#running++
     return TICKET
   }
@@ -418,14 +419,20 @@ export class Bulkhead implements Disposable {
     return code - this.#mayRun * MAY_RUN
   }
 
-  #queue(slot: number, signal: AbortSignal | undefined): Promise<number> {
+  #queue(slot: number, call: GateCall | undefined, now: number): Promise<number> {
+    const { signal, deadline = Number.POSITIVE_INFINITY } = call ?? {}
     const promise = new Promise<number>((resolve, reject) => {
       let abort: (() => void) | undefined
       if (signal) {
-        abort = () => this.#abort(slot, signal)
+        abort = () => this.#drop(slot, () => signal.reason)
         signal.addEventListener('abort', abort, { once: true })
       }
-      this.#waiters[slot] = { resolve, reject, signal, abort }
+      const waiter: Waiter = { resolve, reject, signal, abort, cancel: undefined }
+      this.#waiters[slot] = waiter
+      if (deadline === Number.POSITIVE_INFINITY) return
+      const ms = Math.max(0, deadline - now)
+      const late = (): RejectedError => this.#rejection('queueTimeout', { deadlineMs: ms })
+      waiter.cancel = startTimer(this.#clock, Math.ceil(ms - 1e-6), () => this.#drop(slot, late))
     })
     this.#waiting++
     this.#arm()
@@ -442,13 +449,15 @@ export class Bulkhead implements Disposable {
     this.#waiting--
     if (this.#waiting === 0) this.#waiters = []
     if (waiter.abort) waiter.signal?.removeEventListener('abort', waiter.abort)
+    waiter.cancel?.()
     return waiter
   }
 
-  #abort(slot: number, signal: AbortSignal): void {
+  /** One goes from the queue before its time has come. */
+  #drop(slot: number, why: () => unknown): void {
     const waiter = this.#take(slot)
     this.#mayRun = engine().bulkheadCancel(this.#handle, this.#running, slot)
-    waiter?.reject(signal.reason)
+    waiter?.reject(why())
     this.#arm()
   }
 

@@ -22,6 +22,15 @@ export interface Found extends Kept {
 /** What failed while the store was used. */
 export type StoreOperation = 'get' | 'set' | 'delete'
 
+/** A change that waits for another one of its key. */
+interface Change {
+  act: () => Promise<boolean>
+  /** Whether there is a deletion in it. */
+  deletes: boolean
+  readonly promise: Promise<boolean>
+  readonly resolve: (done: boolean) => void
+}
+
 /** First in each entry, so that a value of somebody else is not taken for one. */
 const MARK = 'seawall1'
 const decoder = { made: undefined as TextDecoder | undefined }
@@ -35,6 +44,8 @@ export class Level {
   readonly #timeoutMs: number
   readonly #clock: Clock
   readonly #failed: (operation: StoreOperation, key: string, error: unknown) => void
+  /** Keys with a change on its way: on several connections a later one may arrive before it. */
+  readonly #changes = new Map<string, { next: Change | undefined }>()
 
   constructor(
     store: Store,
@@ -74,7 +85,47 @@ export class Level {
   }
 
   /** Whether it is stored; with `onlyNew` that includes that there was one already. */
-  async set(key: string, kept: Kept, expiryMs: number, onlyNew = false): Promise<boolean> {
+  set(key: string, kept: Kept, expiryMs: number, onlyNew = false): Promise<boolean> {
+    // What has been changed meanwhile is not new.
+    if (onlyNew && this.#changes.has(key)) return Promise.resolve(true)
+    return this.#behind(key, () => this.#set(key, kept, expiryMs, onlyNew), false)
+  }
+
+  /** Whether it is surely gone, in every version that would be read. */
+  delete(key: string): Promise<boolean> {
+    return this.#behind(key, () => this.#delete(key), true)
+  }
+
+  /**
+   * Changes a key once the change under way has arrived, or has failed. Of those that wait only the
+   * last is carried out, so that a store that hangs has no queue.
+   */
+  #behind(key: string, act: () => Promise<boolean>, deletes: boolean): Promise<boolean> {
+    const line = this.#changes.get(key)
+    if (line === undefined) {
+      this.#changes.set(key, { next: undefined })
+      return this.#change(key, act)
+    }
+    const next: Change = line.next ?? { ...Promise.withResolvers<boolean>(), act, deletes }
+    // A value that replaces a deletion replaces one version of several.
+    next.act = next.deletes && !deletes ? () => this.#delete(key).then(act) : act
+    next.deletes ||= deletes
+    line.next = next
+    return next.promise
+  }
+
+  async #change(key: string, act: () => Promise<boolean>): Promise<boolean> {
+    const done = await act()
+    const line = this.#changes.get(key)
+    const next = line?.next
+    if (line && next) {
+      line.next = undefined
+      void this.#change(key, next.act).then(next.resolve)
+    } else this.#changes.delete(key)
+    return done
+  }
+
+  async #set(key: string, kept: Kept, expiryMs: number, onlyNew: boolean): Promise<boolean> {
     try {
       const name = this.#key(key, this.#version)
       // What lives for centuries needs no expiry, and is more than a store can count.
@@ -91,8 +142,7 @@ export class Level {
     }
   }
 
-  /** Whether it is surely gone, in every version that would be read. */
-  async delete(key: string): Promise<boolean> {
+  async #delete(key: string): Promise<boolean> {
     try {
       // The oldest first: a reader in between finds none that it would convert.
       for (let version = this.#oldest; version <= this.#version; version++) {

@@ -26,6 +26,7 @@ import type { Engine } from './engine/types.js'
 import { optionProblem, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { rejecting } from './gate.js'
+import { updated } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
 import { sizeOfBytes } from './store.js'
@@ -92,6 +93,14 @@ interface Loaded<V> {
   stale?: boolean
 }
 
+interface Flight {
+  /** Ms of the clock. */
+  began: number
+}
+
+/** A fetch that takes longer counts as hung: the next call for its key begins another. */
+const JOIN_WITHIN_MS = 60_000
+
 const handles = new Handles(handle => engine().cacheFree(handle))
 
 /**
@@ -130,7 +139,7 @@ export class Cache<V> implements Disposable {
   readonly #level: Level | null
   readonly #coalescer: Coalescer
   /** The fetch of each key whose result may be kept; a key that is changed meanwhile has none. */
-  readonly #flights = new Map<string, object>()
+  readonly #flights = new Map<string, Flight>()
   readonly #engine: Engine
   #times: CacheTimes<V>
   #handle: number
@@ -166,7 +175,11 @@ export class Cache<V> implements Disposable {
         this.#listeners?.emit('evicted', { key, bytes })
       },
     })
-    this.#coalescer = new Coalescer({ name: options.name, clock: this.#clock })
+    this.#coalescer = new Coalescer({
+      name: options.name,
+      joinWithinMs: JOIN_WITHIN_MS,
+      clock: this.#clock,
+    })
     const failed = (operation: StoreOperation, key: string, error: unknown): void => {
       this.#storeFailures++
       this.#listeners?.emit('storeFailed', { key, operation, error })
@@ -221,7 +234,7 @@ export class Cache<V> implements Disposable {
     const entry = this.#memory.get(key)
     if (entry && this.#judge(entry) <= STALE) return this.#open(key, entry)?.value
     const found = await this.#level?.get(key)
-    const old = found && this.#adopt(key, found)
+    const old = found && this.#adopt(key, found, false)
     return old && this.#judge(old) <= STALE ? this.#open(key, old)?.value : undefined
   }
 
@@ -286,7 +299,7 @@ export class Cache<V> implements Disposable {
   update(times: CacheTimes<V>): void {
     if (this.#disposed) throw disposed()
     checkTimes(times)
-    const next = { ...this.#times, ...times }
+    const next = updated(this.#times, times)
     const handle = this.#rule(next)
     handles.release(this, this.#handle)
     this.#handle = handle
@@ -367,12 +380,13 @@ export class Cache<V> implements Disposable {
     level: Level | null,
     refreshing = false,
   ): Promise<Loaded<V>> {
-    const flight = {}
+    const flight: Flight = { began: this.#clock.now() }
     this.#flights.set(key, flight)
     try {
       let spare = this.#memory.peek(key)
       const found = level && (await level.get(key))
-      const adopted = found && this.#adopt(key, found)
+      const isCurrent = this.#flights.get(key) === flight
+      const adopted = found && this.#adopt(key, found, isCurrent)
       if (adopted) {
         const freshness = this.#judge(adopted)
         if (freshness === FRESH || (freshness === STALE && !refreshing)) {
@@ -403,7 +417,8 @@ export class Cache<V> implements Disposable {
 
   /** Fetches a new value unless that is under way. */
   #refresh(key: string, fn: (context: CallContext) => PromiseLike<V> | V): void {
-    if (this.#flights.has(key)) return
+    const flight = this.#flights.get(key)
+    if (flight && this.#clock.now() - flight.began <= JOIN_WITHIN_MS) return
     this.#refreshes++
     this.#coalescer
       .execute(key, context => this.#load(key, fn, context, this.#level, true))
@@ -445,8 +460,8 @@ export class Cache<V> implements Disposable {
     }
   }
 
-  /** An entry of the store as one of the memory, of the present version. */
-  #adopt(key: string, found: Found): Entry | undefined {
+  /** An entry of the store as one of the memory, of the present version; that is kept if `keep`. */
+  #adopt(key: string, found: Found, keep: boolean): Entry | undefined {
     const { frozen, migrate, serialize = JSON.stringify } = this.#options
     const { deserialize = JSON.parse as (held: unknown) => V } = this.#options
     const stored = this.#clock.now() - Math.abs(this.#wallNow() - found.storedWall)
@@ -457,7 +472,8 @@ export class Cache<V> implements Disposable {
         held = serialize(migrate.convert(deserialize(held as string), version))
         const { storedWall, lifespanMs } = found
         const left = this.#expiry(stored, lifespanMs)
-        if (left > 0) void this.#level.set(key, { held, storedWall, lifespanMs }, left, true)
+        if (keep && left > 0)
+          void this.#level.set(key, { held, storedWall, lifespanMs }, left, true)
       }
       const value = frozen ? deepFreeze(deserialize(held as string)) : held
       return { held: value, stored, lifespanMs: found.lifespanMs, bytes: 0 }

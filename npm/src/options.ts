@@ -42,6 +42,12 @@ export function check(where: string, options: unknown, fields: Record<string, Ki
   }
 }
 
+/** `present` with what `given` says; what is `undefined` there is not given, and stays as it is. */
+export function updated<T extends object>(present: T, given: Partial<T>): T {
+  const said = Object.entries(given).filter(([, value]) => value !== undefined)
+  return { ...present, ...Object.fromEntries(said) }
+}
+
 function fits(value: unknown, kind: Kind): boolean {
   if (typeof kind === 'object') return kind.includes(value as string)
   switch (kind) {

@@ -2,6 +2,7 @@ import type { CallContext } from './context.js'
 import { call, Listeners } from './events.js'
 import type { Gate } from './gate.js'
 import { rejecting } from './gate.js'
+import { updated } from './options.js'
 import type { Outcome } from './outcome.js'
 import {
   type AcquireOptions,
@@ -13,6 +14,7 @@ import {
 } from './rate-limiter.js'
 import {
   Line,
+  NOBODY,
   type RateDecision,
   type RateExplanation,
   RateGroup,
@@ -125,7 +127,7 @@ export class KeyedRateLimiter implements Disposable {
 
   /** {@link RateLimiter.release} of `key`. */
   release(key: string): void {
-    this.#line(key).hold(0)
+    this.#lines.get(key)?.hold(0)
   }
 
   /** {@link RateLimiter.learn} of `key`. */
@@ -141,7 +143,7 @@ export class KeyedRateLimiter implements Disposable {
   /** {@link RateLimiter.update} of all keys, those to come included. */
   update(options: Partial<Omit<RateLimiterOptions, 'clock'>>): void {
     checkRate('KeyedRateLimiter', options as RateLimiterOptions)
-    this.#group.update({ ...this.#group.options, ...options })
+    this.#group.update(updated(this.#group.options, options))
     for (const line of this.#lines.values()) line.wake()
   }
 
@@ -194,26 +196,34 @@ export class KeyedRateLimiter implements Disposable {
   #make(key: string): Line {
     const { engine, live, clock } = this.#group
     const id = engine.rateAdd(live, clock.now())
+    // All is in its place before anybody hears of it: who hears may ask for a key himself.
+    const evicted: [key: string, line: Line][] = []
     for (let gone = engine.rateGone(live); gone >= 0; gone = engine.rateGone(live)) {
-      this.#evict(this.#keys.get(gone))
+      const old = this.#keys.get(gone)
+      const line = old === undefined ? undefined : this.#lines.get(old)
+      if (old === undefined || line === undefined) continue
+      this.#remove(old, line)
+      evicted.push([old, line])
     }
     const line = new Line(this.#group, id, key)
     this.#lines.set(key, line)
-    this.#keys.set(line.id, key)
+    this.#keys.set(id, key)
+    const onEvict = this.#onEvict
+    for (const [old, gone] of evicted) {
+      gone.evict()
+      if (onEvict) call(() => onEvict(old), 'KeyedRateLimiter: `onEvict`')
+    }
     return line
   }
 
-  #evict(key: string | undefined): void {
-    const line = key === undefined ? undefined : this.#lines.get(key)
-    if (key === undefined || line === undefined) return
-    this.#forget(key, line)
-    const onEvict = this.#onEvict
-    if (onEvict) call(() => onEvict(key), 'KeyedRateLimiter: `onEvict`')
+  #forget(key: string, line: Line): void {
+    this.#remove(key, line)
+    line.evict()
   }
 
-  #forget(key: string, line: Line): void {
+  #remove(key: string, line: Line): void {
     this.#lines.delete(key)
     this.#keys.delete(line.id)
-    line.evict()
+    line.id = NOBODY
   }
 }

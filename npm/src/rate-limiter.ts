@@ -4,6 +4,7 @@ import type { CallContext, CallOptions } from './context.js'
 import { SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { type Gate, rejecting, through } from './gate.js'
+import { updated } from './options.js'
 import type { Outcome } from './outcome.js'
 import {
   Line,
@@ -215,7 +216,7 @@ export class RateLimiter implements Disposable {
    */
   update(options: Partial<Omit<RateLimiterOptions, 'clock'>>): void {
     checkRate('RateLimiter', options as RateLimiterOptions)
-    this.#group.update({ ...this.#group.options, ...options })
+    this.#group.update(updated(this.#group.options, options))
     this.#line.wake()
   }
 

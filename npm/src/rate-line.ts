@@ -79,7 +79,8 @@ export interface RateExplanation {
 }
 
 const handles = new Handles(handle => engine().rateFree(handle))
-const NOBODY = 2 ** 32 - 1
+/** The number of a limiter that the engine has let go. @internal */
+export const NOBODY: number = 2 ** 32 - 1
 const GRANTED: RateDecision = Object.freeze({ ok: true })
 
 /** Limiters with the same options. @internal */
@@ -133,7 +134,7 @@ export class RateGroup {
 /** A call in line. */
 interface Waiter {
   readonly weight: number
-  readonly settle: (error?: unknown) => void
+  readonly settle: (failed: boolean, error?: unknown) => void
   previous: Waiter | undefined
   next: Waiter | undefined
 }
@@ -221,7 +222,7 @@ export class Line {
   end(why: (weight: number) => SeawallError): void {
     for (let waiter = this.#first; waiter; waiter = this.#first) {
       this.#unlink(waiter)
-      waiter.settle(why(waiter.weight))
+      waiter.settle(true, why(waiter.weight))
     }
     this.#cancel?.()
   }
@@ -244,16 +245,15 @@ export class Line {
       group.engine.rateLeave(group.handle, this.id, weight)
       return Promise.reject(signal.reason)
     }
-    group.listeners?.emit('queued', { waitMs: expected, weight, key: this.#key })
-    return new Promise((resolve, reject) => {
+    const promise = new Promise<number>((resolve, reject) => {
       let cancel: (() => void) | undefined
-      const settle = (error?: unknown): void => {
+      const settle = (failed: boolean, error?: unknown): void => {
         cancel?.()
         signal?.removeEventListener('abort', abort)
-        error === undefined ? resolve(0) : reject(error)
+        failed ? reject(error) : resolve(0)
       }
       const waiter: Waiter = { weight, settle, previous: this.#last, next: undefined }
-      const abort = (): void => this.#leave(waiter, signal?.reason ?? new Error('aborted'))
+      const abort = (): void => this.#leave(waiter, signal?.reason)
       const late = (): void => {
         // It may be its turn just now.
         this.#move()
@@ -270,6 +270,9 @@ export class Line {
         this.#arm(expected)
       }
     })
+    // Now that it is in line: a listener may dispose of the limiter, or abort the call.
+    group.listeners?.emit('queued', { waitMs: expected, weight, key: this.#key })
+    return promise
   }
 
   #has(waiter: Waiter): boolean {
@@ -292,7 +295,7 @@ export class Line {
     const first = this.#first === waiter
     this.#unlink(waiter)
     if (group.handle >= 0) group.engine.rateLeave(group.handle, this.id, waiter.weight)
-    waiter.settle(error)
+    waiter.settle(true, error)
     if (first) this.#move()
   }
 
@@ -308,7 +311,8 @@ export class Line {
         return
       }
       this.#unlink(first)
-      first.settle(code === 0 ? undefined : this.#refusal(RULES[-code] ?? 'limit', first.weight))
+      if (code === 0) first.settle(false)
+      else first.settle(true, this.#refusal(RULES[-code] ?? 'limit', first.weight))
     }
   }
 

@@ -11,7 +11,7 @@ import { engine } from './engine/index.js'
 import { optionProblem, type RejectedError, rejected, SeawallError } from './errors.js'
 import { call, Listeners } from './events.js'
 import { FAILURE, type Gate, NEUTRAL, SUCCESS, through } from './gate.js'
-import { check, type Kind } from './options.js'
+import { check, type Kind, updated } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
 
@@ -217,7 +217,7 @@ export class Throttle implements Disposable {
   update(options: Omit<ThrottleOptions, 'clock' | 'seed'>): void {
     check('Throttle', options, FIELDS)
     const core = engine()
-    const all = { ...this.#options, ...options }
+    const all = updated(this.#options, options)
     this.#settle(NEUTRAL)
     if (core.throttleUpdate(this.#live(), numbersOf(all), this.#clock.now()) < 0) {
       throw optionProblem('Throttle', options, core)

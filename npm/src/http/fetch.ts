@@ -8,6 +8,7 @@ import type { BreakerExplanation } from '../breaker-report.js'
 import type { CallContext } from '../context.js'
 import {
   CircuitBreakerError,
+  describe,
   OptionError,
   RejectedError,
   type SeawallError,
@@ -104,14 +105,15 @@ class Client {
   readonly rules: Rules
   readonly #targets: Targets
   readonly #options: ResilientFetchOptions
-  readonly #policies = new Map<string, Policy>()
+  readonly #policies = new Map<string, Shared>()
   readonly #timeoutMs: number
+  readonly #deadlineMs: number
 
   constructor(options: ResilientFetchOptions) {
     checkHttp('resilientFetch', options)
     this.#options = { ...options }
     this.#timeoutMs = limit('timeoutMs', options.timeoutMs, 30_000) || Number.POSITIVE_INFINITY
-    limit('deadlineMs', options.deadlineMs, 0)
+    this.#deadlineMs = limit('deadlineMs', options.deadlineMs, 0) || Number.POSITIVE_INFINITY
     this.rules = new Rules(options, origin => this.#forget(origin))
     this.#targets = new Targets(this.rules, options.instances)
     // Bad options are found here rather than at the first call.
@@ -132,7 +134,8 @@ class Client {
   [Symbol.dispose](): void {
     this.rules[Symbol.dispose]()
     this.#targets[Symbol.dispose]()
-    for (const origin of this.#policies.keys()) this.#forget(origin)
+    for (const { policy: own } of this.#policies.values()) own[Symbol.dispose]()
+    this.#policies.clear()
   }
 
   #parse(input: string | URL | Request): URL | undefined {
@@ -156,7 +159,7 @@ class Client {
         : isReplayable(init.body)
     const { idempotent, deadline = Number.POSITIVE_INFINITY } = init.seawall ?? {}
     const flags = rules.flags(origin, idempotent, name => headers.get(name), replayable)
-    const { deadlineMs = Number.POSITIVE_INFINITY, deadlineHeader } = this.#options
+    const { deadlineHeader } = this.#options
     return {
       input,
       init,
@@ -165,7 +168,7 @@ class Client {
       flags,
       headers: (flags & KEY) !== 0 || deadlineHeader !== undefined ? headers : undefined,
       signal: init.signal === undefined ? request?.signal : (init.signal ?? undefined),
-      deadline: Math.min(deadline, rules.clock.now() + deadlineMs),
+      deadline: Math.min(deadline, rules.clock.now() + this.#deadlineMs),
       tried: [],
     }
   }
@@ -173,7 +176,13 @@ class Client {
   async #attempt(call: Call, number: number): Promise<Sent> {
     const left = call.deadline - this.rules.clock.now()
     const at = { attempt: number, method: call.method, url: call.url.href }
-    if (left <= 0) return new Sent(at, 0, undefined, late(this.#options.deadlineMs ?? 0))
+    if (left <= 0)
+      return new Sent(
+        at,
+        0,
+        undefined,
+        late(Number.isFinite(this.#deadlineMs) ? this.#deadlineMs : 0),
+      )
     const target = this.#targets.enter(call.url, call.tried)
     if (target instanceof Error) throw target
     const end = await this.#through(call, target, number)
@@ -189,11 +198,18 @@ class Client {
   /** One attempt behind the policy of its origin. */
   async #through(call: Call, target: Target, attempt: number): Promise<Sent> {
     const at = { attempt, method: call.method, url: target.url }
-    const own = this.#policy(target.origin)
     const { signal, deadline } = call
+    let shared: Shared | undefined
     try {
-      const response = await (own
-        ? own.execute(context => this.#timed(call, target, context), {
+      shared = this.#policy(target.origin)
+    } catch (error) {
+      target.gate.leave(target.ticket, NEUTRAL)
+      throw error
+    }
+    if (shared) shared.users++
+    try {
+      const response = await (shared
+        ? shared.policy.execute(context => this.#timed(call, target, context), {
             signal,
             deadline: deadline === Number.POSITIVE_INFINITY ? undefined : deadline,
             ...(call.init.seawall?.idempotent !== undefined && {
@@ -218,6 +234,11 @@ class Client {
         throw error.cause
       }
       return new Sent(at, 0, undefined, error)
+    } finally {
+      if (shared) {
+        shared.users--
+        dropUnused(shared)
+      }
     }
   }
 
@@ -230,9 +251,9 @@ class Client {
     const told = this.rules.deadlineHeader(clock.now() + ms)
     if (told) headers?.set(...told)
     const { body: given, seawall: _, ...rest } = call.init
-    const body = typeof given === 'function' ? await made(given) : given
     return new Promise((resolve, reject) => {
       let open = true
+      let stop: (() => void) | undefined
       const end = (settle: () => void): void => {
         open = false
         stop?.()
@@ -240,30 +261,36 @@ class Client {
       }
       const link = new Link([call.signal, context?.signal], reason => end(() => reject(reason)))
       if (!open) return
-      const stop =
-        ms === Number.POSITIVE_INFINITY
-          ? undefined
-          : startTimer(clock, ms, () => link.abort(late(Math.ceil(ms))))
-      const init: RequestInit & { duplex?: 'half' } = {
-        ...(rest as RequestInit),
-        ...(headers && { headers }),
-        ...(body !== undefined && { body }),
-        ...(isStream(body) && { duplex: 'half' }),
-        signal: link.signal,
+      if (ms !== Number.POSITIVE_INFINITY) {
+        stop = startTimer(clock, ms, () => link.abort(late(Math.ceil(ms))))
       }
-      this.#send(this.#input(call, target), init).then(
-        response => {
-          if (!open) return discard(response, clock)
-          link.hold(response.body)
+      const send = async (body: Body | undefined): Promise<Response | undefined> => {
+        if (!open) return abandon(body)
+        const init: RequestInit & { duplex?: 'half' } = {
+          ...(rest as RequestInit),
+          ...(headers && { headers }),
+          ...(body !== undefined && { body }),
+          ...(isStream(body) && { duplex: 'half' }),
+          signal: link.signal,
+        }
+        return this.#send(this.#input(call, target), init)
+      }
+      const sent = typeof given === 'function' ? made(given).then(send) : send(given)
+      sent
+        .then(response => {
+          if (!open) return response && discard(response, clock)
+          if (typeof response !== 'object' || response === null) {
+            throw new TypeError(`\`fetch\` answered ${describe(response)}, which is no Response`)
+          }
+          link.hold(response.body ?? null)
           links.set(response, link)
           end(() => resolve(response))
-        },
-        error => {
+        })
+        .catch(error => {
           if (!open) return
           link.close()
           end(() => reject(error))
-        },
-      )
+        })
     })
   }
 
@@ -278,25 +305,47 @@ class Client {
     return (this.#options.fetch ?? globalThis.fetch)(input, init)
   }
 
-  #policy(origin: string): Policy | undefined {
+  #policy(origin: string): Shared | undefined {
     const { policy: given, clock } = this.#options
     if (given === undefined) return undefined
-    let own = this.#policies.get(origin)
-    if (!own) {
-      own = policy({ clock, ...(typeof given === 'function' ? given(origin) : given) })
-      this.#policies.set(origin, own)
+    let shared = this.#policies.get(origin)
+    if (!shared) {
+      const own = policy({ clock, ...(typeof given === 'function' ? given(origin) : given) })
+      shared = { policy: own, users: 0, isForgotten: false }
+      this.#policies.set(origin, shared)
     }
-    return own
+    return shared
   }
 
+  /** Lets the policy of an origin go, once those who wait in it have gone. */
   #forget(origin: string): void {
-    this.#policies.get(origin)?.[Symbol.dispose]()
+    const shared = this.#policies.get(origin)
+    if (!shared) return
     this.#policies.delete(origin)
+    shared.isForgotten = true
+    dropUnused(shared)
   }
+}
+
+/** The policy of an origin, and how many attempts are in it. */
+interface Shared {
+  readonly policy: Policy
+  users: number
+  isForgotten: boolean
+}
+
+function dropUnused({ policy: own, users, isForgotten }: Shared): void {
+  if (isForgotten && users === 0) own[Symbol.dispose]()
 }
 
 /** The caller's function for the body failed: nobody else's affair. */
 class BodyFailure extends Error {}
+
+/** Lets go of a body that nobody will send any more. */
+function abandon(body: Body | undefined): undefined {
+  if (body instanceof ReadableStream) body.cancel().catch(() => {})
+  else (body as { destroy?: () => void } | null | undefined)?.destroy?.()
+}
 
 async function made(body: () => Body | Promise<Body>): Promise<Body> {
   try {

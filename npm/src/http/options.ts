@@ -106,7 +106,7 @@ export interface ResilientFetchOptions extends HttpOptions {
   instances?: readonly string[] | undefined
   /** How long an attempt may take until the headers of its answer are there. 0: no limit. Default 30,000. */
   timeoutMs?: number | undefined
-  /** How long all attempts and waits may take together, until the headers are there. Default no limit. */
+  /** How long all attempts and waits may take together, until the headers are there. Default 0: no limit. */
   deadlineMs?: number | undefined
   /**
    * Sends the body of a `Request` object again by cloning it, which keeps the body in memory.

@@ -98,7 +98,7 @@ function soonness({ retryAfterMs = Number.POSITIVE_INFINITY }: SeawallError): nu
 
 function parse(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || url.origin === 'null') {
+  if (url === undefined || url.origin === 'null' || url.username !== '' || url.password !== '') {
     throw new OptionError(
       `resilientFetch: \`instances\` must be addresses such as http://10.0.0.1:8080, got ${JSON.stringify(text)}`,
       'instances',

@@ -12,6 +12,7 @@ export interface ExpressRequest extends IncomingLike {
 export interface ExpressResponse {
   statusCode: number
   readonly headersSent: boolean
+  readonly writableEnded?: boolean
   // biome-ignore lint/suspicious/noExplicitAny: three signatures that are passed on as they are.
   write(...args: any[]): boolean
   // biome-ignore lint/suspicious/noExplicitAny: as above.
@@ -58,8 +59,10 @@ export function expressIdempotency(
     }
     keys.begin(request).then(step => {
       if (step.kind === 'none') next()
-      else if (step.kind !== 'process') send(res, step.answer)
-      else {
+      else if (step.kind !== 'process') {
+        // Somebody may have answered meanwhile, such as a time-out.
+        if (!res.headersSent && !res.writableEnded) send(res, step.answer)
+      } else {
         watch(keys, res, step)
         next()
       }

@@ -1,3 +1,4 @@
+export type { Store as IdempotencyStore } from '../store.js'
 export {
   type ExpressIdempotencyOptions,
   type ExpressRequest,
@@ -12,4 +13,3 @@ export {
 export type { FromRequest, IncomingLike } from './incoming.js'
 export { Idempotency, type IdempotencyStep, idempotency } from './keys.js'
 export type { IdempotencyOptions, IdempotentAnswer, IdempotentRequest } from './options.js'
-export type { IdempotencyStore, IdempotencyStored } from './store.js'

@@ -7,6 +7,8 @@ import { Handles } from '../engine/handles.js'
 import { engine } from '../engine/index.js'
 import { optionProblem, SeawallError, TimeoutError } from '../errors.js'
 import { call, report } from '../events.js'
+import type { Store } from '../store.js'
+import { memoryStore } from '../stores/memory.js'
 import { startTimer } from '../timer.js'
 import {
   checkIdempotency,
@@ -16,7 +18,6 @@ import {
   idempotencyNumbers,
 } from './options.js'
 import { decode, digest, encode, type IdempotencyRecord } from './record.js'
-import { type IdempotencyStore, ownStore } from './store.js'
 
 /** What becomes of a request; see {@link Idempotency.begin}. */
 export type IdempotencyStep =
@@ -58,18 +59,29 @@ const RUNNING = 1
 const DONE = 2
 const DONE_WITHOUT = 3
 
+/** Bytes of keys and answers in a memory of its own. */
+const MOST_BYTES = 2 ** 25
+
 const handles = new Handles(handle => engine().idempotencyFree(handle))
+
+/** A request under way. */
+interface Running {
+  /** Resolved when it has ended. */
+  readonly over: Promise<void>
+  /** When its lock ends, and nobody waits for it any more. */
+  readonly ends: number
+}
 
 /** Answers repeated requests with what the first one was answered, and processes none twice. */
 export class Idempotency implements Disposable {
   /** The header with the key, in small letters. */
   readonly header: string
   readonly #options: IdempotencyOptions
-  readonly #store: IdempotencyStore
+  readonly #store: Store
   readonly #clock: Clock
   readonly #methods: ReadonlySet<string>
   /** Requests of this process that are under way, by the key of the store. */
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, Running>()
   #handle: number
 
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
@@ -78,8 +90,10 @@ export class Idempotency implements Disposable {
     const e = engine()
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
-    this.#store = options.store ?? ownStore(this.#clock)
-    this.#methods = new Set(options.methods ?? ['POST', 'PATCH'])
+    this.#store = options.store ?? memoryStore({ maxBytes: MOST_BYTES, clock: this.#clock })
+    this.#methods = new Set(
+      Array.from(options.methods ?? ['POST', 'PATCH'], it => it.toUpperCase()),
+    )
     this.header = (options.header ?? 'Idempotency-Key').toLowerCase()
     this.#handle = e.idempotencyNew(idempotencyNumbers(options))
     if (this.#handle < 0) throw optionProblem('idempotency', options, e)
@@ -88,7 +102,10 @@ export class Idempotency implements Disposable {
 
   /** Whether a request is one of those that may have a key, so that its body is worth a look. */
   concerns(method: string, key: string | undefined): boolean {
-    return this.#methods.has(method) && (key !== undefined || this.#options.required === true)
+    return (
+      this.#methods.has(method.toUpperCase()) &&
+      (key !== undefined || this.#options.required === true)
+    )
   }
 
   /** Whether an answer of so many bytes would be kept. @internal */
@@ -183,7 +200,16 @@ export class Idempotency implements Disposable {
         const taken = stored
           ? this.#store.compareAndSet(place, stored.token, mine(), lockMs)
           : this.#store.add(place, mine(), lockMs)
-        if (await this.#soon(taken)) return this.#process(place, fingerprint, id)
+        let isMine = false
+        try {
+          isMine = await this.#soon(taken)
+        } catch (error) {
+          // The store may have done it all the same; then the answer is kept in the end.
+          if (this.#options.whenStoreFails === 'refuse') throw error
+          this.#failed(error)
+          isMine = true
+        }
+        if (isMine) return this.#process(place, fingerprint, id, lockMs)
         // Another was faster: look again, at once.
       } else if (code >= 0) await this.#pause(place, code)
       else return this.#answer(code, record)
@@ -203,9 +229,12 @@ export class Idempotency implements Disposable {
     return refuse(409, 'This request was processed, and its answer was not kept')
   }
 
-  #process(place: string, fingerprint: string, id: string): IdempotencyStep {
+  #process(place: string, fingerprint: string, id: string, lockMs: number): IdempotencyStep {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#running.set(place, promise)
+    this.#sweep()
+    const mine = { over: promise, ends: this.#clock.now() + lockMs }
+    this.#running.delete(place)
+    this.#running.set(place, mine)
     let open = true
     const end = async (act: () => Promise<unknown>): Promise<void> => {
       if (!open) return
@@ -215,7 +244,7 @@ export class Idempotency implements Disposable {
       } catch (error) {
         this.#failed(error)
       }
-      if (this.#running.get(place) === promise) this.#running.delete(place)
+      if (this.#running.get(place) === mine) this.#running.delete(place)
       resolve()
     }
     const release = (): Promise<void> => end(() => this.#release(place, id))
@@ -227,18 +256,36 @@ export class Idempotency implements Disposable {
         const fits = body && this.holds(body.byteLength)
         const answer = fits ? { status, headers: kept(headers), body } : undefined
         const record = { id, fingerprint, done: true, answer }
-        return end(() => this.#keep(place, id, encode(record)))
+        return end(() => this.#keep(place, record))
       },
     }
   }
 
   /** Replaces the lock by the answer, unless the lock has passed to another. */
-  async #keep(place: string, id: string, value: Uint8Array): Promise<void> {
+  async #keep(place: string, record: IdempotencyRecord): Promise<void> {
     const ttlMs = engine().idempotencyTtl(this.#handle)
     const stored = await this.#store.get(place)
-    if (stored === undefined) await this.#store.add(place, value, ttlMs)
-    else if (decode(stored.value)?.id === id) {
-      await this.#store.compareAndSet(place, stored.token, value, ttlMs)
+    if (stored && decode(stored.value)?.id !== record.id) return
+    const put = (value: Uint8Array): Promise<boolean> =>
+      stored
+        ? this.#store.compareAndSet(place, stored.token, value, ttlMs)
+        : this.#store.add(place, value, ttlMs)
+    try {
+      await put(encode(record))
+    } catch (error) {
+      const { code } = (error ?? {}) as { code?: unknown }
+      if (code !== 'SEAWALL_VALUE_TOO_LARGE' || record.answer === undefined) throw error
+      // That it was processed is more than nothing: else it would be processed again.
+      await put(encode({ ...record, answer: undefined }))
+    }
+  }
+
+  /** Forgets requests that never ended; the first is the oldest. */
+  #sweep(): void {
+    const now = this.#clock.now()
+    for (const [place, { ends }] of this.#running) {
+      if (ends > now) return
+      this.#running.delete(place)
     }
   }
 
@@ -251,7 +298,7 @@ export class Idempotency implements Disposable {
   #pause(place: string, ms: number): Promise<void> {
     return new Promise(resolve => {
       const stop = startTimer(this.#clock, ms, resolve)
-      this.#running.get(place)?.then(() => {
+      this.#running.get(place)?.over.then(() => {
         stop()
         resolve()
       })

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
+import { OptionError } from '../errors.js'
 import { check, type Kind } from '../options.js'
-import type { IdempotencyStore } from './store.js'
+import type { Store } from '../store.js'
 
 /** An answer as it is kept. */
 export interface IdempotentAnswer {
@@ -25,10 +26,11 @@ export interface IdempotentRequest {
 /** How repeated requests are answered. Times are in milliseconds. */
 export interface IdempotencyOptions {
   /**
-   * Where keys are kept. Default the memory of this process (32 MiB at most, the oldest go first):
-   * enough for one process, while several need a store they share.
+   * Where keys are kept. Default the memory of this process (32 MiB at most; what was not used for
+   * longest goes first): enough for one process, while several need a store they share, such as
+   * `redisStore` of `seawall/stores`.
    */
-  store?: IdempotencyStore | undefined
+  store?: Store | undefined
   /** How long an answer is kept. Default 24 hours. */
   ttlMs?: number | undefined
   /**
@@ -86,6 +88,19 @@ const FIELDS: Record<keyof IdempotencyOptions, Kind> = {
 /** Refuses unknown options and wrong types; ranges are the engine's business. */
 export function checkIdempotency(options: IdempotencyOptions): void {
   check('idempotency', options, FIELDS)
+  const { store, methods, storeTimeoutMs } = options
+  // A store that lacks one would count as one that fails: at each request, and never before.
+  for (const name of ['get', 'add', 'delete', 'compareAndSet'] as const) {
+    expect(store === undefined || typeof store[name] === 'function', 'store', `has no \`${name}\``)
+  }
+  const listed = methods === undefined || Array.from(methods).every(it => typeof it === 'string')
+  expect(listed, 'methods', 'must be names of methods')
+  const lasts = storeTimeoutMs === undefined || storeTimeoutMs > 0
+  expect(lasts, 'storeTimeoutMs', `must be above 0, got ${storeTimeoutMs}`)
+}
+
+function expect(holds: boolean, option: string, wrong: string): void {
+  if (!holds) throw new OptionError(`idempotency: \`${option}\` ${wrong}`, option)
 }
 
 /** The options as `IdempotencyOptions` of `core/src/http/idempotency.rs`, field by field. */
