@@ -10,6 +10,7 @@ import {
   Hedge,
   OptionError,
   policy,
+  RetryBudget,
   Timeout,
   TimeoutError,
   withRetry,
@@ -345,3 +346,122 @@ test('fake timers hold for a policy that was used before', async () => {
   }
   assert.equal(await plan.execute(async () => 2), 2)
 })
+
+test('an abort ends the wait for a word of `shouldRetry`', async () => {
+  const controller = new AbortController()
+  const call = withRetry(() => Promise.reject(refused()), {
+    shouldRetry: forever,
+    signal: controller.signal,
+  })
+  setImmediate(() => controller.abort(new Error('gone')))
+  await assert.rejects(call, /gone/)
+  const slow = withRetry(() => Promise.reject(refused()), {
+    shouldRetry: async () => false,
+    signal: new AbortController().signal,
+  })
+  await assert.rejects(slow, /refused/)
+})
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+function numbers(seed) {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+test('model: in any order of parts, whatever happens to calls, nothing stays behind', async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const next = numbers(seed)
+    const upTo = most => Math.floor(next() * most)
+    const maybe = parts => (next() < 0.5 ? parts : {})
+    const clock = new VirtualClock()
+    const budget = new RetryBudget({ clock })
+    const parts = {
+      ...maybe({ fallback: () => 'instead' }),
+      ...maybe({ coalesce: true }),
+      ...maybe({ deadlineMs: 150 }),
+      retry: { delayMs: 5, ...maybe({ onRefusal: 'wait' }) },
+      ...maybe({ hedge: { delayMs: 10, maxHedges: 2 } }),
+      ...maybe({ rateLimit: { limit: 50, perMs: 100, maxWaitMs: 20 } }),
+      ...maybe({ throttle: {} }),
+      ...maybe({ breaker: { threshold: 5, resetTimeMs: 40 } }),
+      ...maybe({ timeout: 60 }),
+      ...(next() < 0.5
+        ? { bulkhead: { maxConcurrent: 2, maxQueue: upTo(4), ...maybe({ queueTimeoutMs: 30 }) } }
+        : { adaptive: { initialLimit: 2, maxLimit: 4, maxQueue: upTo(4) } }),
+    }
+    const plan = shuffled(parts, next, { budget, clock, seed, ...maybe({ log: 100 }) })
+    const limiter = parts.bulkhead ? 'bulkhead' : 'adaptive'
+    const trial = plan.trial({ [limiter]: parts[limiter] })
+    const forAll = new AbortController()
+    const own = []
+    let running = 0
+    const fn = context => {
+      const [kind, ms, looks] = [next(), upTo(80), next() < 0.5]
+      if (kind < 0.1) throw refused()
+      running++
+      const { promise, resolve, reject } = Promise.withResolvers()
+      if (looks) context.signal.addEventListener('abort', () => reject(context.signal.reason))
+      clock.setTimer(() => (kind < 0.5 ? reject(refused()) : resolve(kind)), ms)
+      return promise.finally(() => {
+        running--
+      })
+    }
+    const calls = []
+    for (let step = 0; step < 100; step++) {
+      const what = next()
+      if (what < 0.6) {
+        const one = new AbortController()
+        own.push(one)
+        calls.push(
+          plan.tryExecute(fn, {
+            signal: next() < 0.5 ? one.signal : forAll.signal,
+            ...maybe({ deadline: clock.now() + upTo(100) }),
+            ...maybe({ key: 'k' }),
+            ...maybe({ idempotent: false }),
+          }),
+        )
+      } else if (what < 0.8) await clock.advance(upTo(15))
+      else if (what < 0.95) own[upTo(own.length)]?.abort(new Error('left'))
+      else if (parts.bulkhead) plan.update({ bulkhead: { maxConcurrent: 1 + upTo(3) } })
+    }
+    await clock.advance(100_000)
+    await Promise.all(calls)
+    const of = stage => stateOf(plan, stage)
+    const { calls: begun, retries } = budget.explain()
+    const left = {
+      places: [of(limiter).running ?? of(limiter).inFlight, of(limiter).queued],
+      onTrial: trial.report()[0].state.queued,
+      budget: [begun, retries],
+      hedge: of('hedge')?.inFlight ?? 0,
+      timed: ['timeout', 'deadlineMs'].map(stage => of(stage)?.inFlight ?? 0),
+      shared: of('coalesce')?.keys ?? 0,
+      probes: of('breaker')?.isTesting ? 1 : 0,
+      running,
+      listeners: [forAll, ...own].map(({ signal }) => getEventListeners(signal, 'abort').length),
+      timers: clock.pending,
+    }
+    const order = plan.describe().map(({ stage }) => stage)
+    assert.deepEqual(Object.values(left).flat().filter(Boolean), [], inspect({ seed, order, left }))
+    plan[Symbol.dispose]()
+  }
+})
+
+/** A policy of these parts in an order drawn, the first of those drawn that makes sense. */
+function shuffled(parts, next, options) {
+  for (;;) {
+    const order = Object.keys(parts)
+      .map(stage => [next(), stage])
+      .sort((a, b) => a[0] - b[0])
+      .map(([, stage]) => stage)
+    try {
+      return policy({ ...parts, ...options, order })
+    } catch (error) {
+      assert.match(error.message, /must stand outside/)
+    }
+  }
+}

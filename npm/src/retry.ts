@@ -237,7 +237,7 @@ export async function repeat<T>(
       const error = end.ok ? end.value : end.error
       const refusedMs = options.onRefusal === undefined || end.ok ? -1 : refusalMs(error)
       const answer = end.ok || refusedMs >= 0 || wanted(options, error, hooks !== undefined)
-      const yes = isPromiseLike(answer) ? await heard(answer) : answer
+      const yes = isPromiseLike(answer) ? await heard(answer, signal ?? undefined) : answer
       const wait = rule.decide({
         attempt,
         elapsedMs: timed ? clock.now() - started : 0,
@@ -317,13 +317,24 @@ function wanted(
   }
 }
 
-async function heard(answer: PromiseLike<boolean>): Promise<boolean> {
-  try {
-    return Boolean(await answer)
-  } catch (problem) {
-    report(problem, 'withRetry: shouldRetry')
-    return false
-  }
+/** The word that a promise brings; rejects with the reason of `signal` as soon as that is aborted. */
+function heard(answer: PromiseLike<boolean>, signal: AbortSignal | undefined): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal?.reason)
+    const end = (yes: boolean): void => {
+      signal?.removeEventListener('abort', abort)
+      resolve(yes)
+    }
+    Promise.resolve(answer).then(
+      yes => end(Boolean(yes)),
+      problem => {
+        report(problem, 'withRetry: shouldRetry')
+        end(false)
+      },
+    )
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+  })
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<boolean> {
