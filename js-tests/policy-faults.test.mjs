@@ -465,3 +465,22 @@ function shuffled(parts, next, options) {
     }
   }
 }
+
+test('an abort between the end of a wait and the call gives every place back', async () => {
+  const controller = new AbortController()
+  const plan = policy({
+    // Asked right after the bulkhead has given the place to the call that waits.
+    breaker: { isFailureResult: () => controller.abort(new Error('now')) },
+    bulkhead: { maxConcurrent: 1, maxQueue: 1 },
+  })
+  const { promise, resolve } = Promise.withResolvers()
+  const first = plan.execute(() => promise)
+  const second = plan.execute(() => assert.fail('called'), { signal: controller.signal })
+  resolve('done')
+  assert.equal(await first, 'done')
+  await assert.rejects(second, /now/)
+  const { running, queued } = stateOf(plan, 'bulkhead')
+  assert.deepEqual([running, queued], [0, 0])
+  assert.equal(stateOf(plan, 'breaker').totals.neutral, 1)
+  assert.equal(await plan.execute(() => 'free'), 'free')
+})
