@@ -103,14 +103,22 @@ impl CheckOptions {
     ///
     /// The first option that is out of range.
     pub fn into_config(self) -> Result<CheckConfig, Problem> {
-        let default = CheckConfig::default();
         let mut checks = Checks::new();
+        let config = self.make(&mut checks);
+        checks.finish(config)
+    }
+
+    /// The same, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> CheckConfig {
+        let default = CheckConfig::default();
         let timeout = checks.positive("timeoutMs", self.timeout_ms, default.timeout);
         let interval = checks.positive("intervalMs", self.interval_ms, default.interval);
         let degraded = checks.millis_or("degradedMs", self.degraded_ms, default.degraded);
         let unhealthy = checks.millis_or("unhealthyMs", self.unhealthy_ms, default.unhealthy);
         checks.between(unhealthy >= degraded, "unhealthyMs", Rule::NotBelow, "degradedMs");
-        checks.finish(CheckConfig { timeout, degraded, unhealthy, interval })
+        CheckConfig { timeout, degraded, unhealthy, interval }
     }
 }
 

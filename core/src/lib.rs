@@ -20,6 +20,7 @@ pub mod health;
 pub mod hedge;
 pub mod http;
 pub mod limit;
+mod lists;
 mod numbers;
 pub mod options;
 mod outcome;

@@ -68,6 +68,11 @@ impl PoolSizing {
     /// The first field that is out of range.
     pub fn size(&self) -> Result<PoolSize, Problem> {
         let mut checks = Checks::new();
+        let size = self.divide(&mut checks);
+        checks.finish(size)
+    }
+
+    fn divide(&self, checks: &mut Checks) -> PoolSize {
         checks.at_least_one("serverMax", self.server_max);
         checks.at_least_one("instances", self.instances);
         checks.at_least_one("processes", self.processes);
@@ -78,7 +83,7 @@ impl PoolSizing {
         let processes = u64::from(self.instances).saturating_mul(u64::from(self.processes));
         // 100 less 7 % must be 93, although 100.0 * 0.07 is a little more than 7.
         let each = libm::floor(usable / processes as f64 + 1e-9) as u32;
-        checks.finish(PoolSize { size: each.max(1), usable, processes, fits: each >= 1 })
+        PoolSize { size: each.max(1), usable, processes, fits: each >= 1 }
     }
 }
 
@@ -106,16 +111,27 @@ impl PoolOptions {
     ///
     /// The first option that is no whole number, or out of range.
     pub fn into_sizing(self) -> Result<PoolSizing, Problem> {
-        let default = PoolSizing::default();
         let mut checks = Checks::new();
-        let sizing = PoolSizing {
-            server_max: finite(&mut checks, "serverMax", self.server_max, 1.0, default.server_max),
-            instances: finite(&mut checks, "instances", self.instances, 1.0, default.instances),
-            processes: finite(&mut checks, "processes", self.processes, 1.0, default.processes),
-            reserve: self.reserve.unwrap_or(default.reserve),
-            held: finite(&mut checks, "held", self.held, 0.0, default.held),
-        };
+        let sizing = self.sizing(&mut checks);
         checks.finish(sizing)
+    }
+
+    /// The pool of these options, for who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> PoolSize {
+        self.sizing(checks).divide(checks)
+    }
+
+    fn sizing(&self, checks: &mut Checks) -> PoolSizing {
+        let default = PoolSizing::default();
+        PoolSizing {
+            server_max: finite(checks, "serverMax", self.server_max, 1.0, default.server_max),
+            instances: finite(checks, "instances", self.instances, 1.0, default.instances),
+            processes: finite(checks, "processes", self.processes, 1.0, default.processes),
+            reserve: self.reserve.unwrap_or(default.reserve),
+            held: finite(checks, "held", self.held, 0.0, default.held),
+        }
     }
 }
 

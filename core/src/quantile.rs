@@ -172,7 +172,7 @@ fn index(latency: Duration) -> usize {
 fn inside(bucket: usize, share: f64) -> Duration {
     let low = edge(bucket);
     let high = edge(bucket.saturating_add(1));
-    Duration::from_nanos((low + (high - low) * share) as u64)
+    crate::time::duration((low + (high - low) * share) as u64)
 }
 
 /// Where a bucket begins, in ns.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::fields::Checks;
+use crate::lists::swap_out;
 use crate::options::{Problem, Rule};
 use crate::time::Instant;
 
@@ -107,7 +108,7 @@ impl Rotation {
     /// Forgets an entry that is gone.
     pub fn remove(&mut self, id: u32) {
         if let Some(place) = self.entries.iter().position(|entry| entry.id == id) {
-            self.entries.swap_remove(place);
+            swap_out(&mut self.entries, place);
         }
     }
 
@@ -147,7 +148,7 @@ impl Rotation {
             self.hand = 0;
         }
         // Never empty where this is called.
-        if self.entries.is_empty() { u32::MAX } else { self.entries.swap_remove(self.hand).id }
+        swap_out(&mut self.entries, self.hand).map_or(u32::MAX, |entry| entry.id)
     }
 }
 

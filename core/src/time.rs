@@ -46,7 +46,7 @@ impl Instant {
     #[must_use]
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        duration(self.0.saturating_sub(earlier.0))
     }
 
     /// The point `nanos` later, or earlier where negative, within the range.
@@ -81,11 +81,23 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().wrapping_mul(SECOND).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
+/// `a` times `b`, at most `u64::MAX`: in WASM a product of 128 bits, which is to be there once.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) const fn product(a: u64, b: u64) -> u64 {
+    a.saturating_mul(b)
+}
+
 /// Milliseconds as whole nanoseconds; NaN and negatives are zero, the rest saturates.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn nanos_from_millis(millis: f64) -> u64 {
     // `as` saturates and maps NaN to zero, which is what is promised.
     libm::round(millis * NANOS_PER_MILLI) as u64
+}
+
+/// A duration of so many nanoseconds; in WASM a division that is to be there once.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) const fn duration(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
 }
 
 /// `duration` in milliseconds.
@@ -97,7 +109,7 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 /// A duration of `ms` milliseconds; NaN and negatives are zero, the rest saturates.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn duration_from_millis(ms: f64) -> Duration {
-    Duration::from_nanos(nanos_from_millis(ms))
+    duration(nanos_from_millis(ms))
 }
 
 #[cfg(test)]

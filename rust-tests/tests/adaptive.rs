@@ -399,8 +399,10 @@ impl Gatherer {
 
     fn start(&mut self) -> bool {
         let begins = self.in_flight < self.terms.limit;
-        self.in_flight += u32::from(begins);
-        self.peak = self.peak.max(self.in_flight);
+        if begins {
+            self.in_flight += 1;
+            self.peak = self.peak.max(self.in_flight);
+        }
         begins
     }
 

@@ -1,19 +1,18 @@
 //! Adaptive limits: see `core/src/limit/adaptive`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::limit::adaptive::AdaptiveOptions;
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
-use crate::options::refused;
+use crate::handles::{Policy, accept, free, keep, on};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal; `options` are the numbers of `AdaptiveOptions`.
 #[wasm_bindgen(js_name = adaptiveNew)]
-pub fn adaptive_new(options: &[f64], seed: f64, now: f64) -> f64 {
+pub fn adaptive_new(options: Numbers, seed: f64, now: f64) -> f64 {
     let mut checks = Checks::new();
-    let options: AdaptiveOptions = numbers::read(options);
+    let options: AdaptiveOptions = options.read();
     let limiter = options.make(seed as u64, Instant::from_millis(now), &mut checks);
     keep(Policy::Adaptive(Box::new(limiter)), checks)
 }
@@ -23,29 +22,30 @@ pub fn adaptive_new(options: &[f64], seed: f64, now: f64) -> f64 {
 #[wasm_bindgen(js_name = adaptiveTake)]
 pub fn adaptive_take(
     handle: u32,
-    samples: &[f64],
+    samples: Numbers,
     count: u32,
     in_flight: u32,
     peak: u32,
     now: f64,
-) -> Vec<f64> {
-    let samples = samples.get(..count as usize).unwrap_or(samples);
+) -> Numbers {
+    let samples = samples.get(..count as usize).unwrap_or(&samples);
     let terms = on(handle, |policy| match policy {
         Policy::Adaptive(limiter) => {
             Some(limiter.take(samples, in_flight, peak, Instant::from_millis(now)))
         }
         _ => None,
     });
-    terms.map_or(Vec::new(), |terms| terms.to_numbers())
+    terms.map(|terms| terms.to_numbers()).into()
 }
 
 /// Goes on with other options; 0, or -1 after a refusal.
 #[wasm_bindgen(js_name = adaptiveUpdate)]
-pub fn adaptive_update(handle: u32, options: &[f64]) -> f64 {
+pub fn adaptive_update(handle: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = numbers::read::<AdaptiveOptions>(options).config(&mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let config = options.read::<AdaptiveOptions>().config(&mut checks);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     on(handle, |policy| match policy {
         Policy::Adaptive(limiter) => {
@@ -54,17 +54,17 @@ pub fn adaptive_update(handle: u32, options: &[f64]) -> f64 {
         }
         _ => None,
     });
-    0.0
+    accepted
 }
 
 /// The numbers of `Explanation`.
 #[wasm_bindgen(js_name = adaptiveExplain)]
-pub fn adaptive_explain(handle: u32, now: f64) -> Vec<f64> {
+pub fn adaptive_explain(handle: u32, now: f64) -> Numbers {
     let explanation = on(handle, |policy| match policy {
         Policy::Adaptive(limiter) => Some(limiter.explain(Instant::from_millis(now))),
         _ => None,
     });
-    explanation.map_or(Vec::new(), |explanation| explanation.to_numbers())
+    explanation.map(|explanation| explanation.to_numbers()).into()
 }
 
 /// Gives the handle back.

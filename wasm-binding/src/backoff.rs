@@ -2,18 +2,18 @@
 
 use seawall::Rng;
 use seawall::backoff::BackoffOptions;
-use seawall::door::numbers;
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = backoffNew)]
-pub fn backoff_new(options: &[f64], seed: f64) -> f64 {
+pub fn backoff_new(options: Numbers, seed: f64) -> f64 {
     let mut checks = Checks::new();
-    let backoff = numbers::read::<BackoffOptions>(options).make(&mut checks);
+    let backoff = options.read::<BackoffOptions>().make(&mut checks);
     keep(Policy::Backoff(backoff, Rng::new(seed as u64)), checks)
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use seawall::Instant;
 use seawall::breaker::{CircuitBreaker, Mode, Named, RawPermit, Settled, Snapshot};
-use seawall::door::{Breakers, isolate, numbers};
+use seawall::door::{Breakers, isolate};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::millis::millis;
+use crate::numbers::Numbers;
 use crate::options::refused;
 
 thread_local! {
@@ -30,11 +32,13 @@ fn change(handle: u32, now: f64, change: fn(&CircuitBreaker, Instant)) {
 /// A breaker, or -1 where its options were refused. With a name it is the isolate's one of that
 /// name, whose clock all breakers share.
 #[wasm_bindgen(js_name = breakerNew)]
-pub fn breaker_new(options: &[f64], seed: f64, name: Option<String>, _now: f64) -> f64 {
+pub fn breaker_new(options: Numbers, seed: f64, name: Option<String>, _now: f64) -> f64 {
     let seed = seed as u64;
     let made = isolate::with(&BREAKERS, |breakers| match name {
-        None => Some(breakers.unnamed(options, seed)),
-        Some(name) => isolate::with(&NAMED, |named| breakers.named(named, &name, options, seed, 0)),
+        None => Some(breakers.unnamed(&options, seed)),
+        Some(name) => {
+            isolate::with(&NAMED, |named| breakers.named(named, &name, &options, seed, 0))
+        }
     });
     made.flatten().map_or(-1.0, |made| made.map_or_else(|problem| refused(&problem), f64::from))
 }
@@ -143,8 +147,8 @@ pub fn breaker_set_mode(handle: u32, mode: u32, now: f64) {
 
 /// Gives a breaker other options; -1 where they were refused.
 #[wasm_bindgen(js_name = breakerUpdate)]
-pub fn breaker_update(handle: u32, options: &[f64], now: f64) -> f64 {
-    let updated = isolate::with(&BREAKERS, |breakers| breakers.update(handle, options, now));
+pub fn breaker_update(handle: u32, options: Numbers, now: f64) -> f64 {
+    let updated = isolate::with(&BREAKERS, |breakers| breakers.update(handle, &options, now));
     match updated {
         Some(Err(problem)) => refused(&problem),
         _ => 0.0,
@@ -155,27 +159,27 @@ pub fn breaker_update(handle: u32, options: &[f64], now: f64) -> f64 {
 #[wasm_bindgen(js_name = breakerSlowMs)]
 pub fn breaker_slow_ms(handle: u32) -> f64 {
     let limit = get(handle, 0.0).and_then(|(breaker, _)| breaker.slow_limit());
-    limit.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64 / 1e6)
+    limit.map_or(f64::INFINITY, millis)
 }
 
 /// The numbers of `Explanation::to_numbers`.
 #[wasm_bindgen(js_name = breakerExplain)]
-pub fn breaker_explain(handle: u32, now: f64) -> Vec<f64> {
+pub fn breaker_explain(handle: u32, now: f64) -> Numbers {
     let numbers = get(handle, now).map(|(breaker, now)| breaker.explain(now).to_numbers());
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Its state, as the numbers of a `Snapshot`.
 #[wasm_bindgen(js_name = breakerSnapshot)]
-pub fn breaker_snapshot(handle: u32, now: f64) -> Vec<f64> {
+pub fn breaker_snapshot(handle: u32, now: f64) -> Numbers {
     let snapshot = get(handle, now).map(|(breaker, now)| breaker.snapshot(now)).unwrap_or_default();
-    snapshot.to_numbers()
+    snapshot.to_numbers().into()
 }
 
 /// Takes the state of such numbers; 0, or -1 where it was refused.
 #[wasm_bindgen(js_name = breakerRestore)]
-pub fn breaker_restore(handle: u32, snapshot: &[f64], now: f64) -> f64 {
-    let snapshot: Snapshot = numbers::read(snapshot);
+pub fn breaker_restore(handle: u32, snapshot: Numbers, now: f64) -> f64 {
+    let snapshot: Snapshot = snapshot.read();
     let Some((breaker, now)) = get(handle, now) else { return 0.0 };
     breaker.restore(&snapshot, now).map_or_else(|problem| refused(&problem), |()| 0.0)
 }

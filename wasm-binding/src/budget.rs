@@ -1,13 +1,12 @@
 //! Limits on repetitions: see `core/src/retry/budget.rs`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::options::Checks;
 use seawall::retry::{BudgetOptions, RetryBudget};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
-use crate::options::refused;
+use crate::handles::{Policy, accept, free, keep, on};
+use crate::numbers::Numbers;
 
 #[inline(never)]
 fn budget(handle: u32, act: &mut dyn FnMut(&mut RetryBudget)) {
@@ -19,30 +18,31 @@ fn budget(handle: u32, act: &mut dyn FnMut(&mut RetryBudget)) {
     });
 }
 
-fn made(options: &[f64], checks: &mut Checks) -> RetryBudget {
-    RetryBudget::of(&numbers::read::<BudgetOptions>(options), checks)
+fn made(options: Numbers, checks: &mut Checks) -> RetryBudget {
+    RetryBudget::of(&options.read::<BudgetOptions>(), checks)
 }
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = budgetNew)]
-pub fn budget_new(options: &[f64]) -> f64 {
+pub fn budget_new(options: Numbers) -> f64 {
     let mut checks = Checks::new();
     keep(Policy::Budget(made(options, &mut checks)), checks)
 }
 
 /// Takes other options, after `fresh` more calls have begun; -1 after a refusal.
 #[wasm_bindgen(js_name = budgetUpdate)]
-pub fn budget_update(handle: u32, options: &[f64], fresh: u32, now: f64) -> f64 {
+pub fn budget_update(handle: u32, options: Numbers, fresh: u32, now: f64) -> f64 {
     let mut checks = Checks::new();
     let other = made(options, &mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     budget(handle, &mut |budget| {
         budget.brought(fresh);
         budget.become_like(&other, Instant::from_millis(now));
     });
-    0.0
+    accepted
 }
 
 /// Whether a repetition may begin beside so many calls and repetitions under way, and after
@@ -59,13 +59,13 @@ pub fn budget_allow(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64)
 
 /// The numbers of a budget.
 #[wasm_bindgen(js_name = budgetExplain)]
-pub fn budget_explain(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64) -> Vec<f64> {
+pub fn budget_explain(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64) -> Numbers {
     let mut numbers = Vec::new();
     budget(handle, &mut |budget| {
         budget.tell(calls, retries, fresh);
         numbers = budget.explain(Instant::from_millis(now)).to_numbers();
     });
-    numbers
+    numbers.into()
 }
 
 /// Gives the handle back.

@@ -1,14 +1,13 @@
 //! Bulkheads: see `core/src/limit/bulkhead`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::limit::bulkhead::{Bulkhead, BulkheadOptions};
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
-use crate::options::refused;
+use crate::handles::{Policy, accept, free, keep, on};
+use crate::numbers::Numbers;
 
 fn with<R>(handle: u32, running: u32, act: impl FnOnce(&mut Bulkhead) -> R) -> Option<R> {
     on(handle, |policy| match policy {
@@ -22,21 +21,23 @@ fn with<R>(handle: u32, running: u32, act: impl FnOnce(&mut Bulkhead) -> R) -> O
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = bulkheadNew)]
-pub fn bulkhead_new(options: &[f64]) -> f64 {
+pub fn bulkhead_new(options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = numbers::read::<BulkheadOptions>(options).make(&mut checks);
+    let config = options.read::<BulkheadOptions>().make(&mut checks);
     keep(Policy::Bulkhead(Bulkhead::of(config)), checks)
 }
 
 /// Other limits; 0, or -1 after a refusal.
 #[wasm_bindgen(js_name = bulkheadUpdate)]
-pub fn bulkhead_update(handle: u32, running: u32, options: &[f64]) -> f64 {
+pub fn bulkhead_update(handle: u32, running: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = numbers::read::<BulkheadOptions>(options).make(&mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let config = options.read::<BulkheadOptions>().make(&mut checks);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
-    with(handle, running, |bulkhead| bulkhead.set(config)).map_or(0.0, |()| 0.0)
+    with(handle, running, |bulkhead| bulkhead.set(config));
+    accepted
 }
 
 /// `Bulkhead::entry_code` for one call more.
@@ -95,10 +96,10 @@ pub fn bulkhead_due(handle: u32, running: u32) -> f64 {
 
 /// The numbers of `Explanation::to_numbers`.
 #[wasm_bindgen(js_name = bulkheadExplain)]
-pub fn bulkhead_explain(handle: u32, running: u32, now_ms: f64) -> Vec<f64> {
+pub fn bulkhead_explain(handle: u32, running: u32, now_ms: f64) -> Numbers {
     let now = Instant::from_millis(now_ms);
     let numbers = with(handle, running, |bulkhead| bulkhead.explain(now).to_numbers());
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Gives the handle back.

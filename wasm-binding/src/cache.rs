@@ -2,18 +2,18 @@
 
 use seawall::Rng;
 use seawall::cache::{CacheOptions, Freshness};
-use seawall::door::numbers;
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis, some};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = cacheNew)]
-pub fn cache_new(options: &[f64], seed: f64) -> f64 {
+pub fn cache_new(options: Numbers, seed: f64) -> f64 {
     let mut checks = Checks::new();
-    let lifetimes = numbers::read::<CacheOptions>(options).make(&mut checks);
+    let lifetimes = options.read::<CacheOptions>().make(&mut checks);
     keep(Policy::Cache(lifetimes, Rng::new(seed as u64)), checks)
 }
 

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = chaosNew)]
@@ -69,12 +70,12 @@ pub fn loop_pause_new(
 
 /// The next pause: the time to it and its length, in ms.
 #[wasm_bindgen(js_name = loopPauseDraw)]
-pub fn loop_pause_draw(handle: u32) -> Vec<f64> {
+pub fn loop_pause_draw(handle: u32) -> Numbers {
     let pause = on(handle, |policy| match policy {
         Policy::LoopPause(plan, rng) => Some(plan.draw(rng)),
         _ => None,
     });
-    pause.map_or(Vec::new(), |pause| vec![millis(pause.after), millis(pause.lasts)])
+    pause.map(|pause| vec![millis(pause.after), millis(pause.lasts)]).into()
 }
 
 /// Gives the handle back.

@@ -1,50 +1,64 @@
 //! Grades and summaries: see `core/src/health.rs`.
 
 use seawall::health::{CheckConfig, CheckOptions, Summary, is_busy};
-use seawall::options::Problem;
+use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::handles::accept;
 use crate::millis::{duration, millis, some};
-use crate::options::refused;
+use crate::numbers::Numbers;
 
-fn config(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> Result<CheckConfig, Problem> {
+fn config(
+    timeout_ms: f64,
+    degraded_ms: f64,
+    unhealthy_ms: f64,
+    checks: &mut Checks,
+) -> CheckConfig {
     let options = CheckOptions {
         timeout_ms: some(timeout_ms),
         degraded_ms: some(degraded_ms),
         unhealthy_ms: some(unhealthy_ms),
         interval_ms: None,
     };
-    options.into_config()
+    options.make(checks)
+}
+
+/// `number`, or -1 after a refusal.
+#[inline(never)]
+fn unless_refused(number: f64, checks: Checks) -> f64 {
+    let accepted = accept(checks);
+    if accepted < 0.0 { accepted } else { number }
 }
 
 /// The time limit of a check in ms, or -1 after a refusal. NaN is the default.
 #[wasm_bindgen(js_name = healthTimeout)]
 pub fn health_timeout(timeout_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
-    config(timeout_ms, degraded_ms, unhealthy_ms)
-        .map_or_else(|problem| refused(&problem), |config| millis(config.timeout))
+    let mut checks = Checks::new();
+    let config = config(timeout_ms, degraded_ms, unhealthy_ms, &mut checks);
+    unless_refused(millis(config.timeout), checks)
 }
 
 /// From one check to the next in ms, or -1 after a refusal. NaN is the default.
 #[wasm_bindgen(js_name = healthInterval)]
 pub fn health_interval(interval_ms: f64) -> f64 {
-    CheckOptions { interval_ms: some(interval_ms), ..CheckOptions::default() }
-        .into_config()
-        .map_or_else(|problem| refused(&problem), |config| millis(config.interval))
+    let mut checks = Checks::new();
+    let options = CheckOptions { interval_ms: some(interval_ms), ..CheckOptions::default() };
+    let config = options.make(&mut checks);
+    unless_refused(millis(config.interval), checks)
 }
 
 /// The grade of a latency, or -1 after a refusal. NaN is the default.
 #[wasm_bindgen(js_name = healthGrade)]
 pub fn health_grade(latency_ms: f64, degraded_ms: f64, unhealthy_ms: f64) -> f64 {
-    config(f64::NAN, degraded_ms, unhealthy_ms).map_or_else(
-        |problem| refused(&problem),
-        |config| f64::from(config.grade(duration(latency_ms)) as u8),
-    )
+    let mut checks = Checks::new();
+    let config = config(f64::NAN, degraded_ms, unhealthy_ms, &mut checks);
+    unless_refused(f64::from(config.grade(duration(latency_ms)) as u8), checks)
 }
 
 /// Count, mean, min, max, p95, p99, slow, many slow, near the limit; empty for no durations.
 #[wasm_bindgen(js_name = healthSummary)]
-pub fn health_summary(durations: &[f64], slow_above: f64) -> Vec<f64> {
-    let numbers = Summary::of(durations, slow_above).map(|summary| {
+pub fn health_summary(durations: Numbers, slow_above: f64) -> Numbers {
+    let numbers = Summary::of(&durations, slow_above).map(|summary| {
         let advice = summary.advice(slow_above);
         vec![
             summary.count as f64,
@@ -58,7 +72,7 @@ pub fn health_summary(durations: &[f64], slow_above: f64) -> Vec<f64> {
             f64::from(advice.near_limit),
         ]
     });
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Whether nearly all connections are in use.

@@ -1,27 +1,27 @@
 //! Hedges: see `core/src/hedge`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::hedge::{HedgeOptions, Reason};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, accept, free, keep, on};
 use crate::millis::{duration, millis, some};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = hedgeNew)]
-pub fn hedge_new(options: &[f64]) -> f64 {
+pub fn hedge_new(options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let hedge = numbers::read::<HedgeOptions>(options).make(&mut checks);
+    let hedge = options.read::<HedgeOptions>().make(&mut checks);
     keep(Policy::Hedge(hedge), checks)
 }
 
 /// Takes other options and keeps the latencies: 0, or -1 after a refusal.
 #[wasm_bindgen(js_name = hedgeUpdate)]
-pub fn hedge_update(handle: u32, options: &[f64]) -> f64 {
+pub fn hedge_update(handle: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let other = numbers::read::<HedgeOptions>(options).make(&mut checks);
+    let other = options.read::<HedgeOptions>().make(&mut checks);
     let accepted = accept(checks);
     if accepted < 0.0 {
         return accepted;
@@ -39,7 +39,7 @@ pub fn hedge_update(handle: u32, options: &[f64]) -> f64 {
 /// Records latencies in ms and answers the usual delay (-1 for no hedge), how many more may be
 /// gathered before the next time, and how many are known.
 #[wasm_bindgen(js_name = hedgeRecord)]
-pub fn hedge_record(handle: u32, latencies: &[f64], now: f64) -> Vec<f64> {
+pub fn hedge_record(handle: u32, latencies: Numbers, now: f64) -> Numbers {
     let now = Instant::from_millis(now);
     let usual = on(handle, |policy| match policy {
         Policy::Hedge(hedge) => {
@@ -49,7 +49,7 @@ pub fn hedge_record(handle: u32, latencies: &[f64], now: f64) -> Vec<f64> {
         }
         _ => None,
     });
-    usual.unwrap_or_default()
+    usual.into()
 }
 
 /// How many ms after try `begun` the next one begins, or the reason (below 0) why none does.

@@ -6,6 +6,7 @@ use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
+use crate::numbers::Numbers;
 
 /// What follows from the end of one attempt: the outcome, and 4 more if it may be sent again.
 #[wasm_bindgen(js_name = httpJudge)]
@@ -29,7 +30,7 @@ pub fn instances_new(count: u32) -> f64 {
 
 /// The instances in the order in which to try them.
 #[wasm_bindgen(js_name = instancesOrder)]
-pub fn instances_order(handle: u32, tried: &[f64]) -> Vec<f64> {
+pub fn instances_order(handle: u32, tried: Numbers) -> Numbers {
     let tried: Vec<u32> = tried.iter().map(|index| *index as u32).collect();
     let order = on(handle, |policy| match policy {
         Policy::Instances(instances) => {
@@ -37,7 +38,7 @@ pub fn instances_order(handle: u32, tried: &[f64]) -> Vec<f64> {
         }
         _ => None,
     });
-    order.unwrap_or_default()
+    order.into()
 }
 
 /// Notes that an instance has failed.

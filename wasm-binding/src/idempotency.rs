@@ -1,6 +1,5 @@
 //! Repeated requests on the side of the server: see `core/src/http/idempotency.rs`.
 
-use seawall::door::numbers;
 use seawall::http::{
     Found, Idempotency, IdempotencyOptions, is_kept_header, is_kept_status, is_key,
 };
@@ -9,11 +8,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal. The options are the numbers of `IdempotencyOptions`.
 #[wasm_bindgen(js_name = idempotencyNew)]
-pub fn idempotency_new(options: &[f64]) -> f64 {
-    let options = numbers::read::<IdempotencyOptions>(options);
+pub fn idempotency_new(options: Numbers) -> f64 {
+    let options = options.read::<IdempotencyOptions>();
     let mut checks = Checks::new();
     let rule = Idempotency::make(&options, &mut checks);
     keep(Policy::Idempotency(rule), checks)

@@ -1,10 +1,12 @@
 //! Sizes of connection pools: see `core/src/pool.rs`.
 
+use seawall::options::Checks;
 use seawall::pool::PoolOptions;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::handles::accept;
 use crate::millis::some;
-use crate::options::refused;
+use crate::numbers::Numbers;
 
 /// Size, usable connections, processes, 1 if it fits; empty after a refusal. NaN is the default.
 #[wasm_bindgen(js_name = poolSize)]
@@ -14,7 +16,7 @@ pub fn pool_size(
     processes: f64,
     reserve: f64,
     held: f64,
-) -> Vec<f64> {
+) -> Numbers {
     let options = PoolOptions {
         server_max: some(server_max),
         instances: some(instances),
@@ -22,11 +24,9 @@ pub fn pool_size(
         reserve: some(reserve),
         held: some(held),
     };
-    match options.into_sizing().and_then(|sizing| sizing.size()) {
-        Ok(pool) => vec![pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()],
-        Err(problem) => {
-            refused(&problem);
-            Vec::new()
-        }
-    }
+    let mut checks = Checks::new();
+    let pool = options.make(&mut checks);
+    let accepted = accept(checks) >= 0.0;
+    let numbers = [pool.size.into(), pool.usable, pool.processes as f64, pool.fits.into()];
+    accepted.then(|| numbers.to_vec()).into()
 }

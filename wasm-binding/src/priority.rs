@@ -6,6 +6,7 @@ use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
+use crate::numbers::Numbers;
 
 /// A handle.
 #[wasm_bindgen(js_name = priorityNew)]
@@ -15,12 +16,12 @@ pub fn priority_new(seed: f64) -> f64 {
 
 /// Calls and users remembered, and the threshold where the share `rate` is turned away.
 #[wasm_bindgen(js_name = priorityExplain)]
-pub fn priority_explain(handle: u32, rate: f64) -> Vec<f64> {
+pub fn priority_explain(handle: u32, rate: f64) -> Numbers {
     let numbers = on(handle, |policy| match policy {
         Policy::Priorities(priorities) => Some(priorities.to_numbers(rate)),
         _ => None,
     });
-    numbers.unwrap_or_default()
+    numbers.into()
 }
 
 /// Gives the handle back.

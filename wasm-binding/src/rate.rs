@@ -1,14 +1,13 @@
 //! Limits by time: see `core/src/limit/rate`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::limit::rate::{Decision, Keys, RateConfig, RateOptions};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::millis::{duration, millis};
-use crate::options::refused;
+use crate::numbers::Numbers;
 
 /// Through a pointer, so that taking the group out and putting it back is there once.
 #[inline(never)]
@@ -21,8 +20,8 @@ fn rates(handle: u32, act: &mut dyn FnMut(&mut Keys)) {
     });
 }
 
-fn config(options: &[f64], checks: &mut Checks) -> RateConfig {
-    numbers::read::<RateOptions>(options).make(checks)
+fn config(options: Numbers, checks: &mut Checks) -> RateConfig {
+    options.read::<RateOptions>().make(checks)
 }
 
 /// 0 for a call that may go, the wait in ms of one that has a place in line, else the reason
@@ -37,7 +36,7 @@ fn code(decision: Decision) -> f64 {
 
 /// Limiters with the same options, `max` at most: a handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = rateNew)]
-pub fn rate_new(options: &[f64], max: f64, idle_ms: f64) -> f64 {
+pub fn rate_new(options: Numbers, max: f64, idle_ms: f64) -> f64 {
     let mut checks = Checks::new();
     let config = config(options, &mut checks);
     let keys = Keys::of(config, max, idle_ms, &mut checks);
@@ -46,11 +45,11 @@ pub fn rate_new(options: &[f64], max: f64, idle_ms: f64) -> f64 {
 
 /// Takes other options for all limiters; -1 after a refusal.
 #[wasm_bindgen(js_name = rateUpdate)]
-pub fn rate_update(handle: u32, options: &[f64], now: f64) -> f64 {
+pub fn rate_update(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let config = config(options, &mut checks);
     rates(handle, &mut |keys| keys.update(config, &mut checks, Instant::from_millis(now)));
-    checks.passed().map_or_else(|problem| refused(&problem), |()| 0.0)
+    accept(checks)
 }
 
 /// Makes a limiter and answers its number.
@@ -116,10 +115,10 @@ pub fn rate_hold(handle: u32, id: u32, until: f64) {
 
 /// The numbers of a limiter.
 #[wasm_bindgen(js_name = rateExplain)]
-pub fn rate_explain(handle: u32, id: u32, now: f64) -> Vec<f64> {
+pub fn rate_explain(handle: u32, id: u32, now: f64) -> Numbers {
     let mut explained = None;
     rates(handle, &mut |keys| explained = keys.explain(id, Instant::from_millis(now)));
-    explained.map_or(Vec::new(), |state| state.to_numbers())
+    explained.map(|state| state.to_numbers()).into()
 }
 
 /// Gives the handle back.

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::breaker;
 use crate::handles::{Policy, free, keep, on};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = registryNew)]
@@ -17,7 +18,7 @@ pub fn registry_new(max: f64, idle_ms: f64) -> f64 {
 
 /// Adds a breaker and answers those to let go.
 #[wasm_bindgen(js_name = registryAdd)]
-pub fn registry_add(handle: u32, breaker: u32, now: f64) -> Vec<f64> {
+pub fn registry_add(handle: u32, breaker: u32, now: f64) -> Numbers {
     let activity = |id| {
         breaker::get(id, now).map_or(Activity { uses: 0, holds: false }, |(breaker, _)| Activity {
             uses: breaker.uses(),
@@ -32,7 +33,7 @@ pub fn registry_add(handle: u32, breaker: u32, now: f64) -> Vec<f64> {
         }
         _ => None,
     });
-    gone.unwrap_or_default()
+    gone.into()
 }
 
 /// Forgets a breaker that is gone.

@@ -1,17 +1,17 @@
 //! Repeating calls: see `core/src/retry`.
 
 use seawall::Rng;
-use seawall::door::numbers;
 use seawall::options::Checks;
 use seawall::retry::{Decision, FailureNumbers, Reason, RetryOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, free, keep, on};
 use crate::millis::{duration, millis};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal. `backoff` is the handle of a schedule, or -1.
 #[wasm_bindgen(js_name = retryNew)]
-pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
+pub fn retry_new(options: Numbers, backoff: f64, seed: f64) -> f64 {
     let schedule = (backoff >= 0.0).then_some(backoff as u32).and_then(|handle| {
         on(handle, |policy| match policy {
             Policy::Backoff(backoff, _) => Some(backoff.clone()),
@@ -19,7 +19,7 @@ pub fn retry_new(options: &[f64], backoff: f64, seed: f64) -> f64 {
         })
     });
     let mut checks = Checks::new();
-    let retry = numbers::read::<RetryOptions>(options).make(schedule, &mut checks);
+    let retry = options.read::<RetryOptions>().make(schedule, &mut checks);
     keep(Policy::Retry(retry, Rng::new(seed as u64)), checks)
 }
 
@@ -37,8 +37,8 @@ pub fn retry_over(handle: u32, attempt: f64, elapsed_ms: f64) -> i32 {
 /// The wait in ms before the next try, or the reason (below 0) why there is
 /// none. The failure is the numbers of `FailureNumbers`.
 #[wasm_bindgen(js_name = retryDecide)]
-pub fn retry_decide(handle: u32, failure: &[f64]) -> f64 {
-    let failure = numbers::read::<FailureNumbers>(failure).failure();
+pub fn retry_decide(handle: u32, failure: Numbers) -> f64 {
+    let failure = failure.read::<FailureNumbers>().failure();
     let decision = on(handle, |policy| match policy {
         Policy::Retry(retry, rng) => Some(retry.decide(&failure, rng)),
         _ => None,

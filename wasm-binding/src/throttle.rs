@@ -1,13 +1,12 @@
 //! Holding back while calls fail: see `core/src/limit/throttle.rs`.
 
-use seawall::door::numbers;
 use seawall::limit::throttle::{Throttle, ThrottleOptions};
 use seawall::options::Checks;
 use seawall::{Instant, Outcome, Rng};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{Policy, free, keep, on};
-use crate::options::refused;
+use crate::handles::{Policy, accept, free, keep, on};
+use crate::numbers::Numbers;
 
 #[inline(never)]
 fn throttle(handle: u32, act: &mut dyn FnMut(&mut Throttle, &mut Rng)) {
@@ -19,27 +18,28 @@ fn throttle(handle: u32, act: &mut dyn FnMut(&mut Throttle, &mut Rng)) {
     });
 }
 
-fn made(options: &[f64], checks: &mut Checks) -> Throttle {
-    Throttle::of(&numbers::read::<ThrottleOptions>(options), checks)
+fn made(options: Numbers, checks: &mut Checks) -> Throttle {
+    Throttle::of(&options.read::<ThrottleOptions>(), checks)
 }
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = throttleNew)]
-pub fn throttle_new(options: &[f64], seed: f64) -> f64 {
+pub fn throttle_new(options: Numbers, seed: f64) -> f64 {
     let mut checks = Checks::new();
     keep(Policy::Throttle(made(options, &mut checks), Rng::new(seed as u64)), checks)
 }
 
 /// Takes other options; -1 after a refusal.
 #[wasm_bindgen(js_name = throttleUpdate)]
-pub fn throttle_update(handle: u32, options: &[f64], now: f64) -> f64 {
+pub fn throttle_update(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let other = made(options, &mut checks);
-    if let Err(problem) = checks.passed() {
-        return refused(&problem);
+    let accepted = accept(checks);
+    if accepted < 0.0 {
+        return accepted;
     }
     throttle(handle, &mut |throttle, _| throttle.become_like(&other, Instant::from_millis(now)));
-    0.0
+    accepted
 }
 
 /// Counts successes not yet told of, and answers whether a call may begin.
@@ -69,13 +69,13 @@ pub fn throttle_settle(handle: u32, successes: u32, outcome: u32, now: f64) -> f
 
 /// The numbers of a throttle.
 #[wasm_bindgen(js_name = throttleExplain)]
-pub fn throttle_explain(handle: u32, successes: u32, now: f64) -> Vec<f64> {
+pub fn throttle_explain(handle: u32, successes: u32, now: f64) -> Numbers {
     let mut numbers = Vec::new();
     throttle(handle, &mut |throttle, _| {
         throttle.succeeded(successes);
         numbers = throttle.explain(Instant::from_millis(now)).to_numbers();
     });
-    numbers
+    numbers.into()
 }
 
 /// Gives the handle back.

@@ -1,27 +1,27 @@
 //! Time-outs: see `core/src/timeout`.
 
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::options::Checks;
 use seawall::timeout::{self, Late, Reason, TimeoutOptions};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, accept, free, keep, on};
 use crate::millis::{duration, some};
+use crate::numbers::Numbers;
 
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = timeoutNew)]
-pub fn timeout_new(options: &[f64]) -> f64 {
+pub fn timeout_new(options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let timeout = numbers::read::<TimeoutOptions>(options).make(&mut checks);
+    let timeout = options.read::<TimeoutOptions>().make(&mut checks);
     keep(Policy::Timeout(timeout), checks)
 }
 
 /// Takes other options and keeps the latencies: 0, or -1 after a refusal.
 #[wasm_bindgen(js_name = timeoutUpdate)]
-pub fn timeout_update(handle: u32, options: &[f64]) -> f64 {
+pub fn timeout_update(handle: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let other = numbers::read::<TimeoutOptions>(options).make(&mut checks);
+    let other = options.read::<TimeoutOptions>().make(&mut checks);
     let accepted = accept(checks);
     if accepted < 0.0 {
         return accepted;
@@ -38,7 +38,7 @@ pub fn timeout_update(handle: u32, options: &[f64]) -> f64 {
 
 /// Records latencies in ms and answers what holds for tries that begin now.
 #[wasm_bindgen(js_name = timeoutRecord)]
-pub fn timeout_record(handle: u32, latencies: &[f64], now: f64) -> Vec<f64> {
+pub fn timeout_record(handle: u32, latencies: Numbers, now: f64) -> Numbers {
     let now = Instant::from_millis(now);
     let limits = on(handle, |policy| match policy {
         Policy::Timeout(timeout) => {
@@ -47,7 +47,7 @@ pub fn timeout_record(handle: u32, latencies: &[f64], now: f64) -> Vec<f64> {
         }
         _ => None,
     });
-    limits.map_or(Vec::new(), Vec::from)
+    limits.map(Vec::from).into()
 }
 
 /// How long a try may take in ms, or the reason (below 0) why it is not begun.
@@ -78,7 +78,7 @@ pub fn timeout_late(handle: u32, late: f64) -> u32 {
 
 /// How many latencies are known, their median and a quantile of them in ms (NaN for none).
 #[wasm_bindgen(js_name = timeoutExplain)]
-pub fn timeout_explain(handle: u32, quantile: f64, now: f64) -> Vec<f64> {
+pub fn timeout_explain(handle: u32, quantile: f64, now: f64) -> Numbers {
     let now = Instant::from_millis(now);
     let known = on(handle, |policy| match policy {
         Policy::Timeout(timeout) => {
@@ -89,7 +89,7 @@ pub fn timeout_explain(handle: u32, quantile: f64, now: f64) -> Vec<f64> {
         }
         _ => None,
     });
-    known.unwrap_or_default()
+    known.into()
 }
 
 /// Gives the handle back.

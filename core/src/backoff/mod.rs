@@ -157,10 +157,10 @@ impl Backoff {
             Strategy::List { delays, .. } => list::delay(delays, attempt),
             Strategy::Decorrelated => {
                 let wait = decorrelated::delay(base, nanos(previous), cap, rng);
-                return Duration::from_nanos(wait);
+                return crate::time::duration(wait);
             }
         };
-        Duration::from_nanos(config.jitter.apply(raw, cap, rng))
+        crate::time::duration(config.jitter.apply(raw, cap, rng))
     }
 
     /// All waits of one run, one after the other. Elapsed time is taken to be

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::cell::{Block, Cell};
+use crate::lists::swap_out;
 
 /// A cell and what has been taken from it.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Members {
         let is_it = |member: &Member| member.index == index && Arc::ptr_eq(&member.block, block);
         if let Self::Many(members) = self {
             let place = members.iter().position(is_it)?;
-            return Some(members.swap_remove(place));
+            return swap_out(members, place);
         }
         match core::mem::take(self) {
             Self::One(member) if is_it(&member) => Some(member),

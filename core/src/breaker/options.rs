@@ -89,6 +89,7 @@ impl BreakerOptions {
         config
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn trip(&self, checks: &mut Checks) -> TripRule {
         let failures = checks.count("threshold", self.threshold, DEFAULT_THRESHOLD);
         let within = checks.millis("withinMs", self.within_ms);

@@ -156,7 +156,7 @@ impl Tracker {
                 0
             }
             Self::Failures(failures) => {
-                for &at in &failures.times {
+                for &at in failures.times.as_slice() {
                     put_time(&mut numbers, Some(now.since(at)));
                 }
                 1
@@ -168,7 +168,7 @@ impl Tracker {
                 2
             }
             Self::Time(window) => {
-                let slice = Duration::from_nanos(window.slice_nanos());
+                let slice = crate::time::duration(window.slice_nanos());
                 let age = window.slice().map_or(Duration::ZERO, |(start, _)| now.since(start));
                 put_time(&mut numbers, Some(slice));
                 put_time(&mut numbers, Some(age));

@@ -1,9 +1,9 @@
 //! The probes of a half-open breaker.
 
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use super::config::HalfOpen;
+use crate::lists::Fifo;
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
@@ -24,7 +24,7 @@ const MOST_OUT: usize = 1 << 18;
 pub(crate) struct Trial {
     lease: Duration,
     /// The probes that were let out, by number from `first` on.
-    out: VecDeque<Probe>,
+    out: Fifo<Probe>,
     first: u32,
     /// The place in `out` from which on probes are not expired.
     awaited: usize,
@@ -43,7 +43,7 @@ enum Probe {
 
 impl Trial {
     pub(crate) const fn new(lease: Duration) -> Self {
-        let out = VecDeque::new();
+        let out = Fifo::new();
         Self { lease, out, first: 1, awaited: 0, waiting: 0, successes: 0, failures: 0 }
     }
 
@@ -60,7 +60,7 @@ impl Trial {
             return Err(self.next_expiry());
         }
         let number = self.number(self.out.len());
-        self.out.push_back(Probe::Awaited(now));
+        self.out.push(Probe::Awaited(now));
         self.waiting = self.waiting.saturating_add(1);
         Ok(number)
     }
@@ -101,7 +101,7 @@ impl Trial {
 
     /// When the oldest lease ends.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.out.iter().skip(self.awaited).find_map(|probe| match probe {
+        self.out.as_slice().iter().skip(self.awaited).find_map(|probe| match probe {
             Probe::Awaited(since) => Some(since.after(self.lease)),
             _ => None,
         })
@@ -122,13 +122,13 @@ impl Trial {
 
     /// Drops what ended from the front.
     fn trim(&mut self) {
-        while let Some(Probe::Ended) = self.out.front() {
+        while let Some(Probe::Ended) = self.out.first() {
             self.drop_first();
         }
     }
 
     fn drop_first(&mut self) {
-        self.out.pop_front();
+        self.out.pop();
         self.first = self.number(1);
         self.awaited = self.awaited.saturating_sub(1);
     }

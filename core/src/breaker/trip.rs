@@ -1,11 +1,11 @@
 //! What a closed breaker remembers, and when it has seen enough.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use super::config::{RateRule, TripRule, Window, is_share};
 use super::window::{CountWindow, Counts, TimeWindow};
+use crate::lists::Fifo;
 use crate::time::Instant;
 
 /// Which rule opened a breaker.
@@ -44,18 +44,18 @@ pub(crate) enum Tracker {
 /// When the last failures happened, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FailureTimes {
-    pub(crate) times: VecDeque<Instant>,
+    pub(crate) times: Fifo<Instant>,
 }
 
 impl FailureTimes {
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn push(&mut self, at: Instant) {
-        self.times.push_back(at);
+        self.times.push(at);
     }
 
     fn forget(&mut self, now: Instant, within: Duration) {
-        while self.times.front().is_some_and(|&oldest| now.since(oldest) > within) {
-            self.times.pop_front();
+        while self.times.first().is_some_and(|&oldest| now.since(oldest) > within) {
+            self.times.pop();
         }
     }
 }
@@ -117,7 +117,7 @@ impl Tracker {
                 if let TripRule::Failures { failures: most, .. } = rule
                     && failures.times.len() >= *most as usize
                 {
-                    failures.times.pop_front();
+                    failures.times.pop();
                 }
                 failures.push(now);
             }

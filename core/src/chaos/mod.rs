@@ -148,5 +148,5 @@ impl Chaos {
 
 fn uniform(least: Duration, most: Duration, rng: &mut Rng) -> Duration {
     let drawn = rng.between(nanos(least) as f64, nanos(most) as f64);
-    Duration::from_nanos(drawn as u64)
+    crate::time::duration(drawn as u64)
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, nanos, product};
 
 /// What a bucket may hold at most, in units, so that no sum of two leaves the range.
 pub(crate) const MOST_UNITS: u64 = 1 << 62;
@@ -56,7 +56,7 @@ impl Level {
     }
 
     fn used_at(&self, rate: &Rate, now: u64) -> u64 {
-        self.used.saturating_sub(now.saturating_sub(self.at).saturating_mul(rate.speed))
+        self.used.saturating_sub(product(now.saturating_sub(self.at), rate.speed))
     }
 
     /// What it held at the last settling.
@@ -85,7 +85,7 @@ impl Level {
         // Counted from when it leaks again, if the clock is behind that.
         let behind = self.at.saturating_sub(from.as_nanos());
         let leaking = over.checked_add(rate.speed)?.checked_sub(1)?.checked_div(rate.speed)?;
-        Some(Duration::from_nanos(leaking.saturating_add(behind)))
+        Some(crate::time::duration(leaking.saturating_add(behind)))
     }
 
     /// The same permits in a bucket of another rate.
@@ -93,7 +93,7 @@ impl Level {
         let whole = self.used.checked_div(from.cost).unwrap_or(0);
         let part = self.used.checked_rem(from.cost).unwrap_or(0) as f64 / from.cost as f64;
         let part = libm::ceil(part * to.cost as f64) as u64;
-        self.used = whole.saturating_mul(to.cost).saturating_add(part).min(MOST_UNITS);
+        self.used = product(whole, to.cost).saturating_add(part).min(MOST_UNITS);
     }
 }
 
@@ -105,11 +105,11 @@ pub(crate) fn rate(limit: u32, per: Duration, burst: u32) -> Rate {
     let divisor = gcd(cost, speed);
     cost = cost.checked_div(divisor).unwrap_or(cost);
     speed = speed.checked_div(divisor).unwrap_or(speed);
-    while cost.saturating_mul(u64::from(burst)) > MOST_UNITS && speed >= 1 << 21 {
+    while product(cost, burst.into()) > MOST_UNITS && speed >= 1 << 21 {
         cost = cost.div_ceil(2);
         speed /= 2;
     }
-    Rate { cost, speed, capacity: cost.saturating_mul(u64::from(burst)) }
+    Rate { cost, speed, capacity: product(cost, burst.into()) }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -33,7 +33,7 @@ pub use options::PeriodicOptions;
 
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
-use crate::time::nanos;
+use crate::time::{nanos, product};
 use crate::{Instant, Rng};
 
 /// Where in the period the grid lies.
@@ -99,7 +99,7 @@ impl Periodic {
         checks.limit(config.jitter <= MOST_JITTER, "jitter", Rule::AtMost, MOST_JITTER);
         let period = nanos(config.period);
         let offset = match config.offset {
-            Offset::Random => Duration::from_nanos((period as f64 * rng.unit()) as u64),
+            Offset::Random => crate::time::duration((period as f64 * rng.unit()) as u64),
             Offset::Fixed(offset) => offset,
         };
         let mut job = Self {
@@ -146,13 +146,13 @@ impl Periodic {
 
     fn plan(&mut self, index: u64) {
         self.index = index;
-        let point = self.period.saturating_mul(index);
+        let point = product(self.period, index);
         let shift = match self.jitter > 0.0 {
             true => self.period as f64 * self.jitter * (2.0 * self.rng.unit() - 1.0),
             false => 0.0,
         };
         // The casts floor at zero; index is at least 1, so the sum stays above the origin.
         let since = point.saturating_add(shift as u64).saturating_sub(-shift as u64);
-        self.due = self.origin.after(Duration::from_nanos(since));
+        self.due = self.origin.after(crate::time::duration(since));
     }
 }

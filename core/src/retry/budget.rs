@@ -34,7 +34,7 @@ use crate::fields::Checks;
 use crate::limit::bucket::{Level, Rate};
 use crate::numbers::{put, put_count};
 use crate::options::{Problem, Rule};
-use crate::time::Instant;
+use crate::time::{Instant, product};
 
 /// Units of one repetition: shares to a billionth and rates to a thousandth in a second.
 const TOKEN: u64 = 1_000_000_000_000;
@@ -178,7 +178,7 @@ impl RetryBudget {
         Self {
             config,
             // To a billionth of a token, so that a share is what its decimals say.
-            deposit: (libm::round(ratio * 1e9) as u64).saturating_mul(TOKEN / 1_000_000_000),
+            deposit: product(libm::round(ratio * 1e9) as u64, TOKEN / 1_000_000_000),
             rate,
             level: Level::EMPTY,
             calls: 0,
@@ -271,7 +271,7 @@ impl RetryBudget {
     /// in at any time: the sum is the same, and so is what flows over.
     fn fill(&mut self, now: Instant) {
         self.level.settle(&self.rate, now);
-        self.level.take(self.deposit.saturating_mul(self.fresh));
+        self.level.take(product(self.deposit, self.fresh));
         self.fresh = 0;
     }
 

@@ -95,6 +95,7 @@ impl RetryOptions {
     /// The same, for who looks at the checks afterwards.
     #[doc(hidden)]
     #[must_use]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn make(&self, backoff: Option<Backoff>, checks: &mut Checks) -> Retry {
         let mut config = RetryConfig::with(match backoff {
             Some(backoff) => self.only(backoff, checks),

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::time::product;
+
 /// Reads how much time a caller has left: digits and a unit as in gRPC's `grpc-timeout` (`H` hours,
 /// `M` minutes, `S` seconds, `m` milliseconds, `u` microseconds, `n` nanoseconds), or digits alone
 /// for milliseconds, as Envoy's `x-envoy-expected-rq-timeout-ms`. Anything else is `None`; so are
@@ -29,12 +31,12 @@ pub fn remaining(header: &str) -> Option<Duration> {
         if digit > 9 {
             unit = Some(nanos_of(byte)?);
         } else {
-            count = count.saturating_mul(10).saturating_add(u64::from(digit));
+            count = product(count, 10).saturating_add(u64::from(digit));
             digits = digits.saturating_add(1);
         }
     }
     let told = (1..=12).contains(&digits);
-    told.then(|| Duration::from_nanos(count.saturating_mul(unit.unwrap_or(1_000_000))))
+    told.then(|| crate::time::duration(product(count, unit.unwrap_or(1_000_000))))
 }
 
 fn nanos_of(unit: u8) -> Option<u64> {

@@ -151,7 +151,9 @@ impl Timeout {
                 .latencies
                 .quantile(quantile, now)
                 .filter(|_| known)
-                .map_or(self.config.fallback, |latency| times(latency, factor).clamp(least, most)),
+                .map_or(self.config.fallback, |latency| {
+                    times(latency, factor).max(least).min(most)
+                }),
         };
         let least = match self.config.least {
             Least::Fixed(least) => least,

@@ -5,7 +5,7 @@ use alloc::vec;
 use core::time::Duration;
 
 use super::Counts;
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, nanos, product};
 
 /// The calls of the last `span`, in slices.
 ///
@@ -46,7 +46,7 @@ impl TimeWindow {
 
     /// From when to when the slice under way runs; `None` before any call.
     pub(crate) fn slice(&self) -> Option<(Instant, Instant)> {
-        let start = self.number?.saturating_mul(self.slice);
+        let start = product(self.number?, self.slice);
         Some((Instant::from_nanos(start), Instant::from_nanos(start.saturating_add(self.slice))))
     }
 

@@ -1,5 +1,7 @@
 //! A sketch of latencies of one size, with quantiles.
 
+use crate::time::product;
+
 /// Latencies below this many nanoseconds (1 µs) share the first bucket.
 const LEAST_EXPONENT: u32 = 10;
 /// Each power of two is cut into this many buckets.
@@ -67,7 +69,7 @@ fn bucket(nanos: u64) -> usize {
 fn bounds(index: usize) -> (f64, f64) {
     let power = LEAST_EXPONENT.saturating_add((index / CUTS) as u32);
     let unit = 1u64.wrapping_shl(power.saturating_sub(CUT_BITS));
-    let low = unit.saturating_mul((CUTS as u64).saturating_add((index % CUTS) as u64));
+    let low = product(unit, (CUTS as u64).saturating_add((index % CUTS) as u64));
     (low as f64, unit as f64)
 }
 

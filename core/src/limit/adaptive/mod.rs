@@ -267,7 +267,8 @@ impl AdaptiveLimiter {
     ///
     /// [`Outcome::Neutral`] is a [`discard`](Self::discard). For
     /// [`Algorithm::Correlated`] a failure faster than calls usually succeed is
-    /// one too: a side that refuses at once must not look like a fast one.
+    /// no sample either, as a side that refuses at once must not look like a
+    /// fast one; but a window whose time is over ends with it.
     pub fn end(&mut self, rtt: Duration, outcome: Outcome, now: Instant) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         if outcome == Outcome::Neutral {
@@ -346,7 +347,7 @@ impl AdaptiveLimiter {
     /// Why the limit is as it is.
     #[must_use]
     pub fn explain(&self, now: Instant) -> Explanation {
-        let time = |nanos: f64| Duration::from_nanos(nanos as u64);
+        let time = |nanos: f64| crate::time::duration(nanos as u64);
         Explanation {
             algorithm: self.config.algorithm,
             limit: self.limit(),
@@ -365,7 +366,7 @@ impl AdaptiveLimiter {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        self.last.map(|sample| Duration::from_nanos(sample.mean as u64))
+        self.last.map(|sample| crate::time::duration(sample.mean as u64))
     }
 
     fn bound(&mut self, limit: f64) {

@@ -101,7 +101,7 @@ impl Window {
     /// Closes it and opens the next, `limit` being that in force.
     pub(super) fn close(&mut self, config: &AdaptiveConfig, limit: f64, now: Instant) -> Sample {
         let sample = self.sample(config, limit);
-        self.lasts = Duration::from_nanos((2.0 * sample.rtt) as u64)
+        self.lasts = crate::time::duration((2.0 * sample.rtt) as u64)
             .max(config.min_window)
             .min(config.max_window.max(config.min_window));
         self.successes.clear();

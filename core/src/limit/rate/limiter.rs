@@ -8,7 +8,7 @@ use super::{Decision, RateConfig, RateExplanation, Refusal};
 use crate::fields::Checks;
 use crate::limit::bucket::Level;
 use crate::options::Problem;
-use crate::time::Instant;
+use crate::time::{Instant, product};
 
 /// A limit on permits by time. See the [module](super).
 #[derive(Debug, Clone)]
@@ -192,7 +192,7 @@ impl State {
         match &mut self.meter {
             Meter::Gcra(level) => {
                 let from = level.at().max(self.held_until);
-                let units = u64::from(permits).saturating_mul(plan.rate.cost);
+                let units = product(permits.into(), plan.rate.cost);
                 let due = from.after(level.wait(&plan.rate, units, from).unwrap_or(Duration::MAX));
                 if due <= now {
                     level.settle(&plan.rate, due);
@@ -227,7 +227,7 @@ impl State {
         let held = from.since(now);
         match &self.meter {
             Meter::Gcra(level) => {
-                let units = permits.saturating_mul(plan.rate.cost);
+                let units = product(permits, plan.rate.cost);
                 held.saturating_add(level.wait(&plan.rate, units, from).unwrap_or(Duration::MAX))
             }
             Meter::Window(window) => {
@@ -238,7 +238,7 @@ impl State {
                 let rest = before.checked_rem(limit).unwrap_or(0).saturating_add(1);
                 let rest = u32::try_from(rest).unwrap_or(u32::MAX);
                 let ready = window.ready(&plan.window, rest, from);
-                let ready = ready.saturating_add(rounds.saturating_mul(plan.window.per));
+                let ready = ready.saturating_add(product(rounds, plan.window.per));
                 Instant::from_nanos(ready).since(now)
             }
         }
@@ -254,7 +254,7 @@ impl State {
 
     fn grant(&mut self, plan: &Plan, permits: u32, now: Instant) -> Decision {
         match &mut self.meter {
-            Meter::Gcra(level) => level.put(u64::from(permits).saturating_mul(plan.rate.cost)),
+            Meter::Gcra(level) => level.put(product(permits.into(), plan.rate.cost)),
             Meter::Window(window) => window.add(&plan.window, permits, now),
         }
         self.granted = self.granted.wrapping_add(1);

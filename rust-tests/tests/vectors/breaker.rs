@@ -1,7 +1,4 @@
-//! The decision vectors of breakers: replayed on the machine, on a caller that obeys its cell and
-//! on the model, and the generated ones made anew.
-//!
-//! `SEAWALL_BLESS=1 cargo test -p seawall-tests --test vectors` writes the generated ones.
+//! Breakers: the machine, a caller that obeys its cell, and the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
