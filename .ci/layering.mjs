@@ -120,6 +120,7 @@ const checks = {
         'coalesce',
         'fallback',
         'hedge',
+        'priority',
         'rate',
         'retry',
         'throttle',

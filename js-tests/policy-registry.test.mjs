@@ -90,3 +90,48 @@ test('bad options', () => {
   keys[Symbol.dispose]()
   assert.throws(() => keys.get('a'), { code: 'SEAWALL_DISPOSED' })
 })
+
+test('a policy that has to go lets its calls end as they began', async () => {
+  const keys = new PolicyRegistry({
+    max: 1,
+    policy: {
+      retry: { delayMs: 0 },
+      breaker: { threshold: 9 },
+      bulkhead: { maxConcurrent: 1, maxQueue: 1 },
+    },
+  })
+  let tries = 0
+  const { promise, resolve } = Promise.withResolvers()
+  const running = keys.execute('a', async () => {
+    await promise
+    if (++tries < 2) throw Object.assign(new Error('x'), { code: 'ECONNREFUSED' })
+    return 'second try'
+  })
+  const queued = keys.get('a').execute(() => 'queued')
+  const gone = keys.get('a')
+  assert.equal(await keys.execute('b', () => 'b'), 'b')
+  assert.equal(keys.has('a'), false)
+  resolve()
+  assert.deepEqual(await Promise.all([running, queued]), ['second try', 'queued'])
+  await assert.rejects(
+    gone.execute(() => 1),
+    { code: 'SEAWALL_DISPOSED' },
+  )
+})
+
+test('execute rejects, and does not throw', async () => {
+  const broken = new PolicyRegistry({
+    policy: () => {
+      throw new Error('no options')
+    },
+  })
+  await assert.rejects(
+    broken.execute('a', () => 1),
+    /no options/,
+  )
+  broken[Symbol.dispose]()
+  await assert.rejects(
+    broken.execute('a', () => 1),
+    { code: 'SEAWALL_DISPOSED' },
+  )
+})

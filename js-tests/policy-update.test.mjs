@@ -1,7 +1,7 @@
 // Policies in use: other options with what is known kept, and other options on trial.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OptionError, policy } from 'seawall'
+import { Bulkhead, CircuitBreaker, OptionError, policy, RetryBudget, Timeout } from 'seawall'
 import { VirtualClock } from 'seawall/testing'
 
 const down = async () => {
@@ -110,4 +110,87 @@ test('what cannot be tried is refused', () => {
   assert.throws(() => plan.trial({ retry: {} }), OptionError)
   assert.throws(() => policy({ retry: {} }).trial({ breaker: {} }), OptionError)
   assert.throws(() => plan.trial({ breaker: { threshold: -1 } }), OptionError)
+})
+
+test('update: a number, or an object that others use too, takes the place of options', async () => {
+  const plan = policy({ timeout: 1_000, breaker: { threshold: 1 }, bulkhead: { maxConcurrent: 1 } })
+  plan.update({ timeout: 500 })
+  assert.equal(stateOf(plan, 'timeout').timeoutMs, 500)
+  plan.update({ timeout: new Timeout({ timeoutMs: 30 }) })
+  assert.equal(stateOf(plan, 'timeout').timeoutMs, 30)
+  const breaker = new CircuitBreaker({ threshold: 5 })
+  const bulkhead = new Bulkhead({ maxConcurrent: 3 })
+  plan.update({ breaker, bulkhead })
+  await fails(plan, 1)
+  assert.equal(breaker.explain().failures, 1)
+  assert.equal(stateOf(plan, 'bulkhead').maxConcurrent, 3)
+  plan.update({ breaker: { threshold: 2 } })
+  plan[Symbol.dispose]()
+  assert.equal(breaker.explain().failures, 1, 'not ours to dispose of')
+})
+
+test('update: what is wrong for one part changes none', () => {
+  const plan = policy({
+    rateLimit: { limit: 10 },
+    breaker: { threshold: 5 },
+    bulkhead: { maxConcurrent: 1 },
+    retry: { delayMs: 0 },
+    budget: {},
+  })
+  for (const bad of [
+    { breaker: { threshold: 3, seed: 7 } },
+    { breaker: { failureRate: 0.5 } },
+    { bulkhead: { maxConcurrent: 2, name: 'new' } },
+    { budget: { ratio: 7 } },
+    { breaker: new Bulkhead({ maxConcurrent: 1 }) },
+    { seed: 1 },
+    { log: 5 },
+    { name: 'new' },
+    { clock: new VirtualClock() },
+  ]) {
+    assert.throws(() => plan.update({ rateLimit: { limit: 99 }, ...bad }), OptionError)
+    assert.equal(stateOf(plan, 'rateLimit').limit, 10)
+    assert.equal(stateOf(plan, 'bulkhead').maxConcurrent, 1)
+  }
+  for (const nothing of [undefined, null, 5]) {
+    assert.throws(() => plan.update(nothing), OptionError)
+  }
+})
+
+test('update: options that are as they were may be named again', () => {
+  const name = 'named again'
+  const plan = policy({
+    breaker: { name, threshold: 5, seed: 3 },
+    bulkhead: { name, maxConcurrent: 1 },
+  })
+  plan.update({ breaker: { name, threshold: 4, seed: 3 }, bulkhead: { name, maxConcurrent: 2 } })
+  assert.equal(stateOf(plan, 'bulkhead').maxConcurrent, 2)
+  plan[Symbol.dispose]()
+})
+
+test('update: another budget holds for retries and hedges, and none is none', async () => {
+  const [first, second] = [new RetryBudget(), new RetryBudget()]
+  const clock = new VirtualClock()
+  const slow = () => new Promise(resolve => clock.setTimer(resolve, 50))
+  const plan = policy({
+    retry: { delayMs: 0, maxAttempts: 2 },
+    hedge: { delayMs: 10 },
+    budget: first,
+    clock,
+  })
+  const both = async () => {
+    const calls = [plan.tryExecute(down), plan.tryExecute(slow)]
+    await clock.run()
+    await Promise.all(calls)
+    return [first.explain().allowed, second.explain().allowed]
+  }
+  assert.deepEqual(await both(), [2, 0])
+  plan.update({ budget: second })
+  assert.deepEqual(await both(), [2, 2])
+  plan.update({ budget: undefined })
+  assert.deepEqual(await both(), [2, 2])
+  for (const budget of [first, second]) {
+    const { calls, retries } = budget.explain()
+    assert.deepEqual([calls, retries], [0, 0])
+  }
 })

@@ -1,6 +1,7 @@
 // What users test with: time moved by hand, and a dependency that plays a script.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { OptionError } from 'seawall'
 import { scripted, VirtualClock } from 'seawall/testing'
 
 test('timers fire in the order of their times, and what they set within the time too', async () => {
@@ -72,4 +73,12 @@ test('a step that hangs ends with its signal', async () => {
   controller.abort(new Error('enough'))
   await assert.rejects(call, /enough/)
   await assert.rejects(other({ signal: controller.signal }), /enough/)
+})
+
+test('time is moved on by a time', async () => {
+  const clock = new VirtualClock(5)
+  let fired = 0
+  clock.setTimer(() => fired++, 10)
+  for (const ms of [Number.NaN, -1, undefined]) await assert.rejects(clock.advance(ms), OptionError)
+  assert.deepEqual([clock.now(), fired], [5, 0])
 })

@@ -4,7 +4,7 @@ const numbers = new Map<string, number>()
 
 /** The engine's number for what an error says of its cause: its code, else its HTTP status, else its name. */
 export function causeOf(error: unknown): number {
-  const label = labelOf(error)
+  const label = causeLabel(error)
   let number = numbers.get(label)
   if (number === undefined) {
     number = engine().causeNumber(label)
@@ -13,7 +13,8 @@ export function causeOf(error: unknown): number {
   return number
 }
 
-function labelOf(error: unknown): string {
+/** What an error says of its cause. Never throws. @internal */
+export function causeLabel(error: unknown): string {
   try {
     if (typeof error !== 'object' || error === null) return typeof error
     const { code, name, status } = error as Record<'code' | 'name' | 'status', unknown>

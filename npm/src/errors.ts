@@ -22,7 +22,8 @@ import type { OptionProblem } from './engine/contract/options.js'
  */
 export class SeawallError extends Error {
   static {
-    SeawallError.prototype.name = 'SeawallError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'SeawallError'
   }
   /** What happened, in a word that stays the same. */
   readonly code: string
@@ -40,7 +41,8 @@ export class SeawallError extends Error {
 /** An option is unknown, of the wrong type or out of range. */
 export class OptionError extends TypeError {
   static {
-    OptionError.prototype.name = 'OptionError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'OptionError'
   }
   readonly code = 'SEAWALL_INVALID_OPTION'
   /** The option, with its parents: `halfOpen.permits`. */
@@ -67,7 +69,8 @@ export interface Rejection {
 /** A policy refused a call; the function was not called. Without stack frames, for speed. */
 export class RejectedError extends SeawallError {
   static {
-    RejectedError.prototype.name = 'RejectedError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'RejectedError'
   }
   readonly rule: string
   readonly counts: Readonly<Record<string, number>>
@@ -91,7 +94,8 @@ export function rejected(code: string, message: string, rejection: Rejection): R
 /** A call took longer than it was given. The function may still be running; its signal is aborted. */
 export class TimeoutError extends SeawallError {
   static {
-    TimeoutError.prototype.name = 'TimeoutError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'TimeoutError'
   }
   /** How long it was given, in ms. */
   readonly timeoutMs: number
@@ -118,13 +122,23 @@ export class TimeoutError extends SeawallError {
 
 /** Whether an error is this process's own doing, and so says nothing of the other side. @internal */
 export function isSelfInflicted(error: unknown): boolean {
-  return error instanceof TimeoutError && error.blockedMs !== undefined
+  return isA(error, TimeoutError) && error.blockedMs !== undefined
+}
+
+/** `instanceof`, which throws for a proxy that was revoked: what is thrown may be anything. @internal */
+export function isA<T>(error: unknown, type: abstract new (...args: never[]) => T): error is T {
+  try {
+    return error instanceof type
+  } catch {
+    return false
+  }
 }
 
 /** The error class that `@kysera/infra`'s errors stand on. */
 export class DatabaseError extends SeawallError {
   static {
-    DatabaseError.prototype.name = 'DatabaseError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'DatabaseError'
   }
   readonly detail: string | undefined
 
@@ -166,6 +180,20 @@ interface Explaining {
   }
 }
 
+function reasonOf(now: ReturnType<Explaining['explain']>, reason: RejectionReason): Because {
+  const { opened, generation, causes, calls, failures, slow } = now
+  return {
+    rule: opened?.by ?? reason,
+    counts: {
+      calls: opened?.calls ?? calls,
+      failures: opened?.failures ?? failures,
+      slow: opened?.slow ?? slow,
+    },
+    generation,
+    causes: causes.map(({ cause, count }) => ({ cause, count })),
+  }
+}
+
 /**
  * A circuit breaker refused a call; the function was not called.
  *
@@ -174,7 +202,8 @@ interface Explaining {
  */
 export class CircuitBreakerError extends DatabaseError {
   static {
-    CircuitBreakerError.prototype.name = 'CircuitBreakerError'
+    // biome-ignore lint/complexity/noThisInStatic: its own name would make the bundler rename the class
+    this.prototype.name = 'CircuitBreakerError'
   }
   /** Which state of the breaker refused. */
   readonly reason: RejectionReason
@@ -185,22 +214,16 @@ export class CircuitBreakerError extends DatabaseError {
 
   /**
    * Why: the rule that opened the breaker with its counts, what failed lately, and the generation of
-   * the breaker, as they are when this is first read. `undefined` for an error that no breaker made.
+   * the breaker, as they are when this is first read. `undefined` for an error that no breaker made, or whose breaker
+   * was disposed of before.
    */
   get because(): Because | undefined {
-    if (this.#breaker && this.#because === undefined) {
-      const { opened, generation, causes, calls, failures, slow } = this.#breaker.explain()
-      this.#because = {
-        rule: opened?.by ?? this.reason,
-        counts: {
-          calls: opened?.calls ?? calls,
-          failures: opened?.failures ?? failures,
-          slow: opened?.slow ?? slow,
-        },
-        generation,
-        causes: causes.map(({ cause, count }) => ({ cause, count })),
-      }
-      this.#breaker = undefined
+    const breaker = this.#breaker
+    this.#breaker = undefined
+    try {
+      if (breaker) this.#because = reasonOf(breaker.explain(), this.reason)
+    } catch {
+      // The breaker was disposed of meanwhile; nobody reads errors to get another.
     }
     return this.#because
   }

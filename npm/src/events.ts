@@ -48,3 +48,20 @@ export function call(callback: () => unknown, where: string): void {
     report(error, where)
   }
 }
+
+/**
+ * The word of a callback of the user's that has to answer at once; `otherwise` where it throws or
+ * answers a promise, which is reported.
+ */
+export function asked<T>(callback: () => unknown, otherwise: T, where: string): unknown | T {
+  try {
+    const answer = callback()
+    if (!(answer instanceof Promise)) return answer
+    // What it rejects with would end the process.
+    answer.catch(() => {})
+    report(new TypeError('it must answer at once, and answered a promise'), where)
+  } catch (error) {
+    report(error, where)
+  }
+  return otherwise
+}

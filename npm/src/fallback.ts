@@ -1,7 +1,7 @@
 /** An answer in place of a failure. */
 import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions } from './context.js'
-import { call, Listeners, report } from './events.js'
+import { asked, call, Listeners } from './events.js'
 import { rejecting } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
@@ -195,12 +195,8 @@ export class Fallback<F> implements Disposable {
   }
 
   #wants(error: unknown): boolean {
-    try {
-      return this.#when === undefined || Boolean(this.#when(error))
-    } catch (problem) {
-      report(problem, 'Fallback: when')
-      return false
-    }
+    const when = this.#when
+    return when === undefined || Boolean(asked(() => when(error), false, 'Fallback: when'))
   }
 }
 
@@ -215,11 +211,11 @@ export function recover<F>(
 
 /** The first error as the cause of the second, unless that is the first or has a cause. */
 function attach(error: unknown, cause: unknown): void {
-  if (!(error instanceof Error) || error === cause || error.cause !== undefined) return
   try {
+    if (!(error instanceof Error) || error === cause || error.cause !== undefined) return
     Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
   } catch {
-    // A frozen error stays as it is; the event has both.
+    // An error that is frozen or cannot be read stays as it is; the event has both.
   }
 }
 

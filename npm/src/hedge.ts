@@ -10,8 +10,8 @@ import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { optionProblem, SeawallError, stackless } from './errors.js'
-import { call, Listeners, report } from './events.js'
+import { describe, isA, optionProblem, SeawallError, stackless } from './errors.js'
+import { asked, call, Listeners, report } from './events.js'
 import { rejecting } from './gate.js'
 import { checkHedge, type HedgeBudget, type HedgeOptions, hedgeNumbers } from './hedge-options.js'
 import { Latencies } from './latency.js'
@@ -62,6 +62,7 @@ let run: <T>(
   begin: Begin<T>,
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
+  spare: HedgeBudget | undefined,
 ) => void
 
 const handles = new Handles(handle => engine().hedgeFree(handle))
@@ -84,7 +85,8 @@ const handles = new Handles(handle => engine().hedgeFree(handle))
  */
 export class Hedge implements Disposable {
   static {
-    run = (policy, options, begin, resolve, reject) => policy.#run(options, begin, resolve, reject)
+    run = (policy, options, begin, resolve, reject, spare) =>
+      policy.#run(options, begin, resolve, reject, spare)
   }
 
   #options: HedgeOptions
@@ -130,16 +132,17 @@ export class Hedge implements Disposable {
     if (options?.signal?.aborted) return rejecting(options.signal.reason)
     return new Promise((resolve, reject) => {
       const begin: Begin<T> = (attempt, ok, err) => {
-        let promise: PromiseLike<T> | T
+        let result: PromiseLike<T> | T
         try {
-          promise = fn(attempt)
+          result = fn(attempt)
+          // What is not a promise of the language may throw in `then`, or settle twice.
+          if (isThenable(result)) return void Promise.resolve(result).then(ok, err)
         } catch (error) {
           return err(error)
         }
-        if (isThenable(promise)) promise.then(ok, err)
-        else ok(promise)
+        ok(result as T)
       }
-      this.#run(options, begin, resolve, reject)
+      this.#run(options, begin, resolve, reject, undefined)
     })
   }
 
@@ -212,13 +215,14 @@ export class Hedge implements Disposable {
     begin: Begin<T>,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
+    spare: HedgeBudget | undefined,
   ): void {
     if (this.#handle < 0) {
       reject(disposed())
       return
     }
     this.#inFlight++
-    new HedgedCall(this.#port, this.#clock, options, begin, resolve, reject).begin()
+    new HedgedCall(this.#port, this.#clock, options, begin, resolve, reject, spare).begin()
   }
 
   /** What a call needs of its policy. */
@@ -230,8 +234,8 @@ export class Hedge implements Disposable {
       return delay
     },
     stop: call => this.#queue.remove(call),
-    allow: attempt => {
-      const { budget } = this.#options
+    allow: (attempt, spare) => {
+      const { budget = spare } = this.#options
       if (this.#handle < 0) return undefined
       if (budget === undefined || allowed(budget)) {
         this.#hedged++
@@ -271,14 +275,12 @@ export class Hedge implements Disposable {
   }
 
   #told(delayMs: (context: CallContext) => number, call: HedgedCall<unknown>): number {
-    try {
+    const told = (): unknown => {
       const ms: unknown = delayMs(call.last)
-      if (typeof ms === 'number' && ms >= 0) return ms
-      throw new TypeError(`it must answer a number of at least 0, got ${String(ms)}`)
-    } catch (error) {
-      report(error, 'Hedge: `delayMs`')
-      return Number.NaN
+      if ((typeof ms === 'number' && ms >= 0) || ms instanceof Promise) return ms
+      throw new TypeError(`it must answer a number of at least 0, got ${describe(ms)}`)
     }
+    return asked(told, Number.NaN, 'Hedge: `delayMs`') as number
   }
 
   /** Tells the engine of the latencies gathered and takes down what holds now. */
@@ -301,7 +303,7 @@ interface Port {
   plan(call: HedgedCall<unknown>, begun: number, now: number): number
   stop(call: Timed): void
   /** Leave for one more try. */
-  allow(attempt: number): Grant | undefined
+  allow(attempt: number, spare: HedgeBudget | undefined): Grant | undefined
   begun(attempt: number, delayMs: number): void
   over(winner: number, firstMs: number): void
   after(fn: () => void): void
@@ -329,6 +331,7 @@ class HedgedCall<T> implements Timed {
   readonly #begin: Begin<T>
   readonly #resolve: (value: T) => void
   readonly #reject: (error: unknown) => void
+  readonly #spare: HedgeBudget | undefined
   readonly #running: Try[] = []
   readonly #started: number
   #begun = 0
@@ -347,7 +350,9 @@ class HedgedCall<T> implements Timed {
     begin: Begin<T>,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
+    spare: HedgeBudget | undefined,
   ) {
+    this.#spare = spare
     this.#port = port
     this.#clock = clock
     this.#parent = options?.parent
@@ -410,7 +415,7 @@ class HedgedCall<T> implements Timed {
     if (this.#over || this.last.isAborted) return
     const now = this.#clock.now()
     if (now >= this.deadline) return
-    const grant = this.#port.allow(this.#begun + 1)
+    const grant = this.#port.allow(this.#begun + 1, this.#spare)
     if (grant === undefined) return
     this.last = this.#attempt()
     this.#port.begun(this.#begun, this.#delay)
@@ -429,10 +434,7 @@ class HedgedCall<T> implements Timed {
   #lost(one: Try, error: unknown): void {
     if (!this.#ended(one)) return
     // The first error says most, unless it is only a policy's of our own.
-    if (
-      !this.#failed ||
-      (this.#error instanceof SeawallError && !(error instanceof SeawallError))
-    ) {
+    if (!this.#failed || (isA(this.#error, SeawallError) && !isA(error, SeawallError))) {
       this.#error = error
     }
     this.#failed = true
@@ -466,15 +468,19 @@ class HedgedCall<T> implements Timed {
   }
 }
 
-/** Hedges calls without a promise between `begin` and the two functions that settle. @internal */
+/**
+ * Hedges calls without a promise between `begin` and the two functions that settle. `spare` limits
+ * hedges that have no budget of their own. @internal
+ */
 export function hedgeRun<T>(
   policy: Hedge,
   options: InnerCall | undefined,
   begin: Begin<T>,
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
+  spare?: HedgeBudget,
 ): void {
-  run(policy, options, begin, resolve, reject)
+  run(policy, options, begin, resolve, reject, spare)
 }
 
 function release(grant: Grant | undefined): void {

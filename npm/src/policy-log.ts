@@ -2,6 +2,7 @@
  * What the gates of a policy decided, call by call, in a ring of numbers: a fixed cost for each
  * entry and no more memory than was asked for. `replay` of `seawall/testing` plays it again.
  */
+import { causeLabel } from './causes.js'
 import type { Clock } from './clock.js'
 import { FAILURE, type Gate, type GateCall } from './gate.js'
 import type { Stage } from './policy-options.js'
@@ -44,7 +45,7 @@ export interface LoggedDecision {
   event: LoggedEvent
   /** How long the function ran, at an outcome. */
   ms?: number
-  /** What failed, at a failure: the error's code, else its name. */
+  /** What failed, at a failure: the error's code, else its HTTP status, else its name. */
   cause?: string
 }
 
@@ -146,8 +147,7 @@ export class DecisionRing {
   }
 
   #causeOf(error: unknown): number {
-    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
-    const label = String(code ?? name ?? typeof error).slice(0, 64)
+    const label = causeLabel(error)
     const known = this.#causes.indexOf(label)
     if (known >= 0) return known
     return this.#causes.length < 256 ? this.#causes.push(label) - 1 : 0

@@ -9,12 +9,13 @@ import type { CacheOptions } from './cache-options.js'
 import type { ChaosOptions } from './chaos.js'
 import type { Clock } from './clock.js'
 import type { Coalescer, CoalescerOptions } from './coalesce.js'
-import { OptionError } from './errors.js'
+import { describe, OptionError } from './errors.js'
 import type { Fallback } from './fallback.js'
 import type { Hedge } from './hedge.js'
 import type { HedgeOptions } from './hedge-options.js'
 import { check, type Kind } from './options.js'
 import type { PolicyCall } from './policy-run.js'
+import { rankCode } from './priority.js'
 import type { RateLimiter } from './rate-limiter.js'
 import type { RateLimiterOptions } from './rate-options.js'
 import type { RetryOptions } from './retry-options.js'
@@ -106,7 +107,8 @@ export const STAGES = [
 /** A part of a policy. */
 export type Stage = (typeof STAGES)[number]
 
-const FIELDS: Record<string, Kind> = {
+/** @internal */
+export const FIELDS: Record<string, Kind> = {
   name: 'string',
   fallback: 'any',
   cache: 'object',
@@ -128,6 +130,39 @@ const FIELDS: Record<string, Kind> = {
   clock: 'object',
 }
 
+/** Options that may be of several types. */
+const EITHER: readonly (readonly [Stage, readonly string[], string])[] = [
+  ['fallback', ['function', 'object'], 'a function or a Fallback'],
+  ['coalesce', ['boolean', 'object'], 'a boolean, options or a Coalescer'],
+  ['timeout', ['number', 'object'], 'a number, options or a Timeout'],
+]
+/** At 48 bytes each, what an application may ask for by mistake and still get. */
+const MOST_LOGGED = 10_000_000
+
+/** What is wrong with a call, if anything is. Names nobody knows pass: a context may be handed on. @internal */
+export function callProblem(fn: unknown, call: PolicyCall): OptionError | undefined {
+  const wrong = (option: string, must: string, got: unknown): OptionError =>
+    new OptionError(`policy: \`${option}\` must be ${must}, got ${describe(got)}`, option)
+  if (typeof fn !== 'function') return wrong('fn', 'a function', fn)
+  if (typeof call !== 'object' || call === null) return wrong('options', 'an object', call)
+  const { signal, deadline, priority, user, key, idempotent } = call
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    return wrong('signal', 'an AbortSignal', signal)
+  }
+  if (deadline !== undefined && (typeof deadline !== 'number' || Number.isNaN(deadline))) {
+    return wrong('deadline', 'a number', deadline)
+  }
+  if (priority !== undefined && Number.isNaN(rankCode(priority))) {
+    return wrong('priority', 'a class or a number', priority)
+  }
+  if (user !== undefined && typeof user !== 'string') return wrong('user', 'a string', user)
+  if (key !== undefined && typeof key !== 'string') return wrong('key', 'a string', key)
+  if (idempotent !== undefined && typeof idempotent !== 'boolean') {
+    return wrong('idempotent', 'a boolean', idempotent)
+  }
+  return undefined
+}
+
 /** The parts that are there, in the default order. */
 export function usedStages(options: PolicyOptions): Stage[] {
   return STAGES.filter(stage => options[stage] !== undefined && options[stage] !== false)
@@ -135,9 +170,20 @@ export function usedStages(options: PolicyOptions): Stage[] {
 
 /** Refuses what nobody knows and orders that leave parts out. Answers the parts in their order. */
 export function stagesOf(options: PolicyOptions): Stage[] {
-  check('policy', options, FIELDS)
+  check('policy', options ?? null, FIELDS)
   const { log = 0 } = options
-  if (log < 0) throw new OptionError(`policy: \`log\` must be 0 or more, got ${log}`, 'log')
+  if (!(log >= 0 && log <= MOST_LOGGED)) {
+    throw new OptionError(`policy: \`log\` must be from 0 to ${MOST_LOGGED}, got ${log}`, 'log')
+  }
+  for (const [option, kinds, words] of EITHER) {
+    const value = options[option]
+    if (value !== undefined && (value === null || !kinds.includes(typeof value))) {
+      throw new OptionError(
+        `policy: \`${option}\` must be ${words}, got ${describe(value)}`,
+        option,
+      )
+    }
+  }
   const used = usedStages(options)
   const { order } = options
   if (order === undefined) return used

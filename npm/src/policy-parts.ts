@@ -9,10 +9,12 @@ import { chaos } from './chaos.js'
 import type { Clock } from './clock.js'
 import { Coalescer } from './coalesce.js'
 import type { CallContext } from './context.js'
-import { report } from './events.js'
+import { OptionError } from './errors.js'
+import { asked } from './events.js'
 import { Fallback, recover } from './fallback.js'
 import type { Gate } from './gate.js'
 import { Hedge, hedgeRun } from './hedge.js'
+import type { HedgeOptions } from './hedge-options.js'
 import type { Outcome } from './outcome.js'
 import type { PolicyChaosOptions, PolicyOptions, Stage } from './policy-options.js'
 import { type Flight, type Run, started } from './policy-run.js'
@@ -21,6 +23,7 @@ import { isUnwanted, judged, type RetryHooks, repeat } from './retry.js'
 import type { RetryOptions } from './retry-options.js'
 import { Throttle, throttleGate } from './throttle.js'
 import { Timeout, timeoutRun } from './timeout.js'
+import type { TimeoutOptions } from './timeout-options.js'
 
 /** A part of a policy. @internal */
 export interface Part {
@@ -30,17 +33,28 @@ export interface Part {
   /** What it says of its present state. */
   explain(): unknown
   /** Takes other options over and keeps what it knows. Without it, it knows nothing and is made anew. */
-  update?(given: unknown): void
+  readonly update?: PartUpdate
   /** Lets go of what it made itself. */
   dispose(): void
 }
 
-/** What the parts of one policy share. @internal */
+/** How a part takes other options over. @internal */
+export interface PartUpdate {
+  /** Whether it can: not an object that others use too, which stands in its place. */
+  takes(given: unknown): boolean
+  /** Throws what `apply` would. */
+  check(given: unknown): void
+  apply(given: unknown): void
+}
+
+/** What the parts of one policy share, read anew each time it is compiled. @internal */
 export interface Surroundings {
   readonly clock: Clock
   readonly seed: number | undefined
   /** What limits further tries. */
   readonly budget: RetryBudget | undefined
+  /** The retry's word on whether calls may be carried out twice. */
+  readonly idempotent: boolean | undefined
   /** Tells that a further try follows. */
   waiting(attempt: number, waitMs: number, error: unknown): void
 }
@@ -64,27 +78,54 @@ function stateful<O extends object, T extends Stateful<Partial<O>>>(
   if (given instanceof type) {
     return { ...shape(given), explain: () => given.explain(), dispose: () => {} }
   }
-  const it = new type({ ...defaults, ...(given as O) })
+  let options: O = { ...defaults, ...(given as O) }
+  const it = new type(options)
+  /** Those that are others than they were, so that what cannot be changed may be named again. */
+  const changed = (to: unknown): Partial<O> => {
+    const entries = Object.entries(to as O)
+    return Object.fromEntries(
+      entries.filter(([key, value]) => !Object.is(value, options[key as keyof O])),
+    ) as Partial<O>
+  }
   return {
     ...shape(it),
     explain: () => it.explain(),
-    update: options => it.update(options as Partial<O>),
+    update: {
+      takes: to => !(to instanceof type),
+      check: to => {
+        // The name of a breaker would be that of the one in use.
+        const other = new type({ ...options, name: undefined })
+        try {
+          other.update(changed(to))
+        } finally {
+          other[Symbol.dispose]()
+        }
+      },
+      apply: to => {
+        const fresh = changed(to)
+        it.update(fresh)
+        options = { ...options, ...fresh }
+      },
+    },
     dispose: () => it[Symbol.dispose](),
   }
 }
 
-function retry(given: RetryOptions, { clock, seed, budget, waiting }: Surroundings): Part {
+function retry(given: RetryOptions, surroundings: Surroundings): Part {
+  const { clock, seed, waiting } = surroundings
   const options: RetryOptions = { onRefusal: 'stop', seed, ...given, clock }
   const problem = judged(options)
   if (problem !== undefined) throw problem
   const { retryResult } = options
   const timed = options.maxElapsedMs !== undefined || typeof options.backoff === 'object'
-  const hooks: RetryHooks = {
-    allow: () => budget?.allow() ?? true,
-    ended: () => budget?.retryEnded(),
-    waiting,
-  }
   const around = (next: Run): Run => {
+    const { budget } = surroundings
+    const hooks: RetryHooks = {
+      allow: () =>
+        budget === undefined || Boolean(asked(() => budget.allow(), false, 'policy: the budget')),
+      ended: () => budget?.retryEnded(),
+      waiting,
+    }
     const again = (flight: Flight, at: number, first: Outcome<unknown>): Promise<unknown> => {
       const { signal, deadline, idempotent = options.idempotent } = flight
       const own = deadline === Number.POSITIVE_INFINITY ? undefined : deadline
@@ -122,22 +163,30 @@ function counted(budget: RetryBudget, next: Run): Run {
   }
 }
 
-function hedge(given: NonNullable<PolicyOptions['hedge']>, { clock, budget }: Surroundings): Part {
-  const limited = budget && { allow: () => budget.allow(), ended: () => budget.retryEnded() }
-  return stateful(Hedge, given, { clock, ...(limited && { budget: limited }) }, it => ({
-    around: next => (flight, number) =>
-      new Promise((resolve, reject) => {
-        hedgeRun(
-          it,
-          flight,
-          (attempt, ok, err) => {
-            started(next, flight.within(attempt), number - 1 + attempt.attempt).then(ok, err)
-          },
-          resolve,
-          reject,
-        )
-      }),
-  }))
+function hedge(given: NonNullable<PolicyOptions['hedge']>, surroundings: Surroundings): Part {
+  const { clock } = surroundings
+  const shape = (it: Hedge): Pick<Part, 'around'> => ({
+    around: next => {
+      const { budget, idempotent } = surroundings
+      const spare = budget && { allow: () => budget.allow(), ended: () => budget.retryEnded() }
+      return (flight, number) => {
+        if ((flight.idempotent ?? idempotent) === false) return next(flight, number)
+        return new Promise((resolve, reject) => {
+          hedgeRun(
+            it,
+            flight,
+            (attempt, ok, err) => {
+              started(next, flight.within(attempt), number - 1 + attempt.attempt).then(ok, err)
+            },
+            resolve,
+            reject,
+            it === given ? undefined : spare,
+          )
+        })
+      }
+    },
+  })
+  return stateful<HedgeOptions, Hedge>(Hedge, given, { clock }, shape)
 }
 
 /** Runs within a time-out: what is inside gets the try, with its deadline and its signal. */
@@ -154,12 +203,7 @@ function strikes({ when, ...options }: PolicyChaosOptions, { clock, seed }: Surr
     const hit = struck(async (flight: Flight, attempt: number) => next(flight, attempt))
     if (when === undefined) return hit
     return (flight, attempt) => {
-      let may = false
-      try {
-        may = Boolean(when(flight))
-      } catch (error) {
-        report(error, 'policy: chaos.when')
-      }
+      const may = asked(() => when(flight), false, 'policy: chaos.when')
       return (may ? hit : next)(flight, attempt)
     }
   }
@@ -209,7 +253,7 @@ const MAKERS: { readonly [S in Stage]: Maker<S> } = {
   fallback,
   cache,
   coalesce,
-  deadlineMs: (timeoutMs, { clock }) => deadline({ timeoutMs, leastMs: 0, clock }),
+  deadlineMs: (timeoutMs, { clock }) => numbered({ timeoutMs, leastMs: 0, clock }, {}),
   retry,
   hedge,
   rateLimit: (given, { clock }) =>
@@ -219,7 +263,7 @@ const MAKERS: { readonly [S in Stage]: Maker<S> } = {
   breaker: (given, { clock, seed }) =>
     stateful(CircuitBreaker, given, { clock, seed }, it => ({ gate: breakerGate(it) })),
   timeout: (given, { clock }) =>
-    stateful(Timeout, typeof given === 'number' ? { timeoutMs: given } : given, { clock }, timed),
+    numbered(typeof given === 'number' ? { timeoutMs: given } : given, { clock }),
   bulkhead: (given, { clock, seed }) =>
     stateful(Bulkhead, given, { clock, seed }, it => ({ gate: bulkheadGate(it) })),
   adaptive: (given, { clock, seed }) =>
@@ -227,10 +271,48 @@ const MAKERS: { readonly [S in Stage]: Maker<S> } = {
   chaos: strikes,
 }
 
-/** The whole call within its time. */
-function deadline(options: { timeoutMs: number; leastMs: number; clock: Clock }): Part {
-  const part = stateful(Timeout, options, {}, timed)
-  return { ...part, update: timeoutMs => part.update?.({ timeoutMs }) }
+/** A time-out whose options may be a number. */
+function numbered(given: TimeoutOptions | Timeout, defaults: Partial<TimeoutOptions>): Part {
+  const part = stateful(Timeout, given, defaults, timed)
+  const { update } = part
+  if (update === undefined) return part
+  const read = (to: unknown): unknown => (typeof to === 'number' ? { timeoutMs: to } : to)
+  return {
+    ...part,
+    update: {
+      takes: update.takes,
+      check: to => update.check(read(to)),
+      apply: to => update.apply(read(to)),
+    },
+  }
+}
+
+const TYPES: Partial<Record<Stage, new (...args: never[]) => unknown>> = {
+  fallback: Fallback,
+  cache: Cache,
+  coalesce: Coalescer,
+  hedge: Hedge,
+  rateLimit: RateLimiter,
+  throttle: Throttle,
+  breaker: CircuitBreaker,
+  timeout: Timeout,
+  bulkhead: Bulkhead,
+  adaptive: AdaptiveLimiter,
+}
+
+/** Refuses objects of another class, which would pass for options that set nothing. @internal */
+export function checkKinds(options: PolicyOptions, stages: readonly Stage[]): void {
+  for (const stage of stages) {
+    const given = options[stage]
+    const type = TYPES[stage]
+    if (type === undefined || typeof given !== 'object' || given instanceof type) continue
+    const isOptions = stage !== 'fallback' && !('execute' in given)
+    if (isOptions) continue
+    throw new OptionError(
+      `policy: \`${stage}\` must be ${stage === 'fallback' ? 'a function' : 'options'} or of this package's ${type.name}, got another object`,
+      stage,
+    )
+  }
 }
 
 /** The part of that name. @throws OptionError @internal */

@@ -4,8 +4,9 @@ import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { OptionError, SeawallError } from './errors.js'
 import { call } from './events.js'
+import { rejecting } from './gate.js'
 import { check } from './options.js'
-import { Policy } from './policy.js'
+import { countCalls, Policy, retirePolicy } from './policy.js'
 import type { PolicyOptions } from './policy-options.js'
 import type { PolicyCall } from './policy-run.js'
 
@@ -68,8 +69,10 @@ export class PolicyRegistry implements Disposable {
       ttlResolution: 0,
       perf: { now: () => clock.now() + 1 },
       dispose: (gone, key, reason) => {
-        gone[Symbol.dispose]()
         const evicted = reason === 'evict' || reason === 'expire'
+        // Calls under way may have repetitions before them, or wait in a queue.
+        if (evicted) retirePolicy(gone)
+        else gone[Symbol.dispose]()
         if (evicted && onEvict) call(() => onEvict(key), 'PolicyRegistry: `onEvict`')
       },
     })
@@ -77,7 +80,10 @@ export class PolicyRegistry implements Disposable {
     if (typeof policy !== 'function') new Policy(unnamed(policy))[Symbol.dispose]()
   }
 
-  /** The policy of `key`, made if there is none. It is disposed of once it is let go. */
+  /**
+   * The policy of `key`, made if there is none. Once it is let go and its calls have ended, it is
+   * disposed of.
+   */
   get(key: string): Policy {
     return this.#policies.get(key) ?? this.#make(key)
   }
@@ -88,7 +94,13 @@ export class PolicyRegistry implements Disposable {
     fn: (context: CallContext) => PromiseLike<T> | T,
     options?: PolicyCall,
   ): Promise<T> {
-    return this.get(key).execute(fn, options)
+    let found: Policy
+    try {
+      found = this.get(key)
+    } catch (error) {
+      return rejecting(error)
+    }
+    return found.execute(fn, options)
   }
 
   /** Whether there is a policy of `key`. */
@@ -124,6 +136,7 @@ export class PolicyRegistry implements Disposable {
     const { policy, clock } = this.#options
     const options = typeof policy === 'function' ? policy(key) : policy
     const made = new Policy({ ...(clock && { clock }), ...named(options, key) })
+    countCalls(made)
     this.#policies.set(key, made)
     return made
   }

@@ -63,6 +63,7 @@ export async function replay(log: DecisionLog, options: PolicyOptions): Promise<
     clock,
     seed: options.seed ?? log.seed,
     budget: undefined,
+    idempotent: undefined,
     waiting: () => {},
   }
   for (const stage of stagesOf(options)) {

@@ -17,8 +17,6 @@ import {
   SUCCESS,
 } from './gate.js'
 
-const NOTHING = Symbol('nothing')
-
 /** One call on its way. @internal */
 export class Flight implements GateCall {
   readonly fn: (context: CallContext) => unknown
@@ -26,29 +24,28 @@ export class Flight implements GateCall {
   /** The try of the time-out, deadline or hedge around this part of the pipeline. */
   readonly parent: Attempt | undefined
   readonly #call: PolicyCall
-  readonly #root: Flight
-  #refusal: unknown = NOTHING
 
   constructor(
     fn: (context: CallContext) => unknown,
     call: PolicyCall,
     deadline: number,
     parent?: Attempt,
-    root?: Flight,
   ) {
     this.fn = fn
     this.deadline = deadline
     this.parent = parent
     this.#call = call
-    this.#root = root ?? this
   }
 
   /** The same call within a try that has less time, or may be ended by itself. */
   within(attempt: Attempt): Flight {
-    return new Flight(this.fn, this.#call, attempt.deadline, attempt, this.#root)
+    return new Flight(this.fn, this.#call, attempt.deadline, attempt)
   }
 
-  /** The same call on behalf of all who wait for one answer, who come and go. */
+  /**
+   * The same call on behalf of all who wait for one answer, who come and go: it has none of their
+   * deadlines, and is aborted when the last of them has left.
+   */
   on(context: CallContext): Flight {
     const { priority, user, key, idempotent } = this.#call
     const call = {
@@ -60,7 +57,7 @@ export class Flight implements GateCall {
       key,
       idempotent,
     }
-    return new Flight(this.fn, call, context.deadline)
+    return new Flight(this.fn, call, Number.POSITIVE_INFINITY)
   }
 
   /** The signal of the try, made when it is first read, or the caller's. */
@@ -93,14 +90,8 @@ export class Flight implements GateCall {
     return this.#call.idempotent
   }
 
-  /** What a gate of this pipeline refused the call with: nobody's failure. */
-  set refusal(error: unknown) {
-    this.#root.#refusal = error
-  }
-
   /** How a try ended, as far as the gates of this pipeline are concerned. */
   outcome(how: number, it: unknown): number {
-    if (it === this.#root.#refusal) return NEUTRAL
     if (this.isAborted) {
       const reason = this.parent ? this.parent.reason : this.#call.signal?.reason
       // A time-out speaks against the other side; a caller or a hedge that was faster does not.
@@ -113,7 +104,11 @@ export class Flight implements GateCall {
 
 /** What a caller may bring to a call of a policy. */
 export interface PolicyCall {
-  /** Ends the call with the reason of the signal; the outcome is held against nobody. */
+  /**
+   * Ends waits of the call with its reason, and aborts the function's signal. A time-out, deadline,
+   * hedge or key ends the call at once as well; without, a function that does not look goes on, and
+   * the call with it. The outcome is held against nobody.
+   */
   signal?: AbortSignal | undefined
   /** When the call must be over, in ms of the policy's clock. The policy's own limit may be sooner. */
   deadline?: number | undefined
@@ -138,14 +133,20 @@ export function calling(clock: Clock): Run {
     const { outside } = flight
     const context = new Attempt(attempt, flight.deadline, outside, clock)
     if (outside === undefined) return flight.fn(context)
-    let result: unknown
     try {
-      result = flight.fn(context)
-    } finally {
-      if (isThenable(result)) context.until(result)
-      else context.close()
+      const result = flight.fn(context)
+      if (isThenable(result)) {
+        // Of what is not a promise of the language, `then` may run a query, each time it is called.
+        const promise = Promise.resolve(result)
+        context.until(promise)
+        return promise
+      }
+      context.close()
+      return result
+    } catch (error) {
+      context.close()
+      throw error
     }
-    return result
   }
 }
 
@@ -164,20 +165,39 @@ export function started(run: Run, flight: Flight, attempt: number): Promise<unkn
   return Promise.resolve(result)
 }
 
+/** What the gates of one policy refused calls with, which is nobody's failure. @internal */
+export class Refusals {
+  /** Made at the first refusal: most of many policies never refuse, and each costs the collector. */
+  #errors: WeakSet<object> | undefined
+  readonly #told: (error: unknown) => void
+
+  constructor(told: (error: unknown) => void) {
+    this.#told = told
+  }
+
+  add(error: unknown): void {
+    if (typeof error === 'object' && error !== null) {
+      this.#errors ??= new WeakSet()
+      this.#errors.add(error)
+    }
+    this.#told(error)
+  }
+
+  /** How a call ended that failed with `error`, for gates further out. */
+  outcome(flight: Flight, error: unknown): number {
+    // `has` is false for what is no object.
+    return this.#errors?.has(error as object) ? NEUTRAL : flight.outcome(FAILURE, error)
+  }
+}
+
 /** Gates one behind the other, the first the outermost, and what is behind them. @internal */
-export function segment(
-  gates: readonly Gate[],
-  next: Run,
-  clock: Clock,
-  onRefusal: (error: unknown) => void,
-): Run {
+export function segment(gates: readonly Gate[], next: Run, clock: Clock, refusals: Refusals): Run {
   const [first, ...others] = gates
   if (first === undefined) return next
-  if (others.length === 0) return single(first, next, clock, onRefusal)
+  if (others.length === 0) return single(first, next, clock, refusals)
   const timed = (): boolean => gates.some(gate => gate.timed)
 
-  const leave = (flight: Flight, tickets: number[], how: number, it: unknown, at: number): void => {
-    const outcome = flight.outcome(how, it)
+  const leave = (tickets: number[], outcome: number, it: unknown, at: number): void => {
     for (let i = tickets.length - 1; i >= 0; i--) {
       ;(gates[i] as Gate).leave(tickets[i] as number, outcome, it, at)
     }
@@ -187,20 +207,19 @@ export function segment(
     const at = timed() ? clock.now() : 0
     return started(next, flight, attempt).then(
       value => {
-        leave(flight, tickets, SUCCESS, value, at)
+        leave(tickets, flight.outcome(SUCCESS, value), value, at)
         return value
       },
       error => {
-        leave(flight, tickets, FAILURE, error, at)
+        leave(tickets, refusals.outcome(flight, error), error, at)
         throw error
       },
     )
   }
 
-  const refused = (flight: Flight, tickets: number[], error: unknown): void => {
-    flight.refusal = error
-    leave(flight, tickets, NEUTRAL, error, 0)
-    onRefusal(error)
+  const refused = (tickets: number[], error: unknown): void => {
+    leave(tickets, NEUTRAL, error, 0)
+    refusals.add(error)
   }
 
   const enter = (flight: Flight, attempt: number, tickets: number[]): Promise<unknown> => {
@@ -209,7 +228,7 @@ export function segment(
       if (typeof ticket === 'number') tickets.push(ticket)
       else if (ticket instanceof Promise) return later(flight, attempt, tickets, ticket)
       else {
-        refused(flight, tickets, ticket)
+        refused(tickets, ticket)
         return rejecting(ticket satisfies SeawallError)
       }
     }
@@ -227,11 +246,11 @@ export function segment(
         tickets.push(ticket)
         if (!flight.isAborted) return enter(flight, attempt, tickets)
         // Aborted between the end of the wait and this moment.
-        leave(flight, tickets, NEUTRAL, undefined, 0)
+        leave(tickets, NEUTRAL, undefined, 0)
         throw flight.signal?.reason
       },
       error => {
-        refused(flight, tickets, error)
+        refused(tickets, error)
         throw error
       },
     )
@@ -240,7 +259,7 @@ export function segment(
 }
 
 /** A segment of one gate: most have no more, and need no list of tickets. */
-function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown) => void): Run {
+function single(gate: Gate, next: Run, clock: Clock, refusals: Refusals): Run {
   const inside = (flight: Flight, attempt: number, ticket: number): Promise<unknown> => {
     const at = gate.timed ? clock.now() : 0
     return started(next, flight, attempt).then(
@@ -249,14 +268,10 @@ function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown)
         return value
       },
       error => {
-        gate.leave(ticket, flight.outcome(FAILURE, error), error, at)
+        gate.leave(ticket, refusals.outcome(flight, error), error, at)
         throw error
       },
     )
-  }
-  const refused = (flight: Flight, error: unknown): void => {
-    flight.refusal = error
-    onRefusal(error)
   }
   return (flight, attempt) => {
     const ticket = gate.enter(flight)
@@ -269,12 +284,12 @@ function single(gate: Gate, next: Run, clock: Clock, onRefusal: (error: unknown)
           throw flight.signal?.reason
         },
         error => {
-          refused(flight, error)
+          refusals.add(error)
           throw error
         },
       )
     }
-    refused(flight, ticket)
+    refusals.add(ticket)
     return rejecting(ticket)
   }
 }

@@ -4,7 +4,7 @@
  * file puts them in order.
  */
 import { CircuitBreaker } from './breaker.js'
-import { RetryBudget } from './budget.js'
+import { RetryBudget, type RetryBudgetOptions } from './budget.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { engine } from './engine/index.js'
@@ -17,17 +17,33 @@ import {
 } from './errors.js'
 import { Listeners } from './events.js'
 import { type Gate, rejecting } from './gate.js'
+import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { type DecisionLog, DecisionRing } from './policy-log.js'
 import {
+  callProblem,
+  FIELDS,
   type PolicyOptions,
   planNumbers,
   type Stage,
   stagesOf,
-  usedStages,
 } from './policy-options.js'
-import { makePart, type Part, type Surroundings } from './policy-parts.js'
-import { calling, Flight, type PolicyCall, type Run, segment, started } from './policy-run.js'
+import {
+  checkKinds,
+  makePart,
+  type Part,
+  type PartUpdate,
+  type Surroundings,
+} from './policy-parts.js'
+import {
+  calling,
+  Flight,
+  type PolicyCall,
+  Refusals,
+  type Run,
+  segment,
+  started,
+} from './policy-run.js'
 import { Difference, shadowed, type TrialReport } from './policy-trial.js'
 import { seedOr } from './seed.js'
 
@@ -48,11 +64,25 @@ export interface StageDescription {
 }
 
 const NO_CALL: PolicyCall = Object.freeze({})
+const FIXED = ['name', 'clock', 'seed', 'log'] as const
 
 /** Other options on trial; see {@link Policy.trial}. Disposing of it ends the trial. */
 export interface PolicyTrial extends Disposable {
   /** What would have been different so far, part by part. */
   report(): TrialReport[]
+}
+
+let count: (policy: Policy) => void
+let retire: (policy: Policy) => void
+
+/** From now on it counts its calls, for {@link retirePolicy}. @internal */
+export function countCalls(policy: Policy): void {
+  count(policy)
+}
+
+/** Disposes of it once its calls have ended. @internal */
+export function retirePolicy(policy: Policy): void {
+  retire(policy)
 }
 
 type Trial = Map<Stage, { part: Part; gate: Gate; difference: Difference }>
@@ -86,10 +116,28 @@ export class Policy implements Disposable {
   #budget: RetryBudget | undefined
   /** The pipeline for calls that bring a deadline where the policy has none. */
   #bounded: Run | undefined
+  #boundary: Part | undefined
   readonly #seed: number | undefined
+  readonly #refusals = new Refusals(error => this.#rejected(error))
   #run: Run
   #listeners: Listeners<PolicyEvents> | undefined
   #disposed = false
+  /** Calls under way, -1 where nobody needs to know. */
+  #running = -1
+  #retired = false
+  readonly #ended = (): void => {
+    if (--this.#running === 0 && this.#retired) this[Symbol.dispose]()
+  }
+
+  static {
+    count = policy => {
+      policy.#running = 0
+    }
+    retire = policy => {
+      policy.#retired = true
+      if (policy.#running <= 0) policy[Symbol.dispose]()
+    }
+  }
 
   /** @throws OptionError for an option that is unknown, wrong, or at odds with another. */
   constructor(options: PolicyOptions) {
@@ -116,13 +164,20 @@ export class Policy implements Disposable {
     options: PolicyCall = NO_CALL,
   ): Promise<T> {
     if (this.#disposed) return rejecting(disposed())
+    if (typeof fn !== 'function' || options !== NO_CALL) {
+      const problem = callProblem(fn, options)
+      if (problem) return rejecting(problem)
+    }
     const { signal } = options
     if (signal?.aborted) return rejecting(signal.reason)
     const { deadline } = options
-    if (deadline === undefined) {
-      return started(this.#run, new Flight(fn, options, Number.POSITIVE_INFINITY), 1) as Promise<T>
-    }
-    return started(this.#within(), new Flight(fn, options, deadline), 1) as Promise<T>
+    if (this.#running >= 0) this.#running++
+    const promise =
+      deadline === undefined
+        ? started(this.#run, new Flight(fn, options, Number.POSITIVE_INFINITY), 1)
+        : started(this.#within(), new Flight(fn, options, deadline), 1)
+    if (this.#running >= 0) promise.then(this.#ended, this.#ended)
+    return promise as Promise<T>
   }
 
   /** Like {@link execute}, but answers a result instead of rejecting. */
@@ -155,25 +210,41 @@ export class Policy implements Disposable {
    * Goes on with these parts in place of those of the same name; `undefined` takes one away. Each
    * keeps what it knows (an opening, its counts, its queue). Calls under way end as they began.
    *
-   * @throws OptionError for what is wrong; the policy is unchanged then
+   * @throws OptionError for what is wrong, and for `name`, `clock`, `seed` and `log`, which cannot be
+   * changed; the policy is unchanged then
    */
-  update(options: Omit<PolicyOptions, 'clock' | 'name'>): void {
+  update(options: Omit<PolicyOptions, 'clock' | 'name' | 'log' | 'seed'>): void {
     if (this.#disposed) throw disposed()
-    const merged = { ...this.#options, ...options }
-    const stages = planned(merged)
-    this.#try(options)
-    const kept = new Map<Stage, Part>()
-    for (const [stage, part] of this.#parts) {
-      const given = merged[stage]
-      const isSame = given === this.#options[stage]
-      if (given === undefined || !(isSame || part.update)) part.dispose()
-      else {
-        if (!isSame) part.update?.(given)
-        kept.set(stage, part)
+    check('policy', options ?? null, FIELDS)
+    for (const fixed of FIXED) {
+      const given = (options as PolicyOptions)[fixed]
+      if (given !== undefined && given !== this.#options[fixed]) {
+        throw new OptionError(`policy: \`${fixed}\` cannot be changed`, fixed)
       }
     }
-    if (options.budget !== undefined) this.#budget = this.#budgetOf(merged)
-    this.#parts = this.#make(merged, stages, kept)
+    const merged = { ...this.#options, ...options }
+    const stages = planned(merged)
+    const kept = new Map<Stage, Part>()
+    const updated: [PartUpdate, unknown][] = []
+    for (const stage of stages) {
+      const part = this.#parts.get(stage)
+      const given = merged[stage]
+      if (!part) continue
+      if (given === this.#options[stage]) kept.set(stage, part)
+      else if (part.update?.takes(given)) {
+        kept.set(stage, part)
+        updated.push([part.update, given])
+      }
+    }
+    // All that may be wrong is found here, before anything changes.
+    this.#try(merged, stages, kept)
+    for (const [update, given] of updated) update.check(given)
+    if ('budget' in options && merged.budget !== this.#options.budget) this.#tryBudget(merged)
+    const parts = this.#make(merged, stages, kept)
+    for (const [update, given] of updated) update.apply(given)
+    if (merged.budget !== this.#options.budget) this.#budget = this.#budgetOf(merged)
+    for (const [stage, part] of this.#parts) if (!kept.has(stage)) part.dispose()
+    this.#parts = parts
     this.#options = merged
     this.#stages = stages
     this.#run = this.#compile()
@@ -243,6 +314,7 @@ export class Policy implements Disposable {
     if (this.#disposed) return
     this.#disposed = true
     for (const part of this.#parts.values()) part.dispose()
+    this.#boundary?.dispose()
     if (this.#budget !== this.#options.budget) this.#budget?.[Symbol.dispose]()
     for (const trial of this.#trials) for (const { part } of trial.values()) part.dispose()
   }
@@ -258,6 +330,13 @@ export class Policy implements Disposable {
     return own
   }
 
+  #tryBudget({ budget }: PolicyOptions): void {
+    if (budget === undefined || budget instanceof RetryBudget) return
+    const isOwn = this.#budget !== undefined && this.#budget !== this.#options.budget
+    const old = isOwn ? (this.#options.budget as RetryBudgetOptions) : undefined
+    new RetryBudget({ ...old, ...budget })[Symbol.dispose]()
+  }
+
   /** The pipeline within the deadline of the call, if it is not within one of its own. */
   #within(): Run {
     if (this.#stages.includes('deadlineMs')) return this.#run
@@ -265,14 +344,24 @@ export class Policy implements Disposable {
     const part = makePart('deadlineMs', { deadlineMs: Number.POSITIVE_INFINITY }, this.#around())
     const run: Run = (flight, attempt) => this.#run(flight, attempt)
     this.#bounded = part.around?.(run) ?? run
+    this.#boundary = part
     return this.#bounded
   }
 
   #around(): Surroundings {
+    const now = (): Pick<Surroundings, 'budget' | 'idempotent'> => ({
+      budget: this.#budget,
+      idempotent: this.#options.retry?.idempotent,
+    })
     return {
       clock: this.#clock,
       seed: this.#seed,
-      budget: this.#budget,
+      get budget() {
+        return now().budget
+      },
+      get idempotent() {
+        return now().idempotent
+      },
       waiting: (attempt, waitMs, error) =>
         this.#listeners?.emit('retry', { attempt, waitMs, error, policy: this }),
     }
@@ -293,10 +382,10 @@ export class Policy implements Disposable {
     return parts
   }
 
-  /** Makes parts and lets them go again: what is wrong with them is found before anything changes. */
-  #try(options: PolicyOptions): void {
-    const parts = this.#make(unnamed(options), usedStages(options), new Map())
-    for (const part of parts.values()) part.dispose()
+  /** Makes the parts that are not kept, and lets them go again. */
+  #try(options: PolicyOptions, stages: Stage[], kept: Map<Stage, Part>): void {
+    const parts = this.#make(unnamed(options), stages, kept)
+    for (const [stage, part] of parts) if (!kept.has(stage)) part.dispose()
   }
 
   /** From the innermost part to the outermost; gates side by side become one segment. */
@@ -304,7 +393,7 @@ export class Policy implements Disposable {
     let run = calling(this.#clock)
     let gates: Gate[] = []
     const close = (): void => {
-      run = segment(gates, run, this.#clock, error => this.#rejected(error))
+      run = segment(gates, run, this.#clock, this.#refusals)
       gates = []
     }
     for (const stage of this.#stages.toReversed()) {
@@ -348,6 +437,7 @@ export function policy(options: PolicyOptions): Policy {
 /** The parts in their order, once they fit together. */
 function planned(options: PolicyOptions): Stage[] {
   const stages = stagesOf(options)
+  checkKinds(options, stages)
   const e = engine()
   if (e.policyCheck(planNumbers(options, stages)) < 0) throw optionProblem('policy', options, e)
   return stages

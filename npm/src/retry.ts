@@ -10,8 +10,8 @@ import { classify, isTransientError, type Verdict } from './classify.js'
 import { systemClock } from './clock.js'
 import { engine } from './engine/index.js'
 import type { Engine } from './engine/types.js'
-import { CircuitBreakerError, optionProblem, RejectedError } from './errors.js'
-import { call, report } from './events.js'
+import { CircuitBreakerError, isA, optionProblem, RejectedError } from './errors.js'
+import { asked, call, report } from './events.js'
 import type { Outcome } from './outcome.js'
 import { checkRetry, isPlain, type RetryOptions, retryNumbers } from './retry-options.js'
 import { seedOr } from './seed.js'
@@ -237,7 +237,7 @@ export async function repeat<T>(
       const error = end.ok ? end.value : end.error
       const refusedMs = options.onRefusal === undefined || end.ok ? -1 : refusalMs(error)
       const answer = end.ok || refusedMs >= 0 || wanted(options, error, hooks !== undefined)
-      const yes = isPromiseLike(answer) ? await heard(answer) : answer
+      const yes = isPromiseLike(answer) ? await heard(answer, signal ?? undefined) : answer
       const wait = rule.decide({
         attempt,
         elapsedMs: timed ? clock.now() - started : 0,
@@ -245,7 +245,7 @@ export async function repeat<T>(
         verdict: yes !== false && refusedMs < 0 ? classify(error) : undefined,
         wanted: yes,
         refused: refusedMs >= 0,
-        delayMs: refusedMs >= 0 ? refusedMs : delayFor(options, error, attempt),
+        delayMs: refusedMs >= 0 ? refusedMs : ownDelay(options, error, attempt),
         leftMs: deadline === undefined ? undefined : Math.max(0, deadline - clock.now()),
       })
       if (wait < 0 || hooks?.allow() === false) return settled(end)
@@ -283,28 +283,21 @@ async function outcomeOf<T>(
 
 /** The wait a refusal of an own policy names, 0 if it names none, or -1 where it is no refusal. */
 function refusalMs(error: unknown): number {
-  if (!(error instanceof RejectedError || error instanceof CircuitBreakerError)) return -1
+  if (!(isA(error, RejectedError) || isA(error, CircuitBreakerError))) return -1
   return error.retryAfterMs ?? 0
 }
 
 /** Whether an answer is one to call again for; a word that throws is no. @internal */
 export function isUnwanted(retryResult: (result: unknown) => boolean, value: unknown): boolean {
-  try {
-    return Boolean(retryResult(value))
-  } catch (problem) {
-    report(problem, 'withRetry: retryResult')
-    return false
-  }
+  return Boolean(asked(() => retryResult(value), false, 'withRetry: retryResult'))
 }
 
 /** The caller's wait for this error, if there is one. */
-function delayFor(options: RetryOptions, error: unknown, attempt: number): number | undefined {
-  let ms: number | undefined
-  call(() => {
-    const asked = options.delayFor?.(error, attempt)
-    if (typeof asked === 'number' && asked >= 0) ms = asked
-  }, 'withRetry: delayFor')
-  return ms
+function ownDelay(options: RetryOptions, error: unknown, attempt: number): number | undefined {
+  const { delayFor } = options
+  if (!delayFor) return undefined
+  const ms = asked(() => delayFor(error, attempt), undefined, 'withRetry: delayFor')
+  return typeof ms === 'number' && ms >= 0 ? ms : undefined
 }
 
 /** The caller's word, or that of `@kysera/infra`, which pipelines do not go by. One that throws is no. */
@@ -324,13 +317,24 @@ function wanted(
   }
 }
 
-async function heard(answer: PromiseLike<boolean>): Promise<boolean> {
-  try {
-    return Boolean(await answer)
-  } catch (problem) {
-    report(problem, 'withRetry: shouldRetry')
-    return false
-  }
+/** The word that a promise brings; rejects with the reason of `signal` as soon as that is aborted. */
+function heard(answer: PromiseLike<boolean>, signal: AbortSignal | undefined): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal?.reason)
+    const end = (yes: boolean): void => {
+      signal?.removeEventListener('abort', abort)
+      resolve(yes)
+    }
+    Promise.resolve(answer).then(
+      yes => end(Boolean(yes)),
+      problem => {
+        report(problem, 'withRetry: shouldRetry')
+        end(false)
+      },
+    )
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+  })
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<boolean> {

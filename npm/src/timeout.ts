@@ -12,8 +12,8 @@ import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
-import { optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
-import { Listeners, report } from './events.js'
+import { describe, optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
+import { asked, Listeners } from './events.js'
 import { rejecting } from './gate.js'
 import { Latencies } from './latency.js'
 import type { Outcome } from './outcome.js'
@@ -240,27 +240,30 @@ export class Timeout implements Disposable {
     return new Promise((resolve, reject) => {
       const watch = this.#watch(attempt, signal, reject)
       if (watch instanceof Error) return reject(watch)
-      let promise: PromiseLike<T> | T
+      let promise: Promise<T>
       try {
-        promise = fn(attempt)
+        const result = fn(attempt)
+        if (!isThenable(result)) {
+          watch.end(true)
+          return resolve(result)
+        }
+        // What is not a promise of the language may throw in `then`, or settle twice.
+        promise = Promise.resolve(result)
       } catch (error) {
         watch.end(false)
         return reject(error)
       }
-      if (!isThenable(promise)) {
-        watch.end(true)
-        return resolve(promise)
-      }
-      let detach: (() => void) | undefined
       if (signal !== undefined) {
         const abort = (): void => {
-          detach = undefined
           watch.giveUp(signal.reason)
           reject(signal.reason)
         }
-        signal.addEventListener('abort', abort, { once: true })
-        detach = () => signal.removeEventListener('abort', abort)
-        watch.detach = detach
+        // The function itself may have aborted it.
+        if (signal.aborted) abort()
+        else {
+          signal.addEventListener('abort', abort, { once: true })
+          watch.detach = () => signal.removeEventListener('abort', abort)
+        }
       }
       promise.then(
         value => {
@@ -369,16 +372,14 @@ export class Timeout implements Disposable {
     const { timeoutMs } = this.#options
     if (typeof timeoutMs !== 'function') return Number.NaN
     const context = new Attempt(attempt, deadline, signal, this.#clock)
-    try {
+    const told = (): unknown => {
       const ms: unknown = timeoutMs(context)
-      if (typeof ms === 'number' && ms > 0) return ms
-      throw new TypeError(`it must answer a number above 0, got ${String(ms)}`)
-    } catch (error) {
-      report(error, 'Timeout: `timeoutMs`')
-      return Number.NaN
-    } finally {
-      context.close()
+      if ((typeof ms === 'number' && ms > 0) || ms instanceof Promise) return ms
+      throw new TypeError(`it must answer a number above 0, got ${describe(ms)}`)
     }
+    const ms = asked(told, Number.NaN, 'Timeout: `timeoutMs`') as number
+    context.close()
+    return ms
   }
 
   #refusal(reason: number, left: number): SeawallError {

@@ -28,12 +28,13 @@ const LONGEST = 2 ** 31 - 1
  */
 export class TimerQueue {
   readonly #clock: Clock
-  readonly #fire = (): void => this.#fired()
   #first: Timed | undefined
   #last: Timed | undefined
   #timer: unknown
   /** When the timer fires. */
   #armed = 0
+  /** Whose timer it is: fake timers of a test must not be waited for by real ones, nor the reverse. */
+  #by: unknown
   /** How many wait. */
   size = 0
 
@@ -70,11 +71,12 @@ export class TimerQueue {
     }
     this.#first = entry
     this.#last = entry
-    if (this.#timer !== undefined && this.#armed <= due) {
+    const isTheirs = this.#by === globalThis.setTimeout
+    if (this.#timer !== undefined && this.#armed <= due && isTheirs) {
       ;(this.#timer as NodeJS.Timeout).ref()
       return
     }
-    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    if (this.#timer !== undefined && isTheirs) this.#clock.clearTimer(this.#timer)
     this.#arm(now, ms)
   }
 
@@ -107,7 +109,11 @@ export class TimerQueue {
     const span = Math.min(LONGEST, Math.max(0, ms))
     this.#armed = now + span
     // Runtimes cut fractions off, which would fire early.
-    this.#timer = this.#clock.setTimer(this.#fire, Math.ceil(span))
+    this.#by = globalThis.setTimeout
+    const timer: unknown = this.#clock.setTimer(() => {
+      if (this.#timer === timer) this.#fired()
+    }, Math.ceil(span))
+    this.#timer = timer
   }
 
   #rest(): void {

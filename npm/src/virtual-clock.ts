@@ -1,5 +1,6 @@
 /** Time that is moved by hand. */
 import type { Clock } from './clock.js'
+import { OptionError } from './errors.js'
 
 interface Timer {
   at: number
@@ -60,8 +61,13 @@ export class VirtualClock implements Clock {
   /**
    * Moves time on by `ms`. Each timer fires at its time, the earliest first, and what waits for it
    * goes on before the next; so do timers that are set meanwhile.
+   *
+   * @throws OptionError for what is no time to come; see {@link set} for clocks that are put back
    */
   async advance(ms: number): Promise<void> {
+    if (!(ms >= 0)) {
+      throw new OptionError(`VirtualClock: \`ms\` must be a number of at least 0, got ${ms}`, 'ms')
+    }
     const end = this.#now + ms
     await settle()
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
