@@ -159,3 +159,13 @@ test('idle breakers, in whatever state, start no timer and keep no process alive
   `)
   assert.deepEqual([status, signal, stdout], [0, null, 'true'], stderr)
 })
+
+test('a function made unreliable stays so when nothing but it is left', async () => {
+  const { chaos } = await import('seawall')
+  const fn = chaos({ enabled: true, rate: 1, announce: () => {} })(async () => 1)
+  for (let i = 0; i < 20; i++) {
+    gc()
+    await new Promise(setImmediate)
+    await assert.rejects(fn(), /chaos/)
+  }
+})

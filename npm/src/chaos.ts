@@ -106,17 +106,17 @@ function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper
     `${where} ${what} on purpose, at a rate of ${told ? 'its own for each call' : (rate ?? 0.001)}`,
   )
   const clock = options.clock ?? systemClock
+  // Wrapped functions hold this one, and with it the handle, when the wrapper is long gone.
+  const held = { handle }
   const wrapper: ChaosWrapper = fn =>
     async function (this: unknown, ...args) {
-      // The name keeps the wrapper, and with it the handle, alive as long as a wrapped function.
-      void wrapper
-      const strike = core.chaosDraw(handle, told ? rateOf(told, args) : -1)
+      const strike = core.chaosDraw(held.handle, told ? rateOf(told, args) : -1)
       if (strike === FAULT) throw made(options.fault ?? new Error(fault), [])
       if (strike === RESULT) return made(options.result, args) as never
       if (strike >= 0) await sleep(clock, strike, undefined)
       return fn.apply(this, args)
     }
-  handles.watch(wrapper, handle)
+  handles.watch(held, handle)
   return wrapper
 }
 
