@@ -299,7 +299,7 @@ test('halfOpen.leaseMs is how long a probe keeps its place', async () => {
   const probe = hanging(breaker)
   await slow.succeed(1)
   assert.equal(breaker.isClosed(), true, 'its result counts all the same')
-  await probe.fail?.(new Error('of an earlier trial'))
+  await probe.fail(new Error('of an earlier trial'))
   assert.equal(breaker.isClosed(), true)
 })
 

@@ -71,9 +71,13 @@ test('fallback: a function of the error, or an object others use too', async () 
   assert.equal(stateOf(other, 'breaker').state, 'open', 'the breaker saw the failure')
   const controller = new AbortController()
   const reason = new Error('gone')
-  const call = plan.execute(() => new Promise(() => {}), { signal: controller.signal })
-  void call
+  const call = plan.execute(
+    ({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    { signal: controller.signal },
+  )
   controller.abort(reason)
+  await assert.rejects(call, error => error === reason, 'a call its caller ended is not answered')
 })
 
 test('cache: calls with a key are answered from it, others are not', async () => {
