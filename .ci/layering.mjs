@@ -30,6 +30,9 @@ function lines(path, text, pattern) {
 /** The memory of the WASM engine and how lists cross: no policies, and the addon needs neither. */
 const wasmOnly = new Set(['wasm-binding/src/heap.rs', 'wasm-binding/src/numbers.rs'])
 
+/** Threads, sockets and libuv: what only native code can do has no counterpart in the other layers. */
+const nativeOnly = 'node-binding/src/native/'
+
 const difference = (a, b) => [...a].filter(item => !b.has(item))
 
 const checks = {
@@ -64,7 +67,7 @@ const checks = {
   'bindings translate: short files without comparisons, tests or unsafe decisions'() {
     const bindings = under('', /^(node|wasm)-binding\/src\/.+\.rs$/)
     return bindings
-      .filter(path => !wasmOnly.has(path))
+      .filter(path => !wasmOnly.has(path) && !path.startsWith(nativeOnly))
       .flatMap(path => {
         const code = withoutTests(read(path))
         const count = read(path).split('\n').length
@@ -81,7 +84,7 @@ const checks = {
     const files = folder =>
       new Set(
         under(folder, /\.rs$/)
-          .filter(path => !wasmOnly.has(path))
+          .filter(path => !wasmOnly.has(path) && !path.startsWith(nativeOnly))
           .map(stem),
       )
     const node = files('node-binding/src/')
@@ -130,6 +133,9 @@ const checks = {
       adaptive: ['bulkhead', 'priority'],
       http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
       idempotency: ['stores'],
+      pressure: ['health', 'priority'],
+      fastify: ['health', 'pressure', 'priority'],
+      lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
       const inside = path.slice('npm/src/'.length)
@@ -159,7 +165,7 @@ const checks = {
     const glue = readFileSync(join(dist, 'engine/wasm-glue.js'), 'utf8')
     const exported = [...glue.matchAll(/^export function (\w+)/gm)].map(([, name]) => name)
     // Only an addon has memory that a runtime might copy.
-    const nativeOnly = new Set(['sharesMemory'])
+    const unnamed = new Set(['sharesMemory'])
     // The memory is not asked of the WASM engine: whoever started it has it.
     if (/\bbreakerMemory: \(\) =>/.test(read('npm/src/engine/wasm.ts')))
       exported.push('breakerMemory')
@@ -169,7 +175,7 @@ const checks = {
         .filter(name => !isOptional(contract.get(name), name))
         .map(name => `${engine} lacks ${name} (${contract.get(name)})`),
       ...difference(names, wanted)
-        .filter(name => engine !== 'native' || !nativeOnly.has(name))
+        .filter(name => engine !== 'native' || !unnamed.has(name))
         .map(name => `${engine} exports ${name}, which no contract names`),
     ])
   },

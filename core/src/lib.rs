@@ -27,6 +27,7 @@ mod outcome;
 pub mod periodic;
 pub mod policy;
 pub mod pool;
+pub mod pressure;
 pub mod quantile;
 pub mod retry;
 mod rng;

@@ -17,6 +17,7 @@ mod hedge;
 mod http;
 mod idempotency;
 mod millis;
+mod native;
 mod options;
 mod periodic;
 mod policy;

@@ -1,0 +1,5 @@
+//! How much a process can still bear.
+
+mod signals;
+
+pub use signals::{SIGNALS, Signal, Signals};

@@ -1,0 +1,2 @@
+//! What only native code can do: threads that see, answer and end what JavaScript cannot while it
+//! is blocked.
