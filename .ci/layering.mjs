@@ -57,6 +57,8 @@ const checks = {
     ]
     return under('core/src/', /\.rs$/).flatMap(path => {
       const code = withoutTests(read(path))
+      // What tokio's clock shows is the time of the futures on it; they take it from here.
+      if (path === 'core/src/tokio/clock.rs') return []
       return [
         ...forbidden.flatMap(pattern => lines(path, code, pattern)),
         ...lines(path, withoutDisplay(code), /\bformat!|\.to_string\(\)/),

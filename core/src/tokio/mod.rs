@@ -6,7 +6,7 @@
 //!
 //! - **Dropping a future settles it.** A permit, a place, a probe, a share of a budget goes back, and
 //!   the call counts as neutral: it was cancelled, which says nothing of the other side.
-//! - **Time is [`tokio::time::Instant`](::tokio::time::Instant).** With `tokio::time::pause` a test
+//! - **Time is [`tokio::time::Instant`].** With `tokio::time::pause` a test
 //!   moves it. Only the `time` feature of tokio is used, and no task is spawned.
 //! - **Randomness is seeded**, by [`Setup::seed`] if a test wants the same again.
 //! - **One error**, [`Error`](crate::error::Error), says which policy refused, why, and when to ask

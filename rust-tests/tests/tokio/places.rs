@@ -124,6 +124,9 @@ async fn an_adaptive_limit_follows_and_forgets_who_was_dropped() {
     assert_eq!((explained.limit, explained.in_flight), (limit, 0));
 }
 
+/// A number, and the place once the future knows of it.
+type InLine = (u32, Result<Place, Pin<Box<AcquirePlace>>>);
+
 #[derive(Debug, Clone, Copy)]
 enum Op {
     Enter,
@@ -150,7 +153,7 @@ proptest! {
         let bulkhead = bulkhead(limit as u32, 1_000, None);
         let mut next = 0;
         // In the order of coming, and how far the future knows.
-        let mut line: Vec<(u32, Result<Place, Pin<Box<AcquirePlace>>>)> = Vec::new();
+        let mut line: Vec<InLine> = Vec::new();
         for op in ops {
             match op {
                 Op::Enter => {
