@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod backoff;
+pub mod balance;
 pub mod breaker;
 pub mod cache;
 pub mod chaos;
