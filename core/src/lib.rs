@@ -24,6 +24,8 @@ pub mod limit;
 mod lists;
 mod numbers;
 pub mod options;
+#[cfg(feature = "os")]
+pub mod os;
 mod outcome;
 pub mod periodic;
 pub mod policy;
