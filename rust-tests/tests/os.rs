@@ -201,6 +201,7 @@ fn this_process() {
     let (used, limit) = memory(&signals);
     assert!(used > 0.0 && used < limit);
     sampler.sample(at(0.5));
+    #[allow(clippy::disallowed_methods, reason = "a test may measure")]
     let started = Monotonic::now();
     const ROUNDS: u32 = 2000;
     for round in 0..ROUNDS {
