@@ -103,7 +103,8 @@ async function forNodeAlone(exported) {
 function nodeEntries() {
   const { exports } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
   return Object.entries(exports).flatMap(([subpath, conditions]) => {
-    if (typeof conditions === 'string') return []
+    // A CommonJS entry is one file for everybody, and built by itself.
+    if (typeof conditions === 'string' || conditions.default.endsWith('.cjs')) return []
     const path = conditions.default.slice('./dist/'.length, -'.js'.length)
     const out = subpath === '.' ? 'index' : subpath.slice(2).replaceAll('/', '-')
     const wanted = {
