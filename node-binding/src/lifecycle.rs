@@ -11,7 +11,7 @@ use seawall::lifecycle::{Cause, Event, Lifecycle, LifecycleOptions};
 use seawall::options::Checks;
 
 use crate::handles::{Policy, free, keep, on};
-use crate::millis::{duration, millis};
+use crate::millis::{duration, millis, some};
 use crate::native::deadline;
 
 /// What a handle and a thread have in common.
@@ -39,13 +39,14 @@ pub fn lifecycle_new(options: &[f64]) -> f64 {
     keep(Policy::Lifecycle(Arc::new(Mutex::new(lifecycle))), checks)
 }
 
-/// Begins the end; false if it had begun.
+/// Begins the end; 0 if it had begun, else 1.
 #[napi]
-pub fn lifecycle_begin(handle: u32, now_ms: f64, cause: u32) -> bool {
+pub fn lifecycle_begin(handle: u32, now_ms: f64, cause: f64) -> f64 {
     let now = Instant::from_millis(now_ms);
-    let begun = with(handle, |lifecycle| lifecycle.begin(now, Cause::of(cause))).unwrap_or(false);
+    let begun =
+        with(handle, |lifecycle| lifecycle.begin(now, Cause::of(cause as u32))).unwrap_or(false);
     deadline::look();
-    begun
+    f64::from(u8::from(begun))
 }
 
 /// A signal came; what it means.
@@ -81,19 +82,19 @@ pub fn lifecycle_hooks(handle: u32, needed_ms: f64) {
 pub fn lifecycle_hook_limit(
     handle: u32,
     now_ms: f64,
-    own_ms: Option<f64>,
+    own_ms: f64,
     later_ms: f64,
     open: u32,
 ) -> f64 {
-    let (now, own) = (Instant::from_millis(now_ms), own_ms.map(duration));
+    let (now, own) = (Instant::from_millis(now_ms), some(own_ms).map(duration));
     with(handle, |lifecycle| lifecycle.hook_limit(now, own, duration(later_ms), open))
         .map_or(0.0, millis)
 }
 
-/// Its times and its budget.
+/// One of its times.
 #[napi]
-pub fn lifecycle_times(handle: u32) -> Vec<f64> {
-    with(handle, |lifecycle| lifecycle.to_numbers()).unwrap_or_default()
+pub fn lifecycle_time(handle: u32, which: u32) -> f64 {
+    with(handle, |lifecycle| lifecycle.figure(which)).unwrap_or(-1.0)
 }
 
 /// The code to end with.

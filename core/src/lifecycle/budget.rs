@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::LifecycleConfig;
+use crate::time::{duration, nanos};
 
 /// What a shutdown needs at most, and what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +34,13 @@ impl Budget {
     /// The sum of what is needed.
     #[must_use]
     pub fn needed(&self) -> Duration {
-        self.delay
-            .saturating_add(self.longest_request)
-            .saturating_add(self.hooks)
-            .saturating_add(self.margin)
+        let ends = nanos(self.delay).saturating_add(nanos(self.longest_request));
+        duration(ends.saturating_add(nanos(self.hooks)).saturating_add(nanos(self.margin)))
     }
 
     /// By how much the grace period is too short; zero if it is long enough.
     #[must_use]
     pub fn short(&self) -> Duration {
-        self.needed().saturating_sub(self.grace)
+        duration(nanos(self.needed()).saturating_sub(nanos(self.grace)))
     }
 }

@@ -41,7 +41,6 @@ mod config;
 mod options;
 mod signals;
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use budget::Budget;
@@ -392,27 +391,26 @@ impl Lifecycle {
         Self { phase: Phase::Forced, ..*self }.exit_code()
     }
 
-    /// The times in ms: the deadline, the end of the drain delay, the latest end of the drain (-1
-    /// each while it runs), then the fields of the [`Budget`], its sum, and what it lacks.
+    /// One of its times in ms: the deadline (0), the end of the drain delay, the latest end of the
+    /// drain (-1 each while it runs), then the fields of the [`Budget`], its sum, and what it lacks.
     #[doc(hidden)]
     #[must_use]
-    pub fn to_numbers(&self) -> Vec<f64> {
-        let point = |at: Option<Instant>| at.map_or(-1.0, Instant::as_millis);
+    pub fn figure(&self, which: u32) -> f64 {
+        if which < 3 && self.phase == Phase::Running {
+            return -1.0;
+        }
         let budget = self.budget();
-        let mut numbers = Vec::with_capacity(10);
-        numbers.extend([self.deadline(), self.ready_until(), self.drain_until()].map(point));
-        numbers.extend(
-            [
-                budget.delay,
-                budget.longest_request,
-                budget.hooks,
-                budget.margin,
-                budget.grace,
-                budget.needed(),
-                budget.short(),
-            ]
-            .map(millis),
-        );
-        numbers
+        millis(match which {
+            0 => self.deadline.since(Instant::ZERO),
+            1 => self.ready_until.since(Instant::ZERO),
+            2 => self.drain_until.since(Instant::ZERO),
+            3 => budget.delay,
+            4 => budget.longest_request,
+            5 => budget.hooks,
+            6 => budget.margin,
+            7 => budget.grace,
+            8 => budget.needed(),
+            _ => budget.short(),
+        })
     }
 }

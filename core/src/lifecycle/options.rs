@@ -63,18 +63,18 @@ impl LifecycleOptions {
         }
         config.grace = checks.positive("graceMs", self.grace_ms, config.grace);
         config.margin = config.margin.min(config.grace.checked_div(2).unwrap_or(Duration::ZERO));
-        for (field, given, value) in [
-            ("marginMs", self.margin_ms, &mut config.margin),
-            ("preStopMs", self.pre_stop_ms, &mut config.pre_stop),
-            ("drainDelayMs", self.drain_delay_ms, &mut config.drain_delay),
-            ("drainTimeoutMs", self.drain_timeout_ms, &mut config.drain_timeout),
-            ("longestRequestMs", self.longest_request_ms, &mut config.longest_request),
-            ("hooksMs", self.hooks_ms, &mut config.hooks),
-            ("repeatWithinMs", self.repeat_within_ms, &mut config.repeat_within),
-            ("shortenedMs", self.shortened_ms, &mut config.shortened),
-        ] {
-            *value = checks.millis_or(field, given, *value);
-        }
+        config.margin = checks.millis_or("marginMs", self.margin_ms, config.margin);
+        config.pre_stop = checks.millis_or("preStopMs", self.pre_stop_ms, config.pre_stop);
+        config.drain_delay =
+            checks.millis_or("drainDelayMs", self.drain_delay_ms, config.drain_delay);
+        config.drain_timeout =
+            checks.millis_or("drainTimeoutMs", self.drain_timeout_ms, config.drain_timeout);
+        config.longest_request =
+            checks.millis_or("longestRequestMs", self.longest_request_ms, config.longest_request);
+        config.hooks = checks.millis_or("hooksMs", self.hooks_ms, config.hooks);
+        config.repeat_within =
+            checks.millis_or("repeatWithinMs", self.repeat_within_ms, config.repeat_within);
+        config.shortened = checks.millis_or("shortenedMs", self.shortened_ms, config.shortened);
         config.check(checks);
         Lifecycle::of(config)
     }

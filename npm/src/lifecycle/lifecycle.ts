@@ -275,15 +275,14 @@ export class Lifecycle implements Disposable {
 
   /** How it stands, as plain data. */
   get state(): LifecycleState {
-    const times = this.#core.lifecycleTimes(this.#handle)
-    const [deadline = -1] = Array.from(times)
+    const deadline = this.#time(0)
     return {
       phase: this.#phase,
       ready: this.ready(),
       reason: this.#reason,
       leftMs: deadline < 0 ? undefined : Math.max(0, deadline - this.clock.now()),
       unrecoverable: this.#unrecoverable,
-      budget: budgetOf(times),
+      budget: this.#budget(),
       hooks: [
         ...(this.#hooks.running ? [this.#hooks.running.entry] : []),
         ...this.#hooks.waiting,
@@ -398,7 +397,7 @@ export class Lifecycle implements Disposable {
 
   #begin(reason: string, cause: number): void {
     const began = this.#core.lifecycleBegin(this.#handle, this.clock.now(), cause)
-    if (began) this.#begun(reason)
+    if (began > 0) this.#begun(reason)
     else if (cause !== ASKED) this.#step(FAILED)
   }
 
@@ -407,7 +406,7 @@ export class Lifecycle implements Disposable {
     this.#reason = reason
     this.#enter('notReady')
     this.#drainHealth()
-    const [, readyUntil = 0, drainUntil = 0] = Array.from(this.#core.lifecycleTimes(this.#handle))
+    const [readyUntil, drainUntil] = [this.#time(1), this.#time(2)]
     const now = this.clock.now()
     this.#drains.begin(Math.max(0, (readyUntil > now ? readyUntil : drainUntil) - now))
     this.#tick()
@@ -438,14 +437,12 @@ export class Lifecycle implements Disposable {
   }
 
   #isDue(): boolean {
-    const [deadline = 0] = Array.from(this.#core.lifecycleTimes(this.#handle))
-    return this.clock.now() >= deadline
+    return this.clock.now() >= this.#time(0)
   }
 
   #enter(phase: LifecyclePhase): void {
     this.#phase = phase
-    const [deadline = 0] = Array.from(this.#core.lifecycleTimes(this.#handle))
-    const leftMs = Math.max(0, deadline - this.clock.now())
+    const leftMs = Math.max(0, this.#time(0) - this.clock.now())
     const event = { phase, reason: this.#reason ?? '', leftMs }
     this.#listeners.emit('phase', event)
     if (phase !== 'running') this.#listeners.emit(phase, event)
@@ -469,7 +466,13 @@ export class Lifecycle implements Disposable {
         const sum = limits.reduce((a, b) => a + b, 0)
         const open = later.length - limits.length
         const now = this.clock.now()
-        return this.#core.lifecycleHookLimit(this.#handle, now, entry.timeoutMs, sum, open)
+        return this.#core.lifecycleHookLimit(
+          this.#handle,
+          now,
+          entry.timeoutMs ?? Number.NaN,
+          sum,
+          open,
+        )
       })
       if (this.#ended || !end) break
       if (end.error !== undefined) {
@@ -567,8 +570,24 @@ export class Lifecycle implements Disposable {
     })
   }
 
+  #time(which: number): number {
+    return this.#core.lifecycleTime(this.#handle, which)
+  }
+
+  #budget(): ShutdownBudget {
+    return {
+      delayMs: this.#time(3),
+      longestRequestMs: this.#time(4),
+      hooksMs: this.#time(5),
+      marginMs: this.#time(6),
+      graceMs: this.#time(7),
+      neededMs: this.#time(8),
+      shortMs: this.#time(9),
+    }
+  }
+
   #checkBudget(): void {
-    const budget = budgetOf(this.#core.lifecycleTimes(this.#handle))
+    const budget = this.#budget()
     if (budget.shortMs <= this.#warned) return
     this.#warned = budget.shortMs
     this.#listeners.emit('budget', budget)
@@ -611,12 +630,6 @@ export class Lifecycle implements Disposable {
 
 function isShared(lifecycle: Lifecycle): boolean {
   return sharedRegistry().lifecycle === lifecycle
-}
-
-function budgetOf(times: ArrayLike<number>): ShutdownBudget {
-  const [, , , delayMs = 0, longestRequestMs = 0, hooksMs = 0, ...rest] = Array.from(times)
-  const [marginMs = 0, graceMs = 0, neededMs = 0, shortMs = 0] = rest
-  return { delayMs, longestRequestMs, hooksMs, marginMs, graceMs, neededMs, shortMs }
 }
 
 function unregister(undo: () => void): Unregister {

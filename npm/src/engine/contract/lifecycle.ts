@@ -2,8 +2,8 @@
 export interface LifecycleEngine {
   /** A handle, or -1 after a refusal. The options are `LifecycleOptions`, field by field. */
   lifecycleNew(options: Float64Array): number
-  /** Begins the end for a `Cause`; false if it had begun. */
-  lifecycleBegin(handle: number, nowMs: number, cause: number): boolean
+  /** Begins the end for a `Cause`: 1, or 0 if it had begun. */
+  lifecycleBegin(handle: number, nowMs: number, cause: number): number
   /** A signal came, by its number; the `Repeat` it is. */
   lifecycleSignal(handle: number, nowMs: number, signal: number): number
   /** Takes an `Event`; the `Phase`, the next one at most. */
@@ -14,21 +14,21 @@ export interface LifecycleEngine {
   lifecycleHooks(handle: number, neededMs: number): void
   /**
    * How long the next hook may take; `laterMs` is the sum of the limits of those after it, and `open`
-   * is how many of them have none.
+   * is how many of them have none; `ownMs` is NaN for none.
    */
   lifecycleHookLimit(
     handle: number,
     nowMs: number,
-    ownMs: number | undefined,
+    ownMs: number,
     laterMs: number,
     open: number,
   ): number
   /**
-   * The deadline, the end of the drain delay, the latest end of the drain (-1 each while it runs);
-   * then the longer of delay and preStop, the longest request, the hooks, the margin, the grace, what
-   * is needed in all, and what of it is lacking.
+   * A time: the deadline (0), the end of the drain delay (1), the latest end of the drain (2), each -1
+   * while it runs; then the longer of delay and preStop, the longest request, the hooks, the margin,
+   * the grace, what is needed in all, and what of it is lacking (9).
    */
-  lifecycleTimes(handle: number): ArrayLike<number>
+  lifecycleTime(handle: number, which: number): number
   /** The code to end with. */
   lifecycleExitCode(handle: number): number
   /** Gives the handle back. */
