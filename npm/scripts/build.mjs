@@ -117,7 +117,7 @@ async function ts() {
     'lru/inline',
   ]
   for (const { default: file } of Object.values(exports)) {
-    if (file) entries.push(file.slice('./dist/'.length, -'.js'.length))
+    if (file?.endsWith('.js')) entries.push(file.slice('./dist/'.length, -'.js'.length))
   }
   await build({
     entryPoints: entries.map(name => join(src, `${name}.ts`)),
@@ -143,10 +143,30 @@ async function ts() {
     ],
     logLevel: 'warning',
   })
+  await commonjs(build)
   for (const name of ['deno.js', 'workerd.js']) {
     cpSync(join(src, 'engine', name), join(dist, 'engine', name))
   }
   cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
+}
+
+/** What is a function, as `require` gives it: one file, with nothing to read beside it. */
+async function commonjs(build) {
+  const src = join(root, 'npm/src/fastify')
+  await build({
+    entryPoints: [join(src, 'plugin.ts')],
+    outfile: join(dist, 'fastify/index.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    footer: { js: 'module.exports = module.exports.fastifyUnderPressure' },
+    external: ['seawall/*'],
+    logLevel: 'warning',
+  })
+  cpSync(join(src, 'index.d.cts'), join(dist, 'fastify/index.d.cts'))
 }
 
 /** Empties `dist` but for what the WASM build put there: files of sources that are gone would be packed. */
