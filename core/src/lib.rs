@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod backoff;
+pub mod balance;
 pub mod breaker;
 pub mod cache;
 pub mod chaos;
@@ -23,10 +24,13 @@ mod fields;
 pub mod health;
 pub mod hedge;
 pub mod http;
+pub mod lifecycle;
 pub mod limit;
 mod lists;
 mod numbers;
 pub mod options;
+#[cfg(feature = "os")]
+pub mod os;
 mod outcome;
 pub mod periodic;
 pub mod policy;

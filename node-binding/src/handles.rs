@@ -4,6 +4,7 @@
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
@@ -19,10 +20,12 @@ use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
+use seawall::pressure::Monitor;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
 
+use crate::lifecycle::Shared;
 use crate::options::refused;
 
 /// What a handle stands for.
@@ -44,6 +47,8 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Lifecycle(Shared),
+    Pressure(Arc<Monitor>),
 }
 
 thread_local! {

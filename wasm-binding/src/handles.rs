@@ -4,6 +4,7 @@
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
@@ -12,6 +13,7 @@ use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::Lifecycle;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -19,6 +21,7 @@ use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
+use seawall::pressure::Monitor;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
@@ -44,6 +47,8 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Lifecycle(Box<Lifecycle>),
+    Pressure(Arc<Monitor>),
 }
 
 thread_local! {

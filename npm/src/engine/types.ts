@@ -11,10 +11,12 @@ import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { HttpEngine } from './contract/http.js'
 import type { IdempotencyEngine } from './contract/idempotency.js'
+import type { LifecycleEngine } from './contract/lifecycle.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
@@ -44,8 +46,10 @@ export interface Engine
     HealthEngine,
     HttpEngine,
     IdempotencyEngine,
+    LifecycleEngine,
     PoolEngine,
     PolicyEngine,
+    PressureEngine,
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,
