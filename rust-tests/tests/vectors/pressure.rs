@@ -75,9 +75,12 @@ impl Subject for Core {
     }
 }
 
+/// A value with its soft and its hard limit.
+type Gauge = (f64, f64, f64);
+
 /// Every observation and every request under pressure, and the levels there were.
 struct Model {
-    seen: Vec<(f64, [(f64, f64, f64); 4])>,
+    seen: Vec<(f64, [Gauge; 4])>,
     levels: Vec<usize>,
     asked: Vec<u16>,
     pressure: f64,
@@ -108,16 +111,16 @@ impl Model {
         }
     }
 
-    fn share((value, soft, hard): &(f64, f64, f64)) -> f64 {
+    fn share((value, soft, hard): &Gauge) -> f64 {
         if value.is_finite() { ((value - soft) / (hard - soft)).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    fn pressure_of(row: &[(f64, f64, f64)]) -> f64 {
+    fn pressure_of(row: &[Gauge]) -> f64 {
         row.iter().map(Self::share).fold(0.0, f64::max)
     }
 
     /// The highest level this observation holds.
-    fn held(row: &[(f64, f64, f64)]) -> usize {
+    fn held(row: &[Gauge]) -> usize {
         let near = row.iter().any(|(value, soft, _)| *value >= 0.9 * soft);
         let pressure = Self::pressure_of(row);
         let steps = (2..5).rev().find(|level| pressure >= 0.9 * ENTER[*level]);
