@@ -119,9 +119,7 @@ describe('the sequence', () => {
     const hook = name => () => it.tell(name)
     const taken = it.life.onShutdown('taken', hook('taken'))
     taken()
-    {
-      using _ = it.life.addHook('disposed', hook('disposed'))
-    }
+    it.life.addHook('disposed', hook('disposed'))[Symbol.dispose]()
     it.life.onShutdown('first', () => it.life.onShutdown('late', hook('late'), { phase: 'logs' }), {
       phase: 'http',
     })
