@@ -172,6 +172,11 @@ export class PressureMonitor implements Disposable {
     return this.#read(board.CLOSE)
   }
 
+  /** The same after a refusal: less, as a refusal on a new connection is dearer. A read of memory. */
+  get refusedCloseShare(): number {
+    return this.#read(board.CLOSE_REFUSED)
+  }
+
   /** The part of its usual time for which an idle connection is kept, 0 to 1. A read of memory. */
   get keepAliveShare(): number {
     return this.#read(board.KEEP_ALIVE)
