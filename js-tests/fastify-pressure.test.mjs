@@ -15,9 +15,12 @@ afterEach(async () => {
 })
 
 async function start(options, { make = Fastify, log, routes = () => {} } = {}) {
-  const app = make(
-    log ? { logger: { level: 'info', stream: { write: line => log.push(JSON.parse(line)) } } } : {},
-  )
+  const app = make({
+    forceCloseConnections: true,
+    ...(log && {
+      logger: { level: 'info', stream: { write: line => log.push(JSON.parse(line)) } },
+    }),
+  })
   open.push(app)
   app.register(underPressure, options)
   app.get('/', async () => ({ hello: 'world' }))
@@ -49,7 +52,7 @@ for (const [name, make] of [
       const app = await start(
         {
           pressure: monitor,
-          shed: { exposeSignal: true },
+          shed: { exposeSignal: true, forwardErrors: true },
           onShed: (event, request) => shed.push([event, request.url]),
         },
         {
@@ -170,6 +173,30 @@ describe('a monitor', () => {
     monitor[Symbol.dispose]()
   })
 
+  test('what it refuses is answered at once, or by error handlers where that is asked for', async () => {
+    const { monitor, see } = manual()
+    class Busy extends Error {
+      statusCode = 503
+    }
+    const routes = app => app.setErrorHandler((_error, _request, reply) => reply.send('handled'))
+    const options = { pressure: monitor, message: 'Later, täglich' }
+    const atOnce = await start(options, { routes })
+    const forwarding = await start({ ...options, shed: { forwardErrors: true } }, { routes })
+    const custom = await start({ ...options, customError: Busy }, { routes })
+    const plain = await start({ ...options, shed: { forwardErrors: true } })
+    see({ block: 1_000 })
+    const response = await atOnce.inject({ url: '/', method: 'POST', payload: { a: 1 } })
+    assert.equal((await forwarding.inject('/')).body, 'handled')
+    assert.equal((await custom.inject('/')).body, 'handled')
+    const { date, 'retry-after': retryAfter, ...headers } = response.headers
+    const usual = await plain.inject('/')
+    assert.equal(response.body, usual.body)
+    for (const name of ['content-type', 'content-length']) {
+      assert.equal(headers[name], usual.headers[name])
+    }
+    monitor[Symbol.dispose]()
+  })
+
   test('options nobody knows are refused when the server starts', async () => {
     await assert.rejects(start({ pressure: { blokMs: false } }), {
       code: 'SEAWALL_INVALID_OPTION',
@@ -240,9 +267,10 @@ describe('a monitor', () => {
     await until(() => monitor.inFlight === 1)
     see({ inFlight: 5 })
     assert.equal((await fetch(base)).status, 503)
-    see({ inFlight: 0 })
-    see({ inFlight: 0 })
-    see({ inFlight: 0 })
+    await until(() => {
+      see({ inFlight: 0 })
+      return monitor.isCalm
+    })
     release()
     await (await slow).text()
     await until(() => monitor.inFlight === 0)

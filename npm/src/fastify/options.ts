@@ -43,7 +43,7 @@ export interface StatusRouteOptions {
 }
 
 /** How requests are refused by a {@link PressureMonitor}. */
-export type PressureShedOptions = Omit<ShedOptions<FastifyRequest>, 'onShed' | 'forwardErrors'>
+export type PressureShedOptions = Omit<ShedOptions<FastifyRequest>, 'onShed'>
 
 /** A request that was refused, or in a dry run would have been. */
 export interface ShedEvent {
@@ -107,6 +107,9 @@ export interface FastifyUnderPressureOptions {
    * less important requests first, with a `Retry-After` that differs from one to the next. `true`
    * takes its defaults. A monitor that is given is not disposed of when the server closes. Default
    * `false`: nothing of it is loaded.
+   *
+   * What it refuses is answered at once, which costs no more than a small route: no error handler, no
+   * hook for errors and no log sees it. With `forwardErrors`, or a `customError`, they do.
    *
    * The monitor is `fastify.pressureMonitor`. In a route's `config`, `pressure: { priority: 'high' }`
    * says how important its requests are, and `pressure: false` that they are never refused.

@@ -10,7 +10,7 @@ import type {
 import type { Gate } from './pressure.js'
 import { Sampler } from './sampler.js'
 import { addStatusRoute, statusHandler, statusOptions } from './status.js'
-import { type MakeError, maker, SERVICE_UNAVAILABLE } from './unavailable.js'
+import { bodyOf, type MakeError, maker, SERVICE_UNAVAILABLE } from './unavailable.js'
 
 export const TYPE_EVENT_LOOP_DELAY = 'eventLoopDelay'
 export const TYPE_EVENT_LOOP_UTILIZATION = 'eventLoopUtilization'
@@ -24,6 +24,9 @@ interface Overload {
   value: number | undefined
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+type Route = FastifyRequest['routeOptions']
 type Next = (error?: Error) => void
 
 /**
@@ -105,7 +108,7 @@ export async function fastifyUnderPressure(
   ): Promise<Gate> {
     const { Gate } = await import('seawall/fastify/pressure')
     const opened = new Gate(given, options.shed, dryRun, {
-      exempt: isExempt,
+      exempt: request => isExempt(request.routeOptions),
       dry: (type, request) => tell(type, opened.valueOf(type), true, request),
     })
     if (logPressure) opened.logTo(fastify.log)
@@ -146,6 +149,7 @@ export async function fastifyUnderPressure(
 
   /** The hook where a monitor has its word too. */
   function meet(gate: Gate): typeof onRequest {
+    const body = bodyOf(options.message)
     const enter: typeof onRequest = (request, reply, next) => {
       const answer = gate.refusal(request, reply)
       if (answer === undefined) {
@@ -153,18 +157,21 @@ export async function fastifyUnderPressure(
         return
       }
       const { cause, headers } = answer
-      const handler = cause === 'maintenance' ? undefined : handlerOf(request)
+      const handler = cause === 'maintenance' ? undefined : handlerOf(request.routeOptions)
       tell(cause, gate.valueOf(cause), false, request)
       if (handler) {
         answerBy(handler, request, reply, next, { type: cause, value: gate.valueOf(cause) })
         return
       }
-      for (const name of ['retry-after', 'x-pressure', 'connection']) {
-        const value = headers[name]
-        if (value !== undefined) reply.header(name, value)
-      }
       reply.status(SERVICE_UNAVAILABLE)
-      next(makeError())
+      const { 'retry-after': retryAfter, 'x-pressure': signal, connection } = headers
+      if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+      if (signal !== undefined) reply.header('x-pressure', signal)
+      // Without a body to be read, a connection that stays is worth more than the room it takes: a
+      // new one is dearer than a refusal.
+      if (connection !== undefined && hasBody(request)) reply.header('connection', connection)
+      if (options.customError || gate.forwards) next(makeError())
+      else reply.header('content-type', JSON_TYPE).send(body)
     }
     return (request, reply, next) => {
       if (overload === undefined) enter(request, reply, next)
@@ -179,12 +186,14 @@ export async function fastifyUnderPressure(
     next: Next,
     enter: typeof onRequest = goOn,
   ): void {
-    if (isExempt(request)) {
+    // Fastify makes this object each time it is asked for it.
+    const route = request.routeOptions
+    if (isExempt(route)) {
       enter(request, reply, next)
       return
     }
-    const isStatus = statusPaths.has(request.routeOptions.url as string)
-    if (found.type === TYPE_HEALTH_CHECK && onlyStatusChecks && isStatus) {
+    const heals = found.type === TYPE_HEALTH_CHECK && onlyStatusChecks
+    if (heals && statusPaths.has(route.url as string)) {
       // The one route that can find out that the service is well again.
       const other = worst(false)
       if (other === undefined) {
@@ -199,21 +208,20 @@ export async function fastifyUnderPressure(
       enter(request, reply, next)
       return
     }
-    const handler = found.type === 'maintenance' ? undefined : handlerOf(request)
+    const handler = found.type === 'maintenance' ? undefined : handlerOf(route)
     if (handler) answerBy(handler, request, reply, next, found)
     else next(unavailable(reply))
   }
 
   /** Probes are not refused: those who ask would take the service for dead. */
-  function isExempt(request: FastifyRequest): boolean {
-    const { config, url } = request.routeOptions
+  function isExempt({ config, url }: Route): boolean {
     if (config?.pressure === false) return true
     const isOpen = statusRoute?.shed === false || maintenance || gate?.monitor.maintenance
     return isOpen === true && statusPaths.has(url as string)
   }
 
-  function handlerOf(request: FastifyRequest): PressureHandler | undefined {
-    const handler = request.routeOptions.config?.pressureHandler || pressureHandler
+  function handlerOf({ config }: Route): PressureHandler | undefined {
+    const handler = config?.pressureHandler || pressureHandler
     return typeof handler === 'function' ? handler : undefined
   }
 
@@ -223,8 +231,8 @@ export async function fastifyUnderPressure(
     dry: boolean,
     request: FastifyRequest,
   ): void {
-    if (!onShed) return
-    call(() => onShed({ type, value, dryRun: dry }, request), 'seawall/fastify: `onShed`')
+    if (onShed)
+      call(() => onShed({ type, value, dryRun: dry }, request), 'seawall/fastify: `onShed`')
   }
 
   function unavailable(reply: FastifyReply): Error {
@@ -248,6 +256,10 @@ export async function fastifyUnderPressure(
     const { eventLoopDelay, rssBytes, heapUsed, eventLoopUtilized } = sampler.usage
     return { eventLoopDelay, rssBytes, heapUsed, eventLoopUtilized }
   }
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 function goOn(_request: FastifyRequest, _reply: FastifyReply, next: Next): void {

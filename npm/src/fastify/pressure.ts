@@ -71,6 +71,11 @@ export class Gate {
     this.#cleanUp = [stopListening, () => owned.dispose()]
   }
 
+  /** Whether refusals are errors, for error handlers to answer. */
+  get forwards(): boolean {
+    return this.#shedder.forwards
+  }
+
   /** Whether nobody is refused now. */
   get isCalm(): boolean {
     return this.monitor.isCalm
