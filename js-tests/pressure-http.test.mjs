@@ -86,7 +86,7 @@ const ask = async (url, options) => {
 
 for (const [name, make] of Object.entries(FRAMEWORKS)) {
   test(`${name}: refuses under pressure, serves probes and what is critical, and recovers`, async () => {
-    using monitor = new PressureMonitor({ source: 'manual' })
+    const monitor = new PressureMonitor({ source: 'manual' })
     const url = await listening(
       make(monitor, { priority: 'headers', exposeSignal: true, bypass: ['/livez'] }),
     )
@@ -112,7 +112,7 @@ for (const [name, make] of Object.entries(FRAMEWORKS)) {
   })
 
   test(`${name}: maintenance answers 503 for everything but probes`, async () => {
-    using monitor = new PressureMonitor({ source: 'manual', dryRun: true })
+    const monitor = new PressureMonitor({ source: 'manual', dryRun: true })
     const url = await listening(make(monitor, { priority: () => 'veryHigh' }))
     monitor.setMaintenance(true)
     assert.equal((await ask(url)).status, 503)
@@ -122,7 +122,7 @@ for (const [name, make] of Object.entries(FRAMEWORKS)) {
   })
 
   test(`${name}: an error of its own for each request goes to the framework`, async () => {
-    using monitor = new PressureMonitor({ source: 'manual' })
+    const monitor = new PressureMonitor({ source: 'manual' })
     const url = await listening(make(monitor, { forwardErrors: true, exposeSignal: true }))
     monitor.observe({ delayP99: 500 })
     const { status, text, headers } = await ask(url)
@@ -130,7 +130,7 @@ for (const [name, make] of Object.entries(FRAMEWORKS)) {
   })
 
   test(`${name}: requests under way go back to zero`, async () => {
-    using monitor = new PressureMonitor({ source: 'manual', inFlight: { soft: 50, hard: 100 } })
+    const monitor = new PressureMonitor({ source: 'manual', inFlight: { soft: 50, hard: 100 } })
     const url = await listening(make(monitor, {}))
     let most = 0
     const timer = setInterval(() => (most = Math.max(most, monitor.inFlight)), 1)
@@ -162,7 +162,7 @@ async function raw(url, request) {
 }
 
 test('a refused request with a large body loses its connection, before the body is read', async () => {
-  using monitor = new PressureMonitor({ source: 'manual' })
+  const monitor = new PressureMonitor({ source: 'manual' })
   const url = await listening(FRAMEWORKS['node:http'](monitor, { maxUnreadBytes: 1_000 }))
   monitor.observe({ block: 300 })
   const post = length => `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${length}\r\n\r\nabc`
@@ -177,7 +177,7 @@ test('a refused request with a large body loses its connection, before the body 
 })
 
 test('a share of the connections is closed at a high level, and idle ones are kept shorter', async () => {
-  using monitor = new PressureMonitor({ source: 'manual' })
+  const monitor = new PressureMonitor({ source: 'manual' })
   const server = FRAMEWORKS['node:http'](monitor, { priority: () => 'veryHigh' })
   server.keepAliveTimeout = 5_000
   const url = await listening(server)
@@ -212,7 +212,7 @@ async function raw0(url) {
 test('Retry-After is in whole seconds and differs', async () => {
   let now = 0
   const clock = { now: () => now, setTimer: () => 0, clearTimer() {} }
-  using monitor = new PressureMonitor({ source: 'manual', clock })
+  const monitor = new PressureMonitor({ source: 'manual', clock })
   const url = await listening(FRAMEWORKS['node:http'](monitor, {}))
   monitor.observe({ block: 300 })
   now = 9_500
@@ -224,7 +224,7 @@ test('Retry-After is in whole seconds and differs', async () => {
 })
 
 test('callbacks that throw change nothing', async () => {
-  using monitor = new PressureMonitor({ source: 'manual' })
+  const monitor = new PressureMonitor({ source: 'manual' })
   const broken = () => {
     throw new Error('callback')
   }
@@ -236,7 +236,7 @@ test('callbacks that throw change nothing', async () => {
 })
 
 test('the wait before a request counts where a proxy tells of it', async () => {
-  using monitor = new PressureMonitor({ source: 'manual', queueMs: { soft: 5, hard: 50 } })
+  const monitor = new PressureMonitor({ source: 'manual', queueMs: { soft: 5, hard: 50 } })
   const url = await listening(
     FRAMEWORKS['node:http'](monitor, { queueHeader: 'x-request-start', bypass: ['/'] }),
   )

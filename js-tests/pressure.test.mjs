@@ -8,7 +8,7 @@ import { VirtualClock } from 'seawall/testing'
 const manual = (options = {}) => new PressureMonitor({ source: 'manual', seed: 1, ...options })
 
 test('without pressure everybody is let in, and nothing is known', () => {
-  using monitor = manual()
+  const monitor = manual()
   assert.deepEqual([monitor.level, monitor.pressure, monitor.signal], ['normal', 0, undefined])
   assert.equal(monitor.admit({ priority: 'veryLow', cohort: 'a' }), undefined)
   assert.deepEqual(monitor.signals(), {})
@@ -16,7 +16,7 @@ test('without pressure everybody is let in, and nothing is known', () => {
 })
 
 test('levels, from memory', () => {
-  using monitor = manual()
+  const monitor = manual()
   const seen = [90, 101, 140, 180, 250, 0, 0].map(block => {
     monitor.observe({ block })
     return monitor.level
@@ -25,7 +25,7 @@ test('levels, from memory', () => {
 })
 
 test('at full pressure all but what is critical is refused', () => {
-  using monitor = manual()
+  const monitor = manual()
   monitor.observe({ block: 300 })
   assert.equal(monitor.signals().block, 300)
   for (const priority of ['veryLow', 'low', 'medium', undefined, 0, 299]) {
@@ -47,7 +47,7 @@ test('at full pressure all but what is critical is refused', () => {
 })
 
 test('each refused request has an error of its own, without frames', () => {
-  using monitor = manual({ name: 'web' })
+  const monitor = manual({ name: 'web' })
   monitor.observe({ heapUsed: 98, heapLimit: 100 })
   const [one, two] = [monitor.reject(), monitor.reject()]
   assert.notEqual(one, two)
@@ -57,7 +57,7 @@ test('each refused request has an error of its own, without frames', () => {
 })
 
 test('no signal, no verdict: NaN, infinity and what is left out', () => {
-  using monitor = manual()
+  const monitor = manual()
   for (const block of [Number.NaN, Number.POSITIVE_INFINITY, undefined]) {
     monitor.observe({ block, delayP99: block, utilization: block, heapUsed: 5, heapLimit: block })
     assert.equal(monitor.level, 'normal')
@@ -66,7 +66,7 @@ test('no signal, no verdict: NaN, infinity and what is left out', () => {
 
 test('the drain is known after a while, and Retry-After differs', () => {
   const clock = new VirtualClock()
-  using monitor = manual({ clock })
+  const monitor = manual({ clock })
   monitor.observe({ block: 300 })
   assert.equal(monitor.admit()?.retryAfterMs, undefined)
   clock.set(4_200)
@@ -79,7 +79,7 @@ test('the drain is known after a while, and Retry-After differs', () => {
 
 test('the same seed refuses the same requests', () => {
   const run = seed => {
-    using monitor = manual({ seed })
+    const monitor = manual({ seed })
     monitor.observe({ utilization: 0.94 })
     return Array.from({ length: 200 }, () => monitor.admit() === undefined)
   }
@@ -88,7 +88,7 @@ test('the same seed refuses the same requests', () => {
 })
 
 test('a dry run counts and tells, and lets in', () => {
-  using monitor = manual({ dryRun: true })
+  const monitor = manual({ dryRun: true })
   const told = []
   monitor.on('shed', event => told.push(event))
   monitor.observe({ block: 300 })
@@ -98,7 +98,7 @@ test('a dry run counts and tells, and lets in', () => {
 })
 
 test('maintenance refuses everybody, and says when to come back', () => {
-  using monitor = manual({ dryRun: true })
+  const monitor = manual({ dryRun: true })
   monitor.setMaintenance(true)
   assert.equal(monitor.maintenance, true)
   assert.equal(monitor.admit({ priority: 'veryHigh' })?.cause, 'maintenance')
@@ -107,7 +107,7 @@ test('maintenance refuses everybody, and says when to come back', () => {
 })
 
 test('changes and stalls are told; a listener that throws changes nothing', () => {
-  using monitor = manual()
+  const monitor = manual()
   const told = []
   monitor.on('change', ({ level, previous, signal }) => told.push([previous, level, signal]))
   monitor.on('stall', ({ ms, count }) => told.push([ms, count]))
@@ -128,7 +128,7 @@ test('changes and stalls are told; a listener that throws changes nothing', () =
 })
 
 test('options change and counts stay', () => {
-  using monitor = manual({ name: 'web' })
+  const monitor = manual({ name: 'web' })
   monitor.observe({ block: 300 })
   monitor.admit()
   assert.throws(() => monitor.update({ blockMs: { soft: 9, hard: 8 } }), OptionError)
@@ -143,7 +143,7 @@ test('options change and counts stay', () => {
 })
 
 test('explain says by what, and when it will be otherwise', () => {
-  using monitor = manual({ name: 'web', ioStall: false })
+  const monitor = manual({ name: 'web', ioStall: false })
   monitor.observe({ block: 175, memoryUsed: 10, memoryLimit: 100 })
   const { name, source, level, gauge, leaves, gauges } = monitor.explain()
   assert.deepEqual([name, source, level], ['web', 'manual', 'severe'])
@@ -155,7 +155,7 @@ test('explain says by what, and when it will be otherwise', () => {
 
 test('requests under way and their waits count where they are limited', () => {
   const clock = new VirtualClock()
-  using monitor = manual({ clock, inFlight: { soft: 2, hard: 4 }, queueMs: { soft: 5, hard: 50 } })
+  const monitor = manual({ clock, inFlight: { soft: 2, hard: 4 }, queueMs: { soft: 5, hard: 50 } })
   for (let i = 0; i < 3; i++) monitor.started()
   monitor.observe({})
   assert.deepEqual([monitor.signal, monitor.pressure, monitor.inFlight], ['inFlight', 0.5, 3])
@@ -182,7 +182,7 @@ test('a source of ones own is asked by the clock, and may throw', async () => {
     return { block, utilization: 0.5 }
   }
   {
-    using monitor = new PressureMonitor({ source, clock, sampleIntervalMs: 50 })
+    const monitor = new PressureMonitor({ source, clock, sampleIntervalMs: 50 })
     await clock.advance(500)
     assert.deepEqual([calls, monitor.level], [10, 'normal'])
     block = 300
@@ -191,6 +191,7 @@ test('a source of ones own is asked by the clock, and may throw', async () => {
     block = -1
     await clock.advance(100)
     assert.equal(monitor.level, 'normal', 'what is not known is no pressure')
+    monitor[Symbol.dispose]()
   }
   assert.equal(clock.pending, 0)
 })
@@ -203,7 +204,7 @@ test('20 s of idling and then a burst, 8 s of work and then idling, in virtual t
     const last = work.slice(-1_000)
     return { utilization: last.reduce((sum, part) => sum + part, 0) / Math.max(1, last.length) }
   }
-  using monitor = new PressureMonitor({ source, clock })
+  const monitor = new PressureMonitor({ source, clock })
   const pass = async (ms, part) => {
     for (let left = ms; left > 0; left -= 50) {
       for (let i = 0; i < 50; i++) work.push(part)
@@ -233,7 +234,7 @@ test('disposed of, it lets everybody in and refuses to be used', () => {
 })
 
 test('the view on memory survives the growth of memory', () => {
-  using monitor = manual()
+  const monitor = manual()
   monitor.started()
   const many = Array.from({ length: 600 }, () => manual())
   monitor.observe({ block: 300 })

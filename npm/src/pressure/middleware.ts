@@ -46,7 +46,7 @@ export type PressureMiddleware<R> = ((
  * import { createServer } from 'node:http'
  * import { PressureMonitor, pressureMiddleware } from 'seawall/pressure'
  *
- * using monitor = new PressureMonitor()
+ * const monitor = new PressureMonitor()
  * const shed = pressureMiddleware(monitor, { bypass: ['/livez'] })
  * const server = createServer((req, res) => shed(req, res, () => res.end('served')))
  * ```

@@ -98,7 +98,7 @@ export function pressureHandle(monitor: PressureMonitor): number {
  * ```ts
  * import { PressureMonitor } from 'seawall/pressure'
  *
- * using monitor = new PressureMonitor({ blockMs: { soft: 50, hard: 200 }, memory: false })
+ * const monitor = new PressureMonitor({ blockMs: { soft: 50, hard: 200 }, memory: false })
  * const refusal = monitor.admit({ priority: 'low', cohort: 'tenant 7' })
  * if (refusal) console.log('come back in', refusal.retryAfterMs, 'ms, because of', refusal.cause)
  * else console.log('served on level', monitor.level)
