@@ -400,8 +400,9 @@ describe('measured', () => {
 
   test('a blocked loop trips at once, and is over soon after', async () => {
     const app = await start({ pressure: { ...own, utilization: false } })
+    // What was before, tests that ran and modules that were loaded, is measured for a second.
     await wait(300)
-    assert.equal(app.isUnderPressure(), false)
+    await until(() => !app.isUnderPressure())
     let tripped = 0
     const stop = app.pressureMonitor.on('change', ({ level }) => {
       if (level !== 'normal') tripped++
@@ -428,8 +429,8 @@ describe('measured', () => {
         await new Promise(setImmediate)
       }
     }
-    await wait(1_500)
-    assert.equal(app.isUnderPressure(), false)
+    await wait(1_000)
+    await until(() => !app.isUnderPressure())
     await work(2_000, () => !app.pressureMonitor.isCalm)
     assert.equal(app.pressureMonitor.isCalm, false, 'the monitor saw nothing within 2 s')
     await work(2_000, () => app.memoryUsage().eventLoopUtilized > 0.9)

@@ -78,7 +78,8 @@ export class Gate {
 
   /** Whether nobody is refused now. */
   get isCalm(): boolean {
-    return this.monitor.isCalm
+    // To be asked of its level gives the monitor sight again where WASM's memory has moved.
+    return this.monitor.isCalm || (this.monitor.level === 'normal' && this.monitor.isCalm)
   }
 
   /** Why a request is not served; `undefined`: it is. */
