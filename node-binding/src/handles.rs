@@ -4,12 +4,14 @@
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
@@ -44,6 +46,7 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Health(Arc<SharedHealth>),
 }
 
 thread_local! {

@@ -10,6 +10,7 @@ use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
@@ -44,6 +45,7 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Health(SharedHealth),
 }
 
 thread_local! {
