@@ -10,7 +10,7 @@ use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
-use seawall::health::SharedHealth;
+use seawall::health::HealthSet;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
@@ -45,7 +45,7 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
-    Health(SharedHealth),
+    Health(HealthSet),
 }
 
 thread_local! {

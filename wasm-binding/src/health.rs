@@ -1,9 +1,9 @@
 //! Grades, summaries and sets of checks: see `core/src/health`.
 
 use seawall::Instant;
+use seawall::door::health::tell;
 use seawall::health::{
-    CheckConfig, CheckOptions, HealthSet, JudgeOptions, Kind, Load, Run, SharedHealth, Summary,
-    WatchOptions, is_busy,
+    CheckConfig, CheckOptions, HealthSet, JudgeOptions, Kind, Load, Summary, WatchOptions, is_busy,
 };
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -86,42 +86,19 @@ pub fn health_busy(active: f64, total: f64) -> bool {
 }
 
 #[inline(never)]
-fn health(handle: u32, act: &mut dyn FnMut(&SharedHealth)) {
+fn on_set(handle: u32, act: &mut dyn FnMut(&mut HealthSet)) {
     on(handle, |policy| {
-        if let Policy::Health(health) = policy {
-            act(health);
+        if let Policy::Health(set) = policy {
+            act(set);
         }
         None::<()>
     });
 }
 
-fn read(handle: u32, act: &mut dyn FnMut(&HealthSet)) {
-    health(handle, &mut |health| health.read(&mut *act));
-}
-
-#[inline(never)]
-fn change(handle: u32, now: f64, act: &mut dyn FnMut(&mut HealthSet, Instant) -> bool) -> bool {
-    let now = Instant::from_millis(now);
-    let mut changed = false;
-    health(handle, &mut |health| changed = health.change(now, |set| act(set, now)));
-    changed
-}
-
-#[inline(never)]
-fn run(handle: u32, now: f64, act: &mut dyn FnMut(&mut HealthSet, Instant) -> Option<Run>) -> f64 {
-    let mut run = None;
-    change(handle, now, &mut |set, now| {
-        run = act(set, now);
-        false
-    });
-    run.map_or(-1.0, Run::to_code)
-}
-
 /// A set without checks.
 #[wasm_bindgen(js_name = healthNew)]
 pub fn health_new(now: f64) -> f64 {
-    let health = SharedHealth::new(Instant::from_millis(now));
-    keep(Policy::Health(health), Checks::new())
+    keep(Policy::Health(HealthSet::new(Instant::from_millis(now))), Checks::new())
 }
 
 /// Adds a check and answers its number, or -1 after a refusal.
@@ -129,78 +106,20 @@ pub fn health_new(now: f64) -> f64 {
 pub fn health_add(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let config = options.read::<WatchOptions>().make(&mut checks);
-    let mut id = 0;
-    change(handle, now, &mut |set, now| {
-        id = set.checked(config, now, &mut checks);
-        false
-    });
     let accepted = accept(checks);
-    if accepted < 0.0 {
-        health_remove(handle, id, now);
-        return accepted;
+    let mut id = 0;
+    if accepted >= 0.0 {
+        on_set(handle, &mut |set| id = set.insert(config, Instant::from_millis(now)));
     }
-    f64::from(id)
+    f64::from(id) + accepted
 }
 
-/// Takes a check out.
-#[wasm_bindgen(js_name = healthRemove)]
-pub fn health_remove(handle: u32, check: u32, now: f64) {
-    change(handle, now, &mut |set, now| {
-        set.remove(check, now);
-        false
-    });
-}
-
-/// When the next check wants to run in ms, -1 where none does.
-#[wasm_bindgen(js_name = healthDue)]
-pub fn health_due(handle: u32) -> f64 {
-    let mut due = None;
-    read(handle, &mut |set| due = set.due());
-    due.map_or(-1.0, Instant::as_millis)
-}
-
-/// Begins a run of a check that is due, or answers -1.
-#[wasm_bindgen(js_name = healthTake)]
-pub fn health_take(handle: u32, now: f64) -> f64 {
-    run(handle, now, &mut HealthSet::take)
-}
-
-/// Begins a run of a check, with `if_old` only where it needs one, or answers -1.
-#[wasm_bindgen(js_name = healthBegin)]
-pub fn health_begin(handle: u32, check: u32, if_old: bool, now: f64) -> f64 {
-    run(handle, now, &mut |set, now| {
-        if if_old { set.refresh(check, now) } else { set.begin(check, now) }
-    })
-}
-
-/// The time of a run is up; whether that counts.
-#[wasm_bindgen(js_name = healthExpire)]
-pub fn health_expire(handle: u32, run: f64, now: f64) -> bool {
-    change(handle, now, &mut |set, now| set.expire(Run::from_code(run), now))
-}
-
-/// A run has ended; whether that counts.
-#[wasm_bindgen(js_name = healthSettle)]
-pub fn health_settle(handle: u32, run: f64, passed: bool, now: f64) -> bool {
-    change(handle, now, &mut |set, now| set.settle(Run::from_code(run), passed, now))
-}
-
-/// Whether no more work is wanted.
-#[wasm_bindgen(js_name = healthDrain)]
-pub fn health_drain(handle: u32, draining: bool, now: f64) {
-    change(handle, now, &mut |set, now| {
-        set.set_draining(draining, now);
-        false
-    });
-}
-
-/// Whether the process cannot recover.
-#[wasm_bindgen(js_name = healthUnrecoverable)]
-pub fn health_unrecoverable(handle: u32, unrecoverable: bool, now: f64) {
-    change(handle, now, &mut |set, now| {
-        set.set_unrecoverable(unrecoverable, now);
-        false
-    });
+/// Tells of an event: see `core/src/door/health.rs`.
+#[wasm_bindgen(js_name = healthTell)]
+pub fn health_tell(handle: u32, event: u32, subject: f64, now: f64) -> f64 {
+    let mut answer = -1.0;
+    on_set(handle, &mut |set| answer = tell(set, event, subject, Instant::from_millis(now)));
+    answer
 }
 
 /// The answer to a question under these limits and this load: `Verdict::to_numbers`; nothing after
@@ -216,12 +135,11 @@ pub fn health_verdict(
 ) -> Numbers {
     let mut checks = Checks::new();
     let judge = limits.read::<JudgeOptions>().make(&mut checks);
-    let (kind, time) = (Kind::from_code(kind), Instant::from_millis(now));
+    let (kind, now) = (Kind::from_code(kind), Instant::from_millis(now));
     let mut numbers = Vec::new();
     if accept(checks) >= 0.0 {
-        read(handle, &mut |set| {
-            let verdict =
-                judge.judge(kind, set.verdict(kind, time), Load { block_ms, level }, time);
+        on_set(handle, &mut |set| {
+            let verdict = judge.judge(kind, set.verdict(kind, now), Load { block_ms, level }, now);
             numbers = verdict.to_numbers().to_vec();
         });
     }
@@ -232,16 +150,8 @@ pub fn health_verdict(
 #[wasm_bindgen(js_name = healthWatch)]
 pub fn health_watch(handle: u32, check: u32, now: f64) -> Numbers {
     let mut numbers = None;
-    read(handle, &mut |set| numbers = set.watch_numbers(check, Instant::from_millis(now)));
-    numbers.into()
-}
-
-/// Where the words of the answers lie in memory: see `Block` in `core/src/health/shared.rs`.
-#[wasm_bindgen(js_name = healthMemory)]
-pub fn health_memory(handle: u32) -> u32 {
-    let mut address = 0;
-    health(handle, &mut |health| address = health.block().words().as_ptr().addr() as u32);
-    address
+    on_set(handle, &mut |set| numbers = set.watch_numbers(check, Instant::from_millis(now)));
+    numbers.map(Vec::from).into()
 }
 
 /// Gives the handle back.

@@ -1,7 +1,5 @@
 //! What the state of the process does to an answer.
 
-use core::time::Duration;
-
 use super::verdict::{Kind, Reason, Verdict};
 use crate::Instant;
 use crate::fields::Checks;
@@ -10,13 +8,13 @@ use crate::options::{Problem, Rule};
 /// From when on the state of the process speaks against it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JudgeConfig {
-    /// It is not ready once the event loop has not turned for so long. Default 1 s;
-    /// [`Duration::MAX`]: never.
-    pub readiness_block: Duration,
-    /// It does not live any more once the event loop has not turned for so long; not below
-    /// `readiness_block`. Default 60 s: a restart under load makes the load of the others higher.
-    /// [`Duration::MAX`]: never.
-    pub liveness_block: Duration,
+    /// It is not ready once the event loop has not turned for so many ms. Default 1000; infinity:
+    /// never.
+    pub readiness_block_ms: f64,
+    /// It does not live any more once the event loop has not turned for so many ms; not below
+    /// `readiness_block_ms`. Default 60,000: a restart under load makes the load of the others
+    /// higher. Infinity: never.
+    pub liveness_block_ms: f64,
     /// It is not ready from this level of pressure on. Default infinity, never: what refuses a part
     /// of the work is better than what takes all instances out at once.
     pub readiness_level: f64,
@@ -25,8 +23,8 @@ pub struct JudgeConfig {
 impl Default for JudgeConfig {
     fn default() -> Self {
         Self {
-            readiness_block: Duration::from_secs(1),
-            liveness_block: Duration::from_secs(60),
+            readiness_block_ms: 1_000.0,
+            liveness_block_ms: 60_000.0,
             readiness_level: f64::INFINITY,
         }
     }
@@ -37,9 +35,9 @@ impl Default for JudgeConfig {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct JudgeOptions {
-    /// [`JudgeConfig::readiness_block`] in ms; above 0.
+    /// [`JudgeConfig::readiness_block_ms`]; above 0.
     pub readiness_block_ms: Option<f64>,
-    /// [`JudgeConfig::liveness_block`] in ms; not below `readiness_block_ms`.
+    /// [`JudgeConfig::liveness_block_ms`]; not below `readiness_block_ms`.
     pub liveness_block_ms: Option<f64>,
     /// [`JudgeConfig::readiness_level`]; above 0.
     pub readiness_level: Option<f64>,
@@ -62,18 +60,18 @@ impl JudgeOptions {
     #[must_use]
     pub fn make(&self, checks: &mut Checks) -> JudgeConfig {
         let default = JudgeConfig::default();
-        let readiness_block =
-            checks.positive("readinessBlockMs", self.readiness_block_ms, default.readiness_block);
-        let liveness_block = checks.positive(
-            "livenessBlockMs",
-            self.liveness_block_ms,
-            default.liveness_block.max(readiness_block),
-        );
-        let longer = liveness_block >= readiness_block;
+        let readiness = self.readiness_block_ms.unwrap_or(default.readiness_block_ms);
+        let liveness = self.liveness_block_ms.unwrap_or(default.liveness_block_ms.max(readiness));
+        let level = self.readiness_level.unwrap_or(default.readiness_level);
+        checks.limit(readiness > 0.0, "readinessBlockMs", Rule::Above, 0.0);
+        let longer = liveness >= readiness;
         checks.between(longer, "livenessBlockMs", Rule::NotBelow, "readinessBlockMs");
-        let readiness_level = self.readiness_level.unwrap_or(default.readiness_level);
-        checks.limit(readiness_level > 0.0, "readinessLevel", Rule::Above, 0.0);
-        JudgeConfig { readiness_block, liveness_block, readiness_level }
+        checks.limit(level > 0.0, "readinessLevel", Rule::Above, 0.0);
+        JudgeConfig {
+            readiness_block_ms: readiness,
+            liveness_block_ms: liveness,
+            readiness_level: level,
+        }
     }
 }
 
@@ -95,24 +93,21 @@ impl JudgeConfig {
     #[must_use]
     pub fn judge(&self, kind: Kind, verdict: Verdict, load: Load, now: Instant) -> Verdict {
         let verdict = verdict.at(now);
-        let block = Instant::from_millis(load.block_ms).since(Instant::ZERO);
         let limit = match kind {
-            Kind::Liveness => self.liveness_block,
-            Kind::Readiness => self.readiness_block,
+            Kind::Liveness => self.liveness_block_ms,
+            Kind::Readiness => self.readiness_block_ms,
             Kind::Startup => return verdict,
         };
-        let said = matches!(verdict.reason, Reason::Unrecoverable | Reason::Draining);
-        // Since when the pressure is so high is not known here.
-        let ready = matches!(kind, Kind::Readiness);
+        let pressed = matches!(kind, Kind::Readiness) && load.level >= self.readiness_level;
         let (reason, since) = match () {
-            () if said => return verdict,
-            () if block >= limit => {
-                let since = now.as_nanos().saturating_sub(crate::time::nanos(block));
-                (Reason::Blocked, Instant::from_nanos(since))
+            () if matches!(verdict.reason, Reason::Unrecoverable | Reason::Draining) => {
+                return verdict;
             }
-            () if verdict.passing && ready && load.level >= self.readiness_level => {
-                (Reason::Pressure, now)
+            () if load.block_ms >= limit => {
+                (Reason::Blocked, Instant::from_millis(now.as_millis() - load.block_ms))
             }
+            // Since when the pressure is so high is not known here.
+            () if verdict.passing && pressed => (Reason::Pressure, now),
             () => return verdict,
         };
         Verdict { passing: false, reason, check: None, since, ..verdict }

@@ -64,4 +64,4 @@ pub use set::{HealthSet, Run};
 pub use shared::{BLOCK_WORDS, Block, SharedHealth};
 pub use summary::{Advice, Summary, is_busy, nearest_rank};
 pub use verdict::{Kind, Reason, Verdict};
-pub use watch::{Watch, WatchConfig, WatchOptions};
+pub use watch::{Expiry, Watch, WatchConfig, WatchOptions};

@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 
 use super::verdict::{Kind, Reason, Verdict};
-use super::watch::{Watch, WatchConfig};
+use super::watch::{Expiry, Watch, WatchConfig};
 use crate::Instant;
 use crate::fields::Checks;
-use crate::numbers::put;
 use crate::options::Problem;
 
 const END: Instant = Instant::from_nanos(u64::MAX);
@@ -70,14 +69,14 @@ impl HealthSet {
     /// What is out of range in `config`.
     pub fn add(&mut self, config: WatchConfig, now: Instant) -> Result<u32, Problem> {
         let mut checks = Checks::new();
-        let id = self.checked(config, now, &mut checks);
-        checks.finish(id)
+        config.check(&mut checks);
+        checks.finish(())?;
+        Ok(self.insert(config, now))
     }
 
-    /// The same, for who looks at the checks afterwards.
+    /// The same for a configuration that was checked.
     #[doc(hidden)]
-    pub fn checked(&mut self, config: WatchConfig, now: Instant, checks: &mut Checks) -> u32 {
-        config.check(checks);
+    pub fn insert(&mut self, config: WatchConfig, now: Instant) -> u32 {
         let free = self.watches.iter().position(Option::is_none);
         let id = free.unwrap_or(self.watches.len());
         if free.is_none() {
@@ -147,22 +146,20 @@ impl HealthSet {
         if self.watch(id)?.is_old(now) { self.begin(id, now) } else { None }
     }
 
-    /// The time of a run is up: it has failed, and is still under way. Whether that counts; it does
-    /// not for a run that has ended.
-    pub fn expire(&mut self, run: Run, now: Instant) -> bool {
-        self.change(run.check, now, |watch| watch.expire(run.run, now))
+    /// The time of a run is up.
+    pub fn expire(&mut self, run: Run, now: Instant) -> Expiry {
+        let watch = self.watches.get_mut(run.check as usize).and_then(Option::as_mut);
+        let expiry = watch.map_or(Expiry::Ignored, |watch| watch.expire(run.run, now));
+        self.note(now);
+        expiry
     }
 
     /// A run has ended. Whether its result counts; it does not where its time was up before.
     pub fn settle(&mut self, run: Run, passed: bool, now: Instant) -> bool {
-        self.change(run.check, now, |watch| watch.settle(run.run, passed, now))
-    }
-
-    fn change(&mut self, id: u32, now: Instant, act: impl FnOnce(&mut Watch) -> bool) -> bool {
-        let watch = self.watches.get_mut(id as usize).and_then(Option::as_mut);
-        let changed = watch.is_some_and(act);
+        let watch = self.watches.get_mut(run.check as usize).and_then(Option::as_mut);
+        let counts = watch.is_some_and(|watch| watch.settle(run.run, passed, now));
         self.note(now);
-        changed
+        counts
     }
 
     /// Whether no more work is wanted: readiness fails, and nothing else.
@@ -179,6 +176,7 @@ impl HealthSet {
 
     /// The answer to one question.
     #[must_use]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn verdict(&self, kind: Kind, now: Instant) -> Verdict {
         let failing = |reason, check, since| Verdict {
             passing: false,
@@ -196,7 +194,7 @@ impl HealthSet {
         }
         let starting = self
             .watches()
-            .find(|(_, watch)| matches!(watch.config().kind, Kind::Startup) && !watch.is_done());
+            .find(|(_, watch)| matches!(watch.kind(), Kind::Startup) && !watch.is_done());
         let mut until = END;
         let mut ages = None;
         match (kind, starting) {
@@ -227,24 +225,27 @@ impl HealthSet {
     }
 
     /// Passes or not, the number of the [`Reason`], since when, when the last result came, when the
-    /// run under way began (ms, NaN: none), and how many results in a row speak against it.
+    /// run under way began (ms, NaN: none), how many results in a row speak against it, and how long
+    /// a run may take in ms.
     #[doc(hidden)]
     #[must_use]
-    pub fn watch_numbers(&self, id: u32, now: Instant) -> Option<Vec<f64>> {
+    pub fn watch_numbers(&self, id: u32, now: Instant) -> Option<[f64; 7]> {
         let watch = self.watch(id)?;
         let reason = watch.reason(now);
         let millis = |time: Option<Instant>| time.map_or(f64::NAN, Instant::as_millis);
-        let mut numbers = Vec::new();
-        put(&mut numbers, f64::from(u8::from(matches!(reason, Reason::Passing))));
-        put(&mut numbers, f64::from(reason as u8));
-        put(&mut numbers, watch.since(now).as_millis());
-        put(&mut numbers, millis(watch.heard()));
-        put(&mut numbers, millis(watch.began()));
-        put(&mut numbers, f64::from(watch.against()));
-        Some(numbers)
+        Some([
+            f64::from(u8::from(matches!(reason, Reason::Passing))),
+            f64::from(reason as u8),
+            watch.since(now).as_millis(),
+            millis(watch.heard()),
+            millis(watch.began()),
+            f64::from(watch.against()),
+            Instant::ZERO.after(watch.timeout()).as_millis(),
+        ])
     }
 
     /// Notes since when each kind has passed.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn note(&mut self, now: Instant) {
         for kind in Kind::ALL {
             let passing = self.verdict(kind, now).passing;
@@ -257,7 +258,7 @@ impl HealthSet {
 
 /// A check of liveness counts for readiness too: nobody sends work to what is about to be restarted.
 fn counts(watch: &Watch, kind: Kind) -> bool {
-    match watch.config().kind {
+    match watch.kind() {
         Kind::Liveness => true,
         Kind::Readiness => matches!(kind, Kind::Readiness),
         Kind::Startup => false,

@@ -6,6 +6,7 @@ use super::verdict::{Kind, Reason};
 use crate::Instant;
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
+use crate::time::nanos;
 
 const NEVER: Duration = Duration::MAX;
 
@@ -87,6 +88,23 @@ pub struct WatchOptions {
     pub abandon_ms: Option<f64>,
 }
 
+/// What becomes of a run whose time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// It has ended, or failed before.
+    Ignored,
+    /// It has failed, and is still under way.
+    Failed,
+    /// It is given so much more: this was said so late that its answer may lie there unread.
+    Wait(Duration),
+}
+
+/// How late, in nanoseconds, is much too late.
+const LATE: u64 = 100_000_000;
+
+/// What a run is given then, in nanoseconds.
+const MORE: u64 = 250_000_000;
+
 /// What an endless number of milliseconds becomes.
 const LONGEST: Duration = Duration::from_nanos(u64::MAX);
 
@@ -99,7 +117,6 @@ impl WatchOptions {
     pub fn into_config(self) -> Result<WatchConfig, Problem> {
         let mut checks = Checks::new();
         let config = self.make(&mut checks);
-        config.check(&mut checks);
         checks.finish(config)
     }
 
@@ -109,29 +126,41 @@ impl WatchOptions {
     pub fn make(&self, checks: &mut Checks) -> WatchConfig {
         let default =
             WatchConfig::new(Kind::from_code(self.kind.unwrap_or(Kind::Readiness as u32)));
-        let timeout = checks.positive("timeoutMs", self.timeout_ms, default.timeout);
-        let interval = checks.positive("intervalMs", self.interval_ms, default.interval);
+        let timeout = checks.millis_or("timeoutMs", self.timeout_ms, default.timeout);
+        let interval = checks.millis_or("intervalMs", self.interval_ms, default.interval);
         let max_age = match (default.kind, interval >= LONGEST) {
             (Kind::Liveness, _) => NEVER,
             (_, true) => Duration::from_secs(10),
             (_, false) => interval.saturating_mul(3).saturating_add(timeout),
         };
-        WatchConfig {
+        let config = WatchConfig {
             kind: default.kind,
             timeout,
             interval,
-            max_age: checks.positive("maxAgeMs", self.max_age_ms, max_age),
+            max_age: checks.millis_or("maxAgeMs", self.max_age_ms, max_age),
             failures: checks.count("failures", self.failures, default.failures),
             successes: checks.count("successes", self.successes, default.successes),
-            abandon: checks.positive("abandonMs", self.abandon_ms, default.abandon.max(timeout)),
-        }
+            abandon: checks.millis_or("abandonMs", self.abandon_ms, default.abandon.max(timeout)),
+        };
+        config.check(checks);
+        config
     }
+}
+
+const fn later(time: Instant, nanos: u64) -> Instant {
+    Instant::from_nanos(time.as_nanos().saturating_add(nanos))
 }
 
 /// A check and what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
-    config: WatchConfig,
+    kind: Kind,
+    timeout: u64,
+    interval: u64,
+    max_age: u64,
+    abandon: u64,
+    failures: u32,
+    successes: u32,
     passing: bool,
     since: Instant,
     /// When the last result came; before the first, when the check was added.
@@ -143,6 +172,8 @@ pub struct Watch {
     began: Option<Instant>,
     /// The run under way has failed for its time and is still under way.
     hangs: bool,
+    /// The run under way was given more time already.
+    extended: bool,
     given_up: u32,
     due: Instant,
     done: bool,
@@ -152,7 +183,13 @@ impl Watch {
     /// A check without a result, to be run at once.
     pub(super) fn new(config: WatchConfig, now: Instant) -> Self {
         Self {
-            config,
+            kind: config.kind,
+            timeout: nanos(config.timeout),
+            interval: nanos(config.interval),
+            max_age: nanos(config.max_age),
+            abandon: nanos(config.abandon),
+            failures: config.failures,
+            successes: config.successes,
             // Nobody is killed for want of a first result.
             passing: matches!(config.kind, Kind::Liveness),
             since: now,
@@ -162,16 +199,23 @@ impl Watch {
             run: 0,
             began: None,
             hangs: false,
+            extended: false,
             given_up: 0,
             due: now,
             done: false,
         }
     }
 
-    /// What it is made of.
+    /// Which question it counts for.
     #[must_use]
-    pub const fn config(&self) -> &WatchConfig {
-        &self.config
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How long a run may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_nanos(self.timeout)
     }
 
     /// Why it counts as it does at `now`; [`Reason::Passing`] where it counts as good.
@@ -219,7 +263,7 @@ impl Watch {
     pub fn until(&self) -> Instant {
         match self.done {
             true => Instant::from_nanos(u64::MAX),
-            false => self.heard.after(self.config.max_age),
+            false => later(self.heard, self.max_age),
         }
     }
 
@@ -240,13 +284,13 @@ impl Watch {
 
     /// Begins a run and answers its number; `None` while one is under way.
     pub(super) fn begin(&mut self, now: Instant) -> Option<u32> {
-        self.due = now.after(self.config.interval);
+        self.due = later(now, self.interval);
         if let Some(began) = self.began {
             if !self.hangs {
                 return None;
             }
-            let factor = 1_u32.wrapping_shl(self.given_up);
-            if now < began.after(self.config.abandon.saturating_mul(factor)) {
+            let patience = self.abandon.saturating_mul(1_u64.wrapping_shl(self.given_up));
+            if now < later(began, patience) {
                 self.judge(false, now);
                 return None;
             }
@@ -254,19 +298,27 @@ impl Watch {
         }
         self.began = Some(now);
         self.hangs = false;
+        self.extended = false;
         // Never zero, and exact as a number of JavaScript.
         self.run = self.run.wrapping_add(1).max(1);
         Some(self.run)
     }
 
-    /// The time of this run is up.
-    pub(super) fn expire(&mut self, run: u32, now: Instant) -> bool {
-        let counts = self.is_under_way(run) && !self.hangs;
-        if counts {
-            self.hangs = true;
-            self.judge(false, now);
+    /// The time of this run is up. Whoever says so much too late was blocked, and may have the
+    /// answer lying there unread: that run is given a little more, once.
+    pub(super) fn expire(&mut self, run: u32, now: Instant) -> Expiry {
+        let began = match self.began {
+            Some(began) if run == self.run && !self.hangs => began,
+            _ => return Expiry::Ignored,
+        };
+        let late = now.as_nanos().saturating_sub(later(began, self.timeout).as_nanos());
+        if late > LATE && !self.extended {
+            self.extended = true;
+            return Expiry::Wait(Duration::from_nanos(self.timeout.min(MORE)));
         }
-        counts
+        self.hangs = true;
+        self.judge(false, now);
+        Expiry::Failed
     }
 
     /// This run has come to its end; whether its result counts.
@@ -288,10 +340,11 @@ impl Watch {
         self.began.is_some() && run == self.run
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn judge(&mut self, passed: bool, now: Instant) {
         // A failure after a result that had become too old is not better than no result.
         if self.passing && !passed && self.has_result && now >= self.until() {
-            self.against = self.config.failures;
+            self.against = self.failures;
         }
         self.heard = now;
         self.has_result = true;
@@ -300,12 +353,12 @@ impl Watch {
             return;
         }
         self.against = self.against.saturating_add(1);
-        let needed = if passed { self.config.successes } else { self.config.failures };
+        let needed = if passed { self.successes } else { self.failures };
         if self.against >= needed {
             self.passing = passed;
             self.since = now;
             self.against = 0;
-            self.done = passed && matches!(self.config.kind, Kind::Startup);
+            self.done = passed && matches!(self.kind, Kind::Startup);
         }
     }
 }

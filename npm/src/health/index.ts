@@ -1,0 +1,20 @@
+/** Health: checks that cannot hurt, three answers, and a server that gives them whatever JavaScript does. */
+export type { ProbeBody, ProbeCheck, ProbePaths } from './body.js'
+export {
+  type CheckOptions,
+  type CheckReport,
+  HealthChecks,
+  type HealthChecksOptions,
+  type HealthEvents,
+  type HealthReport,
+  type HealthVerdict,
+} from './checks.js'
+export type { Check, CheckContext, CheckResult } from './flight.js'
+export {
+  type HealthHandler,
+  type HealthHandlerOptions,
+  healthHandler,
+  type ProbeRequest,
+  type ProbeResponse,
+} from './handler.js'
+export type { HealthKind, HealthReason } from './words.js'
