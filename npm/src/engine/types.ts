@@ -16,6 +16,7 @@ import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { PriorityEngine } from './contract/priority.js'
+import type { ProbeEngine } from './contract/probes.js'
 import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
@@ -46,6 +47,7 @@ export interface Engine
     IdempotencyEngine,
     PoolEngine,
     PolicyEngine,
+    ProbeEngine,
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,

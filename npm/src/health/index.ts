@@ -17,4 +17,11 @@ export {
   type ProbeRequest,
   type ProbeResponse,
 } from './handler.js'
+export type { ProbeServerOptions, ProbeServerPaths } from './probe-options.js'
+export {
+  type ProbeAddress,
+  type ProbeCounts,
+  type ProbeServer,
+  startProbeServer,
+} from './probe-server.js'
 export type { HealthKind, HealthReason } from './words.js'
