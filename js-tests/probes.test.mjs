@@ -13,7 +13,13 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { engineKind } from 'seawall'
 import { HealthChecks, startProbeServer } from 'seawall/health'
+import { PressureMonitor } from 'seawall/pressure'
 
+const SIGNALS = /** @type {const} */ ([
+  ...['delayP50', 'delayP99', 'delayMax', 'utilization', 'utilizationSmooth', 'heapUsed'],
+  ...['heapLimit', 'rss', 'memoryUsed', 'memoryLimit', 'cpuThrottled', 'cpuStall', 'memoryStall'],
+  ...['ioStall', 'inFlight', 'queue'],
+])
 const isNative = engineKind() === 'native'
 const host = '127.0.0.1'
 
@@ -159,6 +165,41 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       assert.match(text, /^seawall_health_passing\{probe="readiness"\} 1$/m)
       assert.match(text, /^seawall_health_check_passing\{check="a \\"b\\"",kind="readiness"\} 1$/m)
       assert.match(text, /^seawall_event_loop_blocked_seconds 0/m)
+      assert.match(text, /^seawall_pressure_level 0$/m)
+    })
+
+    it('tells of all signals of a monitor, and may be not ready for its level', async () => {
+      using monitor = new PressureMonitor({ source: 'manual', blockMs: { soft: 100, hard: 200 } })
+      await using server = await start({ monitor, readinessLevel: 'severe' })
+      assert.equal((await get(at(server), '/readyz')).status, 200)
+      monitor.observe({ ...Object.fromEntries(SIGNALS.map(name => [name, 0.5])), block: 160 })
+      const { status, text } = await get(at(server), '/readyz')
+      const { reason, pressure } = JSON.parse(text)
+      assert.deepEqual([status, reason, pressure], [503, 'pressure', 'severe'])
+      assert.equal((await get(at(server), '/livez')).status, 200)
+      const metrics = (await get(at(server), '/metrics')).text
+      for (const line of [
+        'seawall_event_loop_delay_p50_seconds 0.0005',
+        'seawall_event_loop_delay_p99_seconds 0.0005',
+        'seawall_event_loop_delay_max_seconds 0.0005',
+        'seawall_event_loop_utilization_ratio 0.5',
+        'seawall_event_loop_utilization_smoothed_ratio 0.5',
+        'seawall_heap_used_bytes 0.5',
+        'seawall_heap_limit_bytes 0.5',
+        'seawall_process_resident_memory_bytes 0.5',
+        'seawall_memory_used_bytes 0.5',
+        'seawall_memory_limit_bytes 0.5',
+        'seawall_cpu_throttled_ratio 0.5',
+        'seawall_cpu_stall_ratio 0.5',
+        'seawall_memory_stall_ratio 0.5',
+        'seawall_io_stall_ratio 0.5',
+        'seawall_requests_in_flight 0.5',
+        'seawall_request_queue_seconds 0.0005',
+        'seawall_pressure_ratio 0.6',
+        'seawall_pressure_level 3',
+      ]) {
+        assert.ok(metrics.split('\n').includes(line), `${line}\nin\n${metrics}`)
+      }
     })
 
     it('keeps connections alive, and answers what comes on one in its order', async () => {
@@ -238,6 +279,8 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       await refused('host', { socketPath: '/tmp/x', host })
       await refused('prot', { prot: 1 })
       await refused('checks', { port: 0, checks: {} })
+      await refused('monitor', { port: 0, monitor: {} })
+      await refused('readinessLevel', { port: 0, readinessLevel: 'normal' })
       await refused('paths.liveness', { port: 0, paths: { liveness: 'live' } })
       await refused('paths.life', { port: 0, paths: { life: '/' } })
       await refused('readinessBlockMs', { port: 0, readinessBlockMs: 0 })

@@ -21,6 +21,7 @@ use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
+use seawall::pressure::Monitor;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
@@ -47,6 +48,7 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Health(Arc<SharedHealth>),
+    Pressure(Arc<Monitor>),
 }
 
 thread_local! {

@@ -26,6 +26,7 @@ use self::listener::Listener;
 use self::service::{Beat, Label, Labels, Route, Service};
 use crate::handles::accept;
 use crate::health::shared;
+use crate::pressure;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 static SERVICES: Mutex<BTreeMap<u32, Arc<Service>>> = Mutex::new(BTreeMap::new());
@@ -40,7 +41,8 @@ fn service(handle: u32) -> Option<Arc<Service>> {
 }
 
 /// Opens a server and answers its handle, or -1 after a refusal. It listens on `host` and `port`, or
-/// on the Unix socket of that path where `port` is below 0. `routes` are paths, `kinds` what each
+/// on the Unix socket of that path where `port` is below 0. `health` and `monitor` are handles, below
+/// 0 none. `routes` are paths, `kinds` what each
 /// asks for (3: the metrics).
 ///
 /// # Errors
@@ -53,6 +55,7 @@ pub fn probe_open(
     host: String,
     port: f64,
     health: f64,
+    monitor: f64,
     routes: Vec<String>,
     kinds: &[f64],
     limits: &[f64],
@@ -70,8 +73,9 @@ pub fn probe_open(
     let listener = Listener::open(&host, port).map_err(failed)?;
     let address = listener.address().map_err(failed)?;
     let health = if health < 0.0 { None } else { shared(health as u32) };
+    let monitor = if monitor < 0.0 { None } else { pressure::monitor(monitor as u32) };
     let routes = routes.into_iter().zip(kinds.iter().map(|kind| Route::from_code(*kind))).collect();
-    let service = Arc::new(Service::new(address, routes, judge, details, health, now));
+    let service = Arc::new(Service::new(address, routes, judge, details, (health, monitor), now));
     let handle = NEXT.fetch_add(1, Ordering::Relaxed);
     thread::add(handle, listener, Arc::clone(&service)).map_err(failed)?;
     lock(&SERVICES).insert(handle, service);

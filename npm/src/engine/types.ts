@@ -15,6 +15,7 @@ import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { ProbeEngine } from './contract/probes.js'
 import type { RateEngine } from './contract/rate.js'
@@ -48,6 +49,7 @@ export interface Engine
     PoolEngine,
     PolicyEngine,
     ProbeEngine,
+    PressureEngine,
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,

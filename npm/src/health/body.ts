@@ -1,3 +1,4 @@
+import type { PressureLevel } from '../pressure/explain.js'
 import type { CheckReport, HealthChecks, HealthVerdict } from './checks.js'
 import type { HealthKind, HealthReason } from './words.js'
 
@@ -19,7 +20,7 @@ export interface ProbeBody {
   /** The last route entered, where that is known. */
   route?: string
   /** The level of pressure, where it is known. */
-  pressure?: number
+  pressure?: PressureLevel
   /** Each check; left out without `details`. */
   checks?: ProbeCheck[]
 }

@@ -1,5 +1,52 @@
+import { LEVELS } from '../pressure/explain.js'
+import type { PressureMonitor } from '../pressure/monitor.js'
+import type { PressureSignal } from '../pressure/signals.js'
 import type { CheckReport, HealthVerdict } from './checks.js'
 import type { ProbeCounts } from './probe-server.js'
+
+/** The signals but the block, which is there anyway: what each is called and is. */
+const SIGNALS: readonly (readonly [PressureSignal, string, string])[] = [
+  [
+    'delayP50',
+    'event_loop_delay_p50_seconds',
+    'Median of the delays of the event loop over the last second.',
+  ],
+  [
+    'delayP99',
+    'event_loop_delay_p99_seconds',
+    '99th percentile of the delays of the event loop over the last second.',
+  ],
+  [
+    'delayMax',
+    'event_loop_delay_max_seconds',
+    'The longest delay of the event loop over the last second.',
+  ],
+  [
+    'utilization',
+    'event_loop_utilization_ratio',
+    'Which part of the last second the event loop worked.',
+  ],
+  [
+    'utilizationSmooth',
+    'event_loop_utilization_smoothed_ratio',
+    'Which part of the time the event loop worked, smoothed over ten seconds.',
+  ],
+  ['heapUsed', 'heap_used_bytes', 'The JavaScript heap in use.'],
+  ['heapLimit', 'heap_limit_bytes', 'To what the JavaScript heap may grow.'],
+  ['rss', 'process_resident_memory_bytes', 'Memory of the process that is resident.'],
+  ['memoryUsed', 'memory_used_bytes', 'Memory that counts against the limit of the container.'],
+  ['memoryLimit', 'memory_limit_bytes', 'The limit of memory of the container, or of the machine.'],
+  [
+    'cpuThrottled',
+    'cpu_throttled_ratio',
+    'Which part of the last scheduler periods the container was throttled in.',
+  ],
+  ['cpuStall', 'cpu_stall_ratio', 'Which part of the time some task waited for a processor.'],
+  ['memoryStall', 'memory_stall_ratio', 'Which part of the time all tasks waited for memory.'],
+  ['ioStall', 'io_stall_ratio', 'Which part of the time all tasks waited for disks.'],
+  ['inFlight', 'requests_in_flight', 'Requests under way.'],
+  ['queue', 'request_queue_seconds', 'How long requests waited before they were begun.'],
+]
 
 /**
  * The text format of Prometheus, as `node-binding/src/native/probes/prometheus.rs` writes it where
@@ -9,6 +56,7 @@ export function metricsText(
   verdicts: readonly HealthVerdict[],
   checks: readonly CheckReport[],
   counts: ProbeCounts,
+  monitor: PressureMonitor,
 ): string {
   const lines: string[] = []
   const metric = (
@@ -27,6 +75,23 @@ export function metricsText(
     'For how long the event loop has not turned until now.',
     [['', 0]],
   )
+  const signals = monitor.signals()
+  for (const [signal, name, help] of SIGNALS) {
+    const value = signals[signal]
+    if (value === undefined) continue
+    metric(`seawall_${name}`, 'gauge', help, [
+      ['', name.endsWith('_seconds') ? value / 1000 : value],
+    ])
+  }
+  metric(
+    'seawall_pressure_ratio',
+    'gauge',
+    'How much pressure the process is under, from 0 to 1.',
+    [['', monitor.pressure]],
+  )
+  metric('seawall_pressure_level', 'gauge', 'The level of pressure, from 0 (normal) to 4 (full).', [
+    ['', LEVELS.indexOf(monitor.level)],
+  ])
   metric(
     'seawall_health_passing',
     'gauge',

@@ -2,12 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { engine } from '../engine/index.js'
 import { optionProblem } from '../errors.js'
+import { LEVELS } from '../pressure/explain.js'
 import { bodyOf, pathOf } from './body.js'
-import { checksParts, type HealthVerdict } from './checks.js'
+import { checksParts, HealthChecks, type HealthVerdict } from './checks.js'
 import { metricsText } from './metrics.js'
 import {
   limitsOf,
   listenError,
+  monitorOf,
   type ProbeRoute,
   type ProbeServerOptions,
   serverRoutes,
@@ -20,32 +22,28 @@ const HEAD_MS = 5000
 
 /** A server in JavaScript, for where there are no threads: it answers while JavaScript does. @internal */
 export async function openJavaScript(options: ProbeServerOptions): Promise<ProbeServer> {
-  const { checks, details = true, port, socketPath, host } = options
+  const { details = true, port, socketPath, host } = options
   const limits = limitsOf(options)
   refuse(limits, options)
-  const parts = checks && checksParts(checks)
+  const own = options.checks ? undefined : new HealthChecks()
+  const checks = options.checks ?? (own as HealthChecks)
+  const parts = checksParts(checks)
+  const [monitor, release] = monitorOf(options)
   const routes = serverRoutes(options.paths)
   const counts: ProbeCounts = { open: 0, accepted: 0, displaced: 0, answered: 0, refused: 0 }
-  const { now } = parts?.clock ?? performance
-  const started = now.call(parts?.clock ?? performance)
 
   const verdict = (kind: HealthKind): HealthVerdict =>
-    parts?.judge(kind, limits, Number.NaN) ?? {
-      kind,
-      passing: true,
-      reason: 'passing',
-      forMs: now.call(parts?.clock ?? performance) - started,
-    }
+    parts.judge(kind, limits, LEVELS.indexOf(monitor.level))
 
   const text = (route: ProbeRoute): [status: number, type: string, text: string] => {
     if (route === 'metrics') {
       const verdicts = KINDS.map(verdict)
-      const reports = checks?.report().checks ?? []
+      const reports = checks.report().checks
       const type = 'text/plain; version=0.0.4; charset=utf-8'
-      return [200, type, metricsText(verdicts, reports, counts)]
+      return [200, type, metricsText(verdicts, reports, counts, monitor)]
     }
     const answer = verdict(route)
-    const body = { ...bodyOf(checks, answer, details), blockedMs: 0 }
+    const body = { ...bodyOf(checks, answer, details), blockedMs: 0, pressure: monitor.level }
     return [answer.passing ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`]
   }
 
@@ -74,6 +72,10 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     response.end(method === 'HEAD' ? undefined : body)
   }
 
+  const letGo = (): void => {
+    own?.[Symbol.dispose]()
+    release()
+  }
   const { createServer } = await import('node:http')
   const server: Server = createServer(
     { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: HEAD_MS },
@@ -92,7 +94,10 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     else socket.destroy()
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', error => reject(listenError(options, error)))
+    server.once('error', error => {
+      letGo()
+      reject(listenError(options, error))
+    })
     if (socketPath === undefined) server.listen(port, host, resolve)
     else server.listen(socketPath, resolve)
   })
@@ -102,6 +107,7 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
     closed ??= new Promise(resolve => {
+      letGo()
       server.close(() => resolve())
       server.closeAllConnections?.()
     })

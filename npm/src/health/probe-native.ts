@@ -1,11 +1,13 @@
-import { systemClock } from '../clock.js'
+import { type Clock, systemClock } from '../clock.js'
 import { engine } from '../engine/index.js'
 import type { Engine } from '../engine/types.js'
 import { OptionError, optionProblem } from '../errors.js'
+import { pressureHandle } from '../pressure/monitor.js'
 import { type ChecksParts, checksParts } from './checks.js'
 import {
   limitsOf,
   listenError,
+  monitorOf,
   type ProbeServerOptions,
   routeCode,
   serverRoutes,
@@ -25,12 +27,14 @@ export function openNative(options: ProbeServerOptions): ProbeServer {
   const parts = checks && checksParts(checks)
   const clock = parts?.clock ?? systemClock
   const routes = serverRoutes(options.paths)
+  const [monitor, release] = monitorOf(options)
   let handle: number
   try {
     handle = core.probeOpen(
       socketPath ?? host,
       port ?? -1,
       parts?.handle ?? -1,
+      pressureHandle(monitor),
       [...routes.keys()],
       Float64Array.from(routes.values(), routeCode),
       limitsOf(options),
@@ -38,29 +42,32 @@ export function openNative(options: ProbeServerOptions): ProbeServer {
       clock.now(),
     )
   } catch (error) {
+    release()
     throw listenError(options, error)
   }
-  if (handle < 0) throw optionProblem('startProbeServer', options, core)
-
-  const beat = new Float64Array(core.probeMemory(handle))
-  const turn = (): void => {
-    beat[0] = clock.now()
+  if (handle < 0) {
+    const problem = optionProblem('startProbeServer', options, core)
+    release()
+    throw problem
   }
-  beat[1] = BEAT_MS
-  turn()
-  const timer = setInterval(turn, BEAT_MS)
-  ;(timer as { unref?: () => void }).unref?.()
+
+  // Where a native thread sees the loop itself, nothing has to run on it.
+  const stopBeat =
+    monitor.explain().source === 'native'
+      ? undefined
+      : startBeat(new Float64Array(core.probeMemory(handle)), clock)
   const forget = parts && describe(core, handle, parts)
 
   let open = true
   const close = (): void => {
     if (!open) return
     open = false
-    clearInterval(timer)
+    stopBeat?.()
     forget?.()
     last = countsOf(core.probeCounts(handle))
     last.open = 0
     core.probeClose(handle)
+    release()
   }
   const address = addressOf(core.probeAddress(handle), socketPath !== undefined)
   let last: ProbeCounts | undefined
@@ -72,6 +79,18 @@ export function openNative(options: ProbeServerOptions): ProbeServer {
     [Symbol.dispose]: close,
     [Symbol.asyncDispose]: async () => close(),
   }
+}
+
+/** Says again and again that JavaScript turns. */
+function startBeat(words: Float64Array, clock: Clock): () => void {
+  const turn = (): void => {
+    words[0] = clock.now()
+  }
+  words[1] = BEAT_MS
+  turn()
+  const timer = setInterval(turn, BEAT_MS)
+  ;(timer as { unref?: () => void }).unref?.()
+  return () => clearInterval(timer)
 }
 
 type Threads = Engine &

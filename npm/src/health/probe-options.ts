@@ -1,6 +1,8 @@
 import { engine } from '../engine/index.js'
 import { OptionError, SeawallError } from '../errors.js'
 import { check, type Kind } from '../options.js'
+import { LEVELS, type PressureLevel } from '../pressure/explain.js'
+import { PressureMonitor } from '../pressure/monitor.js'
 import { type ProbePaths, routesOf } from './body.js'
 import { HealthChecks } from './checks.js'
 import { type HealthKind, KINDS } from './words.js'
@@ -15,6 +17,8 @@ export interface ProbeServerOptions {
   host?: string | undefined
   /** The checks that are asked. Without, only the state of the process counts. */
   checks?: HealthChecks | undefined
+  /** Who knows the pressure on the process. Default one of its own, for as long as it runs. */
+  monitor?: PressureMonitor | undefined
   /** The paths; one set to `false` is not served. */
   paths?: ProbeServerPaths | undefined
   /**
@@ -28,6 +32,11 @@ export interface ProbeServerOptions {
    * makes the others busier.
    */
   livenessBlockMs?: number | undefined
+  /**
+   * Not ready from this level of pressure on. Default never: to refuse a part of the requests is
+   * better than to take all instances out at once.
+   */
+  readinessLevel?: Exclude<PressureLevel, 'normal'> | undefined
   /**
    * Whether an answer tells of each check with its messages, which may name hosts. Default true; the
    * status and the reason are always there.
@@ -48,9 +57,11 @@ const FIELDS: Record<string, Kind> = {
   socketPath: 'string',
   host: 'string',
   checks: 'object',
+  monitor: 'object',
   paths: 'object',
   readinessBlockMs: 'number',
   livenessBlockMs: 'number',
+  readinessLevel: LEVELS.slice(1),
   details: 'boolean',
   kind: ['native', 'javascript'],
 }
@@ -83,7 +94,7 @@ export function checkServerOptions(options: ProbeServerOptions): void {
   const where = 'startProbeServer'
   check(where, options, FIELDS)
   check(`${where} paths`, options.paths, PATHS)
-  const { port, socketPath, host, checks } = options
+  const { port, socketPath, host, checks, monitor } = options
   const refuse = (option: string, must: string): never => {
     throw new OptionError(`${where}: \`${option}\` ${must}`, option)
   }
@@ -98,6 +109,8 @@ export function checkServerOptions(options: ProbeServerOptions): void {
   if (socketPath === '') refuse('socketPath', 'must not be empty')
   if (checks !== undefined && !(checks instanceof HealthChecks))
     refuse('checks', 'must be a `HealthChecks` of seawall/health')
+  if (monitor !== undefined && !(monitor instanceof PressureMonitor))
+    refuse('monitor', 'must be a `PressureMonitor` of seawall/pressure')
   for (const [name, path] of Object.entries(options.paths ?? {})) {
     const fits =
       path === undefined || path === false || (typeof path === 'string' && path[0] === '/')
@@ -106,8 +119,17 @@ export function checkServerOptions(options: ProbeServerOptions): void {
 }
 
 /** The limits as `JudgeOptions` of `core/src/health/judge.rs`, field by field. @internal */
-export function limitsOf({ readinessBlockMs, livenessBlockMs }: ProbeServerOptions): Float64Array {
-  return Float64Array.from([readinessBlockMs, livenessBlockMs], value => value ?? Number.NaN)
+export function limitsOf(options: ProbeServerOptions): Float64Array {
+  const { readinessBlockMs, livenessBlockMs, readinessLevel } = options
+  const level = readinessLevel && LEVELS.indexOf(readinessLevel)
+  return Float64Array.from([readinessBlockMs, livenessBlockMs, level], value => value ?? Number.NaN)
+}
+
+/** The monitor to go by, and how to let go of it. @internal */
+export function monitorOf(options: ProbeServerOptions): [PressureMonitor, () => void] {
+  if (options.monitor) return [options.monitor, () => {}]
+  const own = new PressureMonitor({ dryRun: true })
+  return [own, () => own[Symbol.dispose]()]
 }
 
 /** Whether this runtime has threads that answer. @internal */

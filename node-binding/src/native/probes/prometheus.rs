@@ -4,8 +4,98 @@ use std::fmt::Write;
 
 use seawall::health::{Kind, Reason};
 
+use seawall::pressure::Signal;
+
 use super::service::{Counts, Now, State};
 use super::text::quoted;
+
+/// From milliseconds to seconds.
+const MS: f64 = 1e-3;
+
+/// The signals, each with its name, what it is multiplied with, and what it is.
+const SIGNALS: [(Signal, &str, f64, &str); 16] = [
+    (
+        Signal::DelayP50,
+        "seawall_event_loop_delay_p50_seconds",
+        MS,
+        "Median of the delays of the event loop over the last second.",
+    ),
+    (
+        Signal::DelayP99,
+        "seawall_event_loop_delay_p99_seconds",
+        MS,
+        "99th percentile of the delays of the event loop over the last second.",
+    ),
+    (
+        Signal::DelayMax,
+        "seawall_event_loop_delay_max_seconds",
+        MS,
+        "The longest delay of the event loop over the last second.",
+    ),
+    (
+        Signal::Utilization,
+        "seawall_event_loop_utilization_ratio",
+        1.0,
+        "Which part of the last second the event loop worked.",
+    ),
+    (
+        Signal::UtilizationSmooth,
+        "seawall_event_loop_utilization_smoothed_ratio",
+        1.0,
+        "Which part of the time the event loop worked, smoothed over ten seconds.",
+    ),
+    (Signal::HeapUsed, "seawall_heap_used_bytes", 1.0, "The JavaScript heap in use."),
+    (Signal::HeapLimit, "seawall_heap_limit_bytes", 1.0, "To what the JavaScript heap may grow."),
+    (
+        Signal::Rss,
+        "seawall_process_resident_memory_bytes",
+        1.0,
+        "Memory of the process that is resident.",
+    ),
+    (
+        Signal::MemoryUsed,
+        "seawall_memory_used_bytes",
+        1.0,
+        "Memory that counts against the limit of the container.",
+    ),
+    (
+        Signal::MemoryLimit,
+        "seawall_memory_limit_bytes",
+        1.0,
+        "The limit of memory of the container, or of the machine.",
+    ),
+    (
+        Signal::CpuThrottled,
+        "seawall_cpu_throttled_ratio",
+        1.0,
+        "Which part of the last scheduler periods the container was throttled in.",
+    ),
+    (
+        Signal::CpuStall,
+        "seawall_cpu_stall_ratio",
+        1.0,
+        "Which part of the time some task waited for a processor.",
+    ),
+    (
+        Signal::MemoryStall,
+        "seawall_memory_stall_ratio",
+        1.0,
+        "Which part of the time all tasks waited for memory.",
+    ),
+    (
+        Signal::IoStall,
+        "seawall_io_stall_ratio",
+        1.0,
+        "Which part of the time all tasks waited for disks.",
+    ),
+    (Signal::InFlight, "seawall_requests_in_flight", 1.0, "Requests under way."),
+    (
+        Signal::Queue,
+        "seawall_request_queue_seconds",
+        MS,
+        "How long requests waited before they were begun.",
+    ),
+];
 
 /// A metric with one value.
 fn one(out: &mut String, name: &str, kind: &str, help: &str, value: f64) {
@@ -47,6 +137,17 @@ pub(super) fn render(
             "For how long the event loop has not turned until now.",
             now.block_ms / 1000.0,
         );
+    }
+    for (signal, name, scale, help) in SIGNALS {
+        if let Some(value) = now.signals.get(signal) {
+            one(&mut out, name, "gauge", help, value * scale);
+        }
+    }
+    if now.pressure.is_finite() {
+        let help = "How much pressure the process is under, from 0 to 1.";
+        one(&mut out, "seawall_pressure_ratio", "gauge", help, now.pressure);
+        let help = "The level of pressure, from 0 (normal) to 4 (full).";
+        one(&mut out, "seawall_pressure_level", "gauge", help, now.level);
     }
     let name = "seawall_health_passing";
     head(&mut out, name, "gauge", "Whether a probe is answered with yes (1) or no (0).");

@@ -8,6 +8,7 @@ use std::time;
 
 use seawall::Instant;
 use seawall::health::{JudgeConfig, Kind, Load, Reason, SharedHealth, Verdict};
+use seawall::pressure::{Monitor, SIGNALS, Signal, Signals, board};
 
 use super::head::Method;
 use super::text::{key, number, quoted, word};
@@ -86,6 +87,7 @@ pub(super) struct Service {
     judge: JudgeConfig,
     details: bool,
     health: Option<Arc<SharedHealth>>,
+    monitor: Option<Arc<Monitor>>,
     beat: Arc<Beat>,
     labels: Mutex<Labels>,
     counts: Counts,
@@ -98,7 +100,12 @@ pub(super) struct Now {
     pub(super) at: Instant,
     pub(super) block_ms: f64,
     pub(super) level: f64,
+    pub(super) pressure: f64,
+    pub(super) signals: Signals,
 }
+
+/// The words of `npm/src/pressure/explain.ts`.
+const LEVELS: [&str; 5] = ["normal", "elevated", "high", "severe", "full"];
 
 impl Service {
     pub(super) fn new(
@@ -106,7 +113,7 @@ impl Service {
         routes: Vec<(String, Route)>,
         judge: JudgeConfig,
         details: bool,
-        health: Option<Arc<SharedHealth>>,
+        (health, monitor): (Option<Arc<SharedHealth>>, Option<Arc<Monitor>>),
         now_ms: f64,
     ) -> Self {
         let beat = Beat { turned: AtomicU64::new(f64::NAN.to_bits()), every: AtomicU64::new(0) };
@@ -116,6 +123,7 @@ impl Service {
             judge,
             details,
             health,
+            monitor,
             beat: Arc::new(beat),
             labels: Mutex::default(),
             counts: Counts::default(),
@@ -146,8 +154,25 @@ impl Service {
         let read = |word: &AtomicU64| f64::from_bits(word.load(Ordering::Acquire));
         // NaN before the first turn, and stays so.
         let late = now_ms - read(&self.beat.turned) - read(&self.beat.every);
-        let block_ms = if late.is_nan() { late } else { late.max(0.0) };
-        Now { at: Instant::from_millis(now_ms), block_ms, level: f64::NAN }
+        let mut now = Now {
+            at: Instant::from_millis(now_ms),
+            block_ms: if late.is_nan() { late } else { late.max(0.0) },
+            level: f64::NAN,
+            pressure: f64::NAN,
+            signals: Signals::default(),
+        };
+        if let Some(monitor) = &self.monitor {
+            let words = monitor.board();
+            now.level = words.get(board::LEVEL);
+            now.pressure = words.get(board::PRESSURE);
+            now.signals = Signals(std::array::from_fn(|place: usize| {
+                words.get(board::SIGNALS_AT.saturating_add(place))
+            }));
+            // A number wins over none; the beat knows of a block that a pulse cannot see.
+            now.block_ms = now.block_ms.max(now.signals.0[Signal::Block as usize]);
+            const { assert!((Signal::Block as usize) < SIGNALS) };
+        }
+        now
     }
 
     /// The answer to a question; without checks it is yes.
@@ -233,8 +258,8 @@ impl Service {
         if now.block_ms.is_finite() {
             number(&mut out, "blockedMs", now.block_ms);
         }
-        if now.level.is_finite() {
-            number(&mut out, "pressure", now.level);
+        if let Some(level) = LEVELS.get(now.level as usize).filter(|_| now.level >= 0.0) {
+            word(&mut out, "pressure", level);
         }
         if self.details {
             let message = match verdict.reason {

@@ -2,13 +2,15 @@
 export interface ProbeEngine {
   /**
    * A handle, or -1 after a refusal of `limits` (`JudgeOptions`). `port` below 0: `host` is the path
-   * of a Unix socket. `health` below 0: no checks. `kinds`: what each route asks for, 3 the metrics.
+   * of a Unix socket. `health` and `monitor` are
+   * handles, below 0 none. `kinds`: what each route asks for, 3 the metrics.
    * Throws with a text that begins with the name of the system's error.
    */
   probeOpen?(
     host: string,
     port: number,
     health: number,
+    monitor: number,
     routes: string[],
     kinds: Float64Array,
     limits: Float64Array,
