@@ -3,10 +3,22 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
-import { describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import { HealthChecks, healthHandler } from 'seawall/health'
 import { databaseCheck } from 'seawall/kysely'
 import { settled, TimerClock } from './timer-clock.mjs'
+
+/** What the test leaves open is closed after it, the last first. */
+const open = []
+const closing = what => {
+  open.push(what)
+  return what
+}
+afterEach(async () => {
+  for (const what of open.splice(0).reverse()) {
+    await (what[Symbol.asyncDispose] ?? what[Symbol.dispose]).call(what)
+  }
+})
 
 /** A set under a clock that stands still, and what it told of. */
 function make() {
@@ -389,7 +401,7 @@ describe('the set', () => {
 
 describe('healthHandler', () => {
   it('answers node:http with 200 and 503 and JSON, and leaves other paths alone', async () => {
-    using checks = new HealthChecks()
+    const checks = closing(new HealthChecks())
     let well = true
     checks.add('a', () => well, { intervalMs: Number.POSITIVE_INFINITY, maxAgeMs: 1 })
     const health = healthHandler(checks)
@@ -424,7 +436,7 @@ describe('healthHandler', () => {
   })
 
   it('answers fetch-style servers; paths and details can be set', async () => {
-    using checks = new HealthChecks()
+    const checks = closing(new HealthChecks())
     checks.add('secret-host', () => false)
     const health = healthHandler(checks, {
       paths: { readiness: '/api/ready', health: false },

@@ -9,11 +9,23 @@ import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { engineKind } from 'seawall'
 import { HealthChecks, startProbeServer } from 'seawall/health'
 import { PressureMonitor } from 'seawall/pressure'
+
+/** What the test leaves open is closed after it, the last first. */
+const open = []
+const closing = what => {
+  open.push(what)
+  return what
+}
+afterEach(async () => {
+  for (const what of open.splice(0).reverse()) {
+    await (what[Symbol.asyncDispose] ?? what[Symbol.dispose]).call(what)
+  }
+})
 
 const SIGNALS = /** @type {const} */ ([
   ...['delayP50', 'delayP99', 'delayMax', 'utilization', 'utilizationSmooth', 'heapUsed'],
@@ -72,10 +84,10 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     const start = options => startProbeServer({ port: 0, host, kind, ...options })
 
     it('answers each path with 200 or 503 and JSON that says why', async () => {
-      using checks = new HealthChecks()
+      const checks = closing(new HealthChecks())
       let well = true
       const remove = checks.add('data"base', () => well || assert.fail('gone\naway'))
-      await using server = await start({ checks })
+      const server = closing(await start({ checks }))
       assert.equal(server.kind, kind)
       await sleep(5)
       const ready = await get(at(server), '/readyz?verbose')
@@ -119,7 +131,7 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('answers HEAD, refuses other methods and paths nobody knows', async () => {
-      await using server = await start({})
+      const server = closing(await start({}))
       const head = await get(at(server), '/readyz', { method: 'HEAD' })
       assert.deepEqual([head.status, head.text], [200, ''])
       assert.ok(Number(head.headers['content-length']) > 50)
@@ -130,10 +142,10 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('takes other paths, and tells no details where that is asked for', async () => {
-      using checks = new HealthChecks()
+      const checks = closing(new HealthChecks())
       checks.add('secret-host', () => false)
       const paths = /** @type {const} */ ({ readiness: '/r', health: false, metrics: '/m' })
-      await using server = await start({ checks, paths, details: false })
+      const server = closing(await start({ checks, paths, details: false }))
       await sleep(5)
       const { status, text } = await get(at(server), '/r')
       assert.equal(status, 503)
@@ -146,9 +158,9 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('serves metrics in the text format of Prometheus', async () => {
-      using checks = new HealthChecks()
+      const checks = closing(new HealthChecks())
       checks.add('a "b"', () => true)
-      await using server = await start({ checks })
+      const server = closing(await start({ checks }))
       await sleep(5)
       const { headers, text } = await get(at(server), '/metrics')
       assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
@@ -169,32 +181,35 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('tells of all signals of a monitor, and may be not ready for its level', async () => {
-      using monitor = new PressureMonitor({ source: 'manual', blockMs: { soft: 100, hard: 200 } })
-      await using server = await start({ monitor, readinessLevel: 'severe' })
+      const monitor = closing(
+        new PressureMonitor({ source: 'manual', blockMs: { soft: 100, hard: 200 } }),
+      )
+      const server = closing(await start({ monitor, readinessLevel: 'severe' }))
       assert.equal((await get(at(server), '/readyz')).status, 200)
-      monitor.observe({ ...Object.fromEntries(SIGNALS.map(name => [name, 0.5])), block: 160 })
+      const all = Object.fromEntries(SIGNALS.map(name => [name, 0.04]))
+      monitor.observe({ ...all, heapLimit: 1, memoryLimit: 1, block: 160 })
       const { status, text } = await get(at(server), '/readyz')
       const { reason, pressure } = JSON.parse(text)
       assert.deepEqual([status, reason, pressure], [503, 'pressure', 'severe'])
       assert.equal((await get(at(server), '/livez')).status, 200)
       const metrics = (await get(at(server), '/metrics')).text
       for (const line of [
-        'seawall_event_loop_delay_p50_seconds 0.0005',
-        'seawall_event_loop_delay_p99_seconds 0.0005',
-        'seawall_event_loop_delay_max_seconds 0.0005',
-        'seawall_event_loop_utilization_ratio 0.5',
-        'seawall_event_loop_utilization_smoothed_ratio 0.5',
-        'seawall_heap_used_bytes 0.5',
-        'seawall_heap_limit_bytes 0.5',
-        'seawall_process_resident_memory_bytes 0.5',
-        'seawall_memory_used_bytes 0.5',
-        'seawall_memory_limit_bytes 0.5',
-        'seawall_cpu_throttled_ratio 0.5',
-        'seawall_cpu_stall_ratio 0.5',
-        'seawall_memory_stall_ratio 0.5',
-        'seawall_io_stall_ratio 0.5',
-        'seawall_requests_in_flight 0.5',
-        'seawall_request_queue_seconds 0.0005',
+        'seawall_event_loop_delay_p50_seconds 0.00004',
+        'seawall_event_loop_delay_p99_seconds 0.00004',
+        'seawall_event_loop_delay_max_seconds 0.00004',
+        'seawall_event_loop_utilization_ratio 0.04',
+        'seawall_event_loop_utilization_smoothed_ratio 0.04',
+        'seawall_heap_used_bytes 0.04',
+        'seawall_heap_limit_bytes 1',
+        'seawall_process_resident_memory_bytes 0.04',
+        'seawall_memory_used_bytes 0.04',
+        'seawall_memory_limit_bytes 1',
+        'seawall_cpu_throttled_ratio 0.04',
+        'seawall_cpu_stall_ratio 0.04',
+        'seawall_memory_stall_ratio 0.04',
+        'seawall_io_stall_ratio 0.04',
+        'seawall_requests_in_flight 0.04',
+        'seawall_request_queue_seconds 0.00004',
         'seawall_pressure_ratio 0.6',
         'seawall_pressure_level 3',
       ]) {
@@ -203,7 +218,7 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('keeps connections alive, and answers what comes on one in its order', async () => {
-      await using server = await start({})
+      const server = closing(await start({}))
       const two = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\nGET /no HTTP/1.1\r\nhost: x\r\n\r\n'
       const last = 'GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
       const text = await raw(at(server).port, two, last)
@@ -243,7 +258,7 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       })
       other.close()
       await once(other, 'close')
-      await using server = await start({ port })
+      const server = closing(await start({ port }))
       assert.equal(at(server).port, port)
       await assert.rejects(start({ host: '192.0.2.1' }), /EADDRNOTAVAIL/)
     })
@@ -261,7 +276,7 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       socket.resume()
       await ended
       assert.equal(server.counts().accepted, 1)
-      await using again = await start({ port })
+      const again = closing(await start({ port }))
       assert.equal((await get(at(again), '/livez')).status, 200)
     })
 
@@ -288,7 +303,7 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     })
 
     it('outlives garbage, half heads and clients that go', async () => {
-      await using server = await start({})
+      const server = closing(await start({}))
       const { port } = at(server)
       assert.match(
         await raw(port, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'),
@@ -368,7 +383,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
   })
 
   it('is not held by a thousand connections that say nothing, or little', async () => {
-    await using server = await startProbeServer({ port: 0, host })
+    const server = closing(await startProbeServer({ port: 0, host }))
     const { port } = at(server)
     const sockets = Array.from({ length: 1000 }, (_, index) => {
       const socket = connect(port, host)
@@ -396,7 +411,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
   })
 
   it('ends a connection whose head does not come, however steadily it drips', async () => {
-    await using server = await startProbeServer({ port: 0, host })
+    const server = closing(await startProbeServer({ port: 0, host }))
     const socket = connect(at(server).port, host)
     socket.on('error', () => {})
     socket.resume()
@@ -449,7 +464,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
 
 describe('without threads', { skip: isNative && 'there are threads' }, () => {
   it('says that JavaScript serves, and refuses to do as if not', async () => {
-    await using server = await startProbeServer({ port: 0, host })
+    const server = closing(await startProbeServer({ port: 0, host }))
     assert.equal(server.kind, 'javascript')
     await assert.rejects(startProbeServer({ port: 0, kind: 'native' }), { option: 'kind' })
   })

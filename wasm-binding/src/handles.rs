@@ -14,6 +14,7 @@ use seawall::door::{Slab, isolate};
 use seawall::health::HealthSet;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::Lifecycle;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -48,6 +49,7 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Health(HealthSet),
+    Lifecycle(Box<Lifecycle>),
     Pressure(Arc<Monitor>),
 }
 

@@ -147,6 +147,7 @@ impl WatchOptions {
     }
 }
 
+#[cfg_attr(target_family = "wasm", inline(never))]
 const fn later(time: Instant, nanos: u64) -> Instant {
     Instant::from_nanos(time.as_nanos().saturating_add(nanos))
 }
@@ -220,6 +221,7 @@ impl Watch {
 
     /// Why it counts as it does at `now`; [`Reason::Passing`] where it counts as good.
     #[must_use]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn reason(&self, now: Instant) -> Reason {
         match () {
             () if self.done => Reason::Passing,
@@ -260,6 +262,7 @@ impl Watch {
 
     /// Until when it counts as good without another result.
     #[must_use]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn until(&self) -> Instant {
         match self.done {
             true => Instant::from_nanos(u64::MAX),
@@ -283,6 +286,7 @@ impl Watch {
     }
 
     /// Begins a run and answers its number; `None` while one is under way.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(super) fn begin(&mut self, now: Instant) -> Option<u32> {
         self.due = later(now, self.interval);
         if let Some(began) = self.began {

@@ -9,10 +9,10 @@ use seawall::pressure::Signal;
 use super::service::{Counts, Now, State};
 use super::text::quoted;
 
-/// From milliseconds to seconds.
-const MS: f64 = 1e-3;
+/// Milliseconds in a second.
+const MS: f64 = 1000.0;
 
-/// The signals, each with its name, what it is multiplied with, and what it is.
+/// The signals, each with its name, what it is divided by, and what it is.
 const SIGNALS: [(Signal, &str, f64, &str); 16] = [
     (
         Signal::DelayP50,
@@ -140,7 +140,7 @@ pub(super) fn render(
     }
     for (signal, name, scale, help) in SIGNALS {
         if let Some(value) = now.signals.get(signal) {
-            one(&mut out, name, "gauge", help, value * scale);
+            one(&mut out, name, "gauge", help, value / scale);
         }
     }
     if now.pressure.is_finite() {
