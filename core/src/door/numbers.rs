@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
+use crate::health::{JudgeOptions, WatchOptions};
 use crate::hedge::HedgeOptions;
 use crate::http::IdempotencyOptions;
 use crate::lifecycle::LifecycleOptions;
@@ -23,7 +24,6 @@ use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
-use crate::pressure::{LimitOptions, PressureOptions};
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 use crate::timeout::TimeoutOptions;
 
@@ -182,17 +182,6 @@ in_order! {
 }
 
 in_order! {
-    LimitOptions:
-    soft hard
-}
-
-in_order! {
-    PressureOptions:
-    block_ms delay_p50_ms delay_ms delay_max_ms utilization utilization_smooth heap rss_bytes memory
-    cpu_throttled cpu_stall memory_stall io_stall in_flight queue_ms max_retry_after_ms dry_run
-}
-
-in_order! {
     RetryOptions:
     max_attempts max_elapsed_ms delay_ms max_delay_ms backoff jitter_factor respect_retry_after
     max_retry_after_ms idempotent wait_for_refusals
@@ -231,6 +220,16 @@ in_order! {
 in_order! {
     HedgeOptions:
     delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
+}
+
+in_order! {
+    WatchOptions:
+    kind timeout_ms interval_ms max_age_ms failures successes abandon_ms
+}
+
+in_order! {
+    JudgeOptions:
+    readiness_block_ms liveness_block_ms readiness_level
 }
 
 in_order! {
