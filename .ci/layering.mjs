@@ -138,7 +138,8 @@ const checks = {
       adaptive: ['bulkhead', 'priority'],
       http: ['breaker', 'budget', 'classify', 'deadline', 'policy', 'registry', 'retry'],
       idempotency: ['stores'],
-      pressure: ['health', 'priority'],
+      health: ['pressure'],
+      pressure: ['priority'],
       fastify: ['health', 'pressure', 'priority'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
