@@ -22,6 +22,7 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod pressure;
 mod priority;
 mod rate;
 mod registry;

@@ -49,9 +49,11 @@ pub(super) fn symbol(_name: &CStr) -> Option<NonNull<c_void>> {
 macro_rules! function {
     ($name:literal) => {{
         let address = $crate::native::uv::symbol($name)?.as_ptr();
+        #[allow(clippy::missing_transmute_annotations, reason = "the field says what it is")]
         // SAFETY: the type is that of the library's interface, which it keeps within a major version;
         // where there is `dlsym`, a pointer to a function is as wide as one to data.
-        unsafe { std::mem::transmute::<*mut std::ffi::c_void, _>(address) }
+        let function = unsafe { std::mem::transmute::<*mut std::ffi::c_void, _>(address) };
+        function
     }};
 }
 pub(super) use function;

@@ -15,10 +15,12 @@ import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
+import type { SamplerEngine } from './contract/sampler.js'
 import type { ThrottleEngine } from './contract/throttle.js'
 import type { TimeoutEngine } from './contract/timeout.js'
 
@@ -46,10 +48,12 @@ export interface Engine
     IdempotencyEngine,
     PoolEngine,
     PolicyEngine,
+    PressureEngine,
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,
-    PriorityEngine {
+    PriorityEngine,
+    SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
