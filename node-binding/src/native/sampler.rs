@@ -1,8 +1,9 @@
 //! The one native thread that looks at all loops of the process.
 //!
 //! It is started for the first and ends with the last. While a loop does something it looks every
-//! 20 ms, and at the very instant a stall would become one; while all of them wait, every 50 ms: a
-//! turn that begins just after a look is seen before it is as old as any limit worth the name.
+//! 20 ms, and at the very instant a stall would become one. While all of them wait it looks every
+//! 50 ms, and after two seconds of that every 100 ms: a turn that begins just after a look is seen
+//! when it is that old, and looked at again when it reaches the limit.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,9 +22,12 @@ use super::routes::{self, Route};
 use super::watch::{self, Memory, Watched, hook};
 use super::{clock, record};
 
-/// From look to look, while a loop does something and while none does.
+/// From look to look, while a loop does something, while none does, and while none has for long.
 const BUSY: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(100);
+/// How many looks at waiting loops are long.
+const LONG: u32 = 40;
 /// How often the operating system is asked, in the same two cases.
 const OS_BUSY: Duration = Duration::from_millis(500);
 const OS_IDLE: Duration = Duration::from_millis(1000);
@@ -90,6 +94,7 @@ fn run(stop: &AtomicBool) {
     let mut memories: Vec<(u64, Memory)> = Vec::new();
     let mut loops: Vec<Arc<Watched>> = Vec::new();
     let mut busy = true;
+    let mut idle_looks = 0_u32;
     while !stop.load(Ordering::Acquire) {
         loops.clone_from(&shared().loops);
         memories.retain(|(id, _)| loops.iter().any(|watched| watched.id == *id));
@@ -99,7 +104,7 @@ fn run(stop: &AtomicBool) {
             asked = Some(now);
             common = os.sample(now);
         }
-        let mut wait = IDLE;
+        let mut wait = if idle_looks >= LONG { QUIET } else { IDLE };
         busy = false;
         for watched in &loops {
             let known = memories.iter().position(|(id, _)| *id == watched.id);
@@ -114,6 +119,7 @@ fn run(stop: &AtomicBool) {
                 wait = wait.min(BUSY).min(soon.max(Duration::from_micros(500)));
             }
         }
+        idle_looks = if busy { 0 } else { idle_looks.saturating_add(1) };
         loops.clear();
         let guard = shared();
         if !stop.load(Ordering::Acquire) {
