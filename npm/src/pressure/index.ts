@@ -14,4 +14,6 @@ export {
   type PressureRefusal,
 } from './monitor.js'
 export type { PressureLimits, PressureOptions, PressureThresholds } from './options.js'
+export { type PressureRecord, type PressureRecording, readRecording } from './recording.js'
 export type { PressureSignal, PressureSignals } from './signals.js'
+export type { PressureStall } from './stalls.js'

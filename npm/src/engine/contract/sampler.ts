@@ -1,3 +1,5 @@
+import type { NativeRecording, NativeStall } from '../native-data.js'
+
 /**
  * What the native thread sees of the event loop of this isolate (`node-binding/src/native`), while
  * `pressureWatch` has it watched. The WASM engine has none of it.
@@ -21,25 +23,4 @@ export interface SamplerEngine {
   pressureRecording?(): Uint8Array | null
   /** Reads a recording; `null` where the bytes are none. */
   recordingRead?(bytes: Uint8Array): NativeRecording | null
-}
-
-/** A stall that is over; times in ms of `performance.now()`. */
-export interface NativeStall {
-  number: number
-  beganMs: number
-  lengthMs: number
-  /** How old it was when it was seen from outside; NaN: it was over by then. */
-  seenMs: number
-  route: string
-  enteredDuring: boolean
-  stack: string
-}
-
-export interface NativeRecording {
-  process: number
-  wallMs: number
-  torn: number
-  /** For each record its time in ms, kind, level, pressure, and the signals. */
-  numbers: Float64Array
-  routes: string[]
 }
