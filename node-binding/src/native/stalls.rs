@@ -57,8 +57,11 @@ impl Stalls {
     /// first time.
     pub(super) fn see(&mut self, turn: Turn, age: Duration, route: impl Fn() -> Route) -> bool {
         let first = self.sight.as_ref().is_none_or(|sight| sight.turn != turn);
-        if first {
-            self.sight = Some(Sight { turn, seen: age, route: route(), stack: None });
+        match &mut self.sight {
+            // What began before any route was entered goes on in one.
+            Some(sight) if !first && !sight.route.during => sight.route = route(),
+            Some(_) if !first => {}
+            sight => *sight = Some(Sight { turn, seen: age, route: route(), stack: None }),
         }
         first
     }
@@ -80,7 +83,8 @@ impl Stalls {
         }
         let began = Instant::ZERO.after(end.since(Instant::ZERO).saturating_sub(length));
         let (number, seen) = (self.count, sight.as_ref().map(|sight| sight.seen));
-        let (route, stack) = sight.map_or((route, None), |sight| (sight.route, sight.stack));
+        let (seen_in, stack) = sight.map_or((None, None), |it| (Some(it.route), it.stack));
+        let route = seen_in.filter(|seen_in| seen_in.during || !route.during).unwrap_or(route);
         self.over.push_back(Stall { number, began, length, seen, route, stack });
     }
 
