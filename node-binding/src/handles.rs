@@ -25,6 +25,7 @@ use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
 
+use crate::lifecycle::Shared;
 use crate::options::refused;
 
 /// What a handle stands for.
@@ -46,6 +47,7 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Lifecycle(Shared),
     Pressure(Arc<Monitor>),
 }
 

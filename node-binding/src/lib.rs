@@ -16,6 +16,7 @@ mod health;
 mod hedge;
 mod http;
 mod idempotency;
+mod lifecycle;
 mod millis;
 mod native;
 mod options;

@@ -17,12 +17,12 @@ use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
 use crate::http::IdempotencyOptions;
+use crate::lifecycle::LifecycleOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
-use crate::pressure::{LimitOptions, PressureOptions};
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 use crate::timeout::TimeoutOptions;
 
@@ -175,14 +175,9 @@ in_order! {
 }
 
 in_order! {
-    LimitOptions:
-    soft hard
-}
-
-in_order! {
-    PressureOptions:
-    block_ms delay_p50_ms delay_ms delay_max_ms utilization utilization_smooth heap rss_bytes memory
-    cpu_throttled cpu_stall memory_stall io_stall in_flight queue_ms max_retry_after_ms dry_run
+    LifecycleOptions:
+    grace_ms margin_ms pre_stop_ms drain_delay_ms drain_timeout_ms longest_request_ms hooks_ms
+    repeat_within_ms shortened_ms in_cluster env_grace_seconds
 }
 
 in_order! {

@@ -2,9 +2,11 @@
 //! is blocked.
 
 mod clock;
+pub(crate) mod deadline;
 mod record;
 mod routes;
 pub(crate) mod sampler;
+mod signals;
 mod stack;
 mod stalls;
 mod turns;
