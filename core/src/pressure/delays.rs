@@ -94,7 +94,9 @@ impl Delays {
         let last = (now.as_nanos() / SLICE).saturating_add(1);
         let fresh = |slice: &&Slice| {
             let number = slice.number.load(Relaxed);
-            number > last.saturating_sub(SLICES) && number <= last
+            // The slice under way and eight whole ones: what is a second old is not told any more,
+            // and whoever waits for it to be forgotten is told so twice within that second.
+            number > last.saturating_sub(SLICES).saturating_add(1) && number <= last
         };
         let block = crate::time::nanos(block);
         let mut counts = [0_u32; BUCKETS];

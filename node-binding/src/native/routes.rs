@@ -1,4 +1,5 @@
-//! Which route was entered last: JavaScript writes its number into a word, without a call.
+//! What JavaScript tells without a call: it writes the number of the route it enters into a word, and
+//! into others how full its heap is.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use napi::{Env, Result};
 const MOST: usize = 10_000;
 
 /// The words that JavaScript and the hook of one loop write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Entered {
     /// The number of the route entered in this turn as an `f64`, 0 for none: written by JavaScript,
@@ -19,6 +20,16 @@ pub(super) struct Entered {
     word: AtomicU64,
     /// The last one entered before this turn.
     before: AtomicU64,
+    /// Bytes of the heap in use and its limit as `f64`s, NaN for not known.
+    heap: [AtomicU64; 2],
+}
+
+impl Default for Entered {
+    fn default() -> Self {
+        let unknown = || AtomicU64::new(f64::NAN.to_bits());
+        let (word, before) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { word, before, heap: [unknown(), unknown()] }
+    }
 }
 
 /// A route, and whether it was entered in the turn that is asked about.
@@ -44,6 +55,13 @@ impl Entered {
         let during = now != 0;
         let number = if during { now } else { self.before.load(Ordering::Relaxed) };
         Route { name: name(f64::from_bits(number) as usize), during }
+    }
+
+    /// Bytes of the heap in use and its limit.
+    pub(super) fn heap(&self) -> (f64, f64) {
+        let [used, limit] = &self.heap;
+        let value = |word: &AtomicU64| f64::from_bits(word.load(Ordering::Relaxed));
+        (value(used), value(limit))
     }
 
     /// The words as JavaScript's memory.

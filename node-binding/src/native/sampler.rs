@@ -190,7 +190,8 @@ pub fn pressure_route(route: String) -> u32 {
     routes::number(&route) as u32
 }
 
-/// The memory into which the number of the route entered is written.
+/// The memory into which JavaScript writes the number of the route entered (word 0), and in bytes how
+/// much of its heap is in use (2) and its limit (3).
 #[napi]
 pub fn pressure_routes(env: Env) -> Result<Option<ArrayBuffer<'static>>> {
     hook().map(|hook| Arc::clone(&hook.watched.entered).memory(&env)).transpose()

@@ -25,8 +25,6 @@ use super::turns::{Turn, Turns};
 use super::uv::{Loop, OnTurn, Prepare, Uv};
 use super::{clock, record, sampler};
 
-/// How often JavaScript is asked for its heap, where the loop turns anyway.
-const HEAP_EVERY: Duration = Duration::from_millis(500);
 /// How often the state is recorded.
 const RECORD_EVERY: Duration = Duration::from_millis(100);
 
@@ -39,8 +37,6 @@ pub(crate) struct Watched {
     turns: Turns,
     delays: Delays,
     pub(super) entered: Arc<Entered>,
-    heap_used: AtomicU64,
-    heap_limit: AtomicU64,
     /// A copy of the limit of `stalls`, in ns, for the hook.
     stall_limit: AtomicU64,
     stalls: Mutex<Stalls>,
@@ -139,11 +135,9 @@ impl Watched {
             signals.set(Signal::Utilization, last);
             signals.set(Signal::UtilizationSmooth, smooth);
         }
-        for (signal, bytes) in
-            [(Signal::HeapUsed, &self.heap_used), (Signal::HeapLimit, &self.heap_limit)]
-        {
-            signals.set(signal, f64::from_bits(bytes.load(Ordering::Relaxed)));
-        }
+        let (used, limit) = self.entered.heap();
+        signals.set(Signal::HeapUsed, used);
+        signals.set(Signal::HeapLimit, limit);
         *locked(&self.latest) = signals;
         Some((now, Look { signals, age, turn }))
     }
@@ -177,8 +171,10 @@ impl Watched {
         self.keep(memory, now, look, look.age >= limit, word);
         let same = look.turn.number == memory.turn;
         memory.turn = look.turn.number;
-        // A loop that waits has aged by nothing worth the name.
-        if same && look.age < Duration::from_millis(1) {
+        // A loop that waits has aged by nothing worth the name. One that was late is soon found to be
+        // in time again.
+        let late = look.signals.get(Signal::DelayMax).is_some_and(|ms| ms > 0.0);
+        if same && !late && look.age < Duration::from_millis(1) {
             return None;
         }
         Some(limit.checked_sub(look.age).filter(|left| !left.is_zero()).unwrap_or(Duration::MAX))
@@ -227,8 +223,6 @@ pub(super) struct Hook {
     /// When the present turn began, and for how long the loop had been idle by then, in ns.
     at: Cell<Instant>,
     idle: Cell<u64>,
-    heap_at: Cell<Option<Instant>>,
-    heap: RefCell<Option<FunctionRef<(), Object<'static>>>>,
     on_stall: RefCell<Option<FunctionRef<(), ()>>>,
     prepare: RefCell<Option<Prepare>>,
 }
@@ -275,15 +269,12 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
     let origin = i64::try_from(isolate_now.as_nanos())
         .unwrap_or(i64::MAX)
         .saturating_sub_unsigned(now.as_nanos());
-    let unknown = || AtomicU64::new(f64::NAN.to_bits());
     let watched = Arc::new(Watched {
         id: sampler::next_id(),
         origin,
         turns: Turns::default(),
         delays: Delays::default(),
         entered: Arc::default(),
-        heap_used: unknown(),
-        heap_limit: unknown(),
         stall_limit: AtomicU64::new(0),
         stalls: Mutex::default(),
         monitors: Mutex::default(),
@@ -304,8 +295,6 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         env: env.raw(),
         at: Cell::new(now),
         idle: Cell::new(idle),
-        heap_at: Cell::new(None),
-        heap: RefCell::new(heap_statistics(env).ok()),
         on_stall: RefCell::new(None),
         prepare: RefCell::new(None),
     });
@@ -319,7 +308,6 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         return Ok(None);
     };
     hook.prepare.replace(Some(prepare));
-    hook.ask_heap(now);
     HOOK.set(Some(Rc::clone(&hook)));
     sampler::add(watched);
     Ok(Some(hook))
@@ -332,7 +320,7 @@ fn end() {
     *locked(&hook.watched.open) = None;
     locked(&hook.watched.monitors).clear();
     sampler::remove(&hook.watched);
-    drop((hook.prepare.take(), hook.heap.take(), hook.on_stall.take()));
+    drop((hook.prepare.take(), hook.on_stall.take()));
 }
 
 /// What `performance.now()` shows.
@@ -340,15 +328,6 @@ fn isolate_now(env: &Env) -> Result<f64> {
     let performance: Object = env.get_global()?.get_named_property("performance")?;
     let now: napi::bindgen_prelude::Function<(), f64> = performance.get_named_property("now")?;
     now.apply(performance, ())
-}
-
-/// `getHeapStatistics` of `node:v8`.
-fn heap_statistics(env: &Env) -> Result<FunctionRef<(), Object<'static>>> {
-    use napi::bindgen_prelude::Function;
-    let process: Object = env.get_global()?.get_named_property("process")?;
-    let module: Function<&str, Object> = process.get_named_property("getBuiltinModule")?;
-    let v8 = module.apply(process, "node:v8")?;
-    v8.get_named_property::<Function<(), Object<'static>>>("getHeapStatistics")?.create_ref()
 }
 
 impl OnTurn for Hook {
@@ -370,9 +349,6 @@ impl OnTurn for Hook {
             self.watched.entered.turn();
             self.watched.turns.begin(now, idle);
         }
-        if self.heap_at.get().is_none_or(|at| now.since(at) >= HEAP_EVERY) {
-            self.ask_heap(now);
-        }
     }
 }
 
@@ -388,26 +364,6 @@ impl Hook {
         self.with_scope(|env| {
             let on_stall = self.on_stall.borrow();
             on_stall.as_ref().map(|function| function.borrow_back(env)?.call(()))
-        });
-    }
-
-    /// Notes the heap of this isolate.
-    #[cold]
-    fn ask_heap(&self, now: Instant) {
-        self.heap_at.set(Some(now));
-        self.with_scope(|env| {
-            let heap = self.heap.borrow();
-            Some(heap.as_ref()?.borrow_back(env).and_then(|function| {
-                let statistics = function.call(())?;
-                for (name, bytes) in [
-                    (c"used_heap_size", &self.watched.heap_used),
-                    (c"heap_size_limit", &self.watched.heap_limit),
-                ] {
-                    let value: f64 = statistics.get_c_named_property_unchecked(name)?;
-                    bytes.store(value.to_bits(), Ordering::Relaxed);
-                }
-                Ok(())
-            }))
         });
     }
 

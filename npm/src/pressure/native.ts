@@ -2,6 +2,7 @@
  * The event loop of this isolate as a native thread sees it, for all monitors of the isolate at once.
  */
 import { engine } from '../engine/index.js'
+import { HeapProbe } from './heap.js'
 import { type PressureStall, stallOf } from './stalls.js'
 
 /** What a monitor wants of the watch. */
@@ -24,10 +25,14 @@ const MOST_ROUTES = 10_000
 // biome-ignore lint/suspicious/noExplicitAny: each user knows the type of its own target
 const users = new Map<number, User<any>>()
 const routes = new Map<string, number>()
-/** The first word is the route that was entered last. */
+/** The places of words: the route that was entered last, and the heap. */
+const ROUTE = 0
+const HEAP_USED = 2
+const HEAP_LIMIT = 3
 let words: Float64Array | undefined
 /** The number of the last stall that was told. */
 let told = 0
+const heap = new HeapProbe()
 
 /** Has a native thread observe a monitor until the function returned is called, where there can be one. */
 export function watchNatively<T extends object>(
@@ -41,10 +46,15 @@ export function watchNatively<T extends object>(
   const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
   if (foreign || core.pressureWatch?.(handle) !== true) return undefined
   const { stallMs, stallStack } = wishes
-  if (users.size === 0) told = 0
+  const isFirst = users.size === 0
   users.set(handle, { stallMs, stallStack, target: new WeakRef(target), stalled })
   const memory = core.pressureRoutes?.()
   words = memory ? new Float64Array(memory) : undefined
+  if (isFirst) {
+    told = 0
+    heap.start(noteHeap)
+  }
+  noteHeap()
   settle()
   core.pressureOnStall?.(later)
   return () => {
@@ -66,8 +76,19 @@ function settle(): void {
     limit = Math.min(limit, stallMs)
     stacks ||= stallStack === true
   }
-  if (users.size > 0) engine().pressureStallLimit?.(limit, stacks)
-  else words = undefined
+  if (users.size > 0) {
+    engine().pressureStallLimit?.(limit, stacks)
+  } else {
+    words = undefined
+    heap.stop()
+  }
+}
+
+function noteHeap(): void {
+  if (words === undefined) return
+  const { heapUsed, heapLimit } = heap.read(Number.NaN)
+  words[HEAP_USED] = heapUsed ?? Number.NaN
+  words[HEAP_LIMIT] = heapLimit ?? Number.NaN
 }
 
 /** Called between two turns of the loop, where no code of the user may run. */
@@ -95,5 +116,5 @@ export function enterRoute(route: string): void {
     number = engine().pressureRoute?.(route) ?? 0
     if (routes.size < MOST_ROUTES) routes.set(route, number)
   }
-  words[0] = number
+  words[ROUTE] = number
 }

@@ -9,7 +9,10 @@ export interface SamplerEngine {
   pressureSignals?(): Float64Array
   /** The number of a route, from 1 on; 0 where there are too many. */
   pressureRoute?(route: string): number
-  /** Memory, whose first word is the number of the route entered; `null` without a watched loop. */
+  /**
+   * Memory of which word 0 is the number of the route entered, 2 and 3 the bytes of the heap in use and
+   * its limit; `null` without a watched loop.
+   */
   pressureRoutes?(): ArrayBuffer | null
   /** From which length on a turn is a stall, and whether its stack is wanted. */
   pressureStallLimit?(limitMs: number, stacks: boolean): void
