@@ -3,6 +3,8 @@
 
 mod clock;
 pub(crate) mod deadline;
+#[cfg(unix)]
+mod probes;
 mod record;
 mod routes;
 pub(crate) mod sampler;
