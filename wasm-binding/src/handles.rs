@@ -12,6 +12,8 @@ use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::drain::Drain;
+use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -44,6 +46,8 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Drain(Drain),
+    Reconnect(Reconnect),
 }
 
 thread_local! {

@@ -9,6 +9,7 @@ mod cache;
 mod causes;
 mod chaos;
 mod classify;
+mod drain;
 mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
@@ -24,6 +25,7 @@ mod policy;
 mod pool;
 mod priority;
 mod rate;
+mod reconnect;
 mod registry;
 mod retry;
 mod throttle;

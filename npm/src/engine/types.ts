@@ -7,6 +7,7 @@ import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
+import type { DrainEngine } from './contract/drain.js'
 import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { HttpEngine } from './contract/http.js'
@@ -17,6 +18,7 @@ import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RateEngine } from './contract/rate.js'
+import type { ReconnectEngine } from './contract/reconnect.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 import type { ThrottleEngine } from './contract/throttle.js'
@@ -29,6 +31,7 @@ import type { TimeoutEngine } from './contract/timeout.js'
 export interface Engine
   extends OptionProblem,
     BreakerEngine,
+    ReconnectEngine,
     RegistryEngine,
     CacheEngine,
     CauseEngine,
@@ -41,6 +44,7 @@ export interface Engine
     PeriodicEngine,
     ChaosEngine,
     ClassifyEngine,
+    DrainEngine,
     HealthEngine,
     HttpEngine,
     IdempotencyEngine,
