@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod backoff;
+pub mod balance;
 pub mod breaker;
 pub mod cache;
 pub mod chaos;
@@ -24,6 +25,8 @@ pub mod limit;
 mod lists;
 mod numbers;
 pub mod options;
+#[cfg(feature = "os")]
+pub mod os;
 mod outcome;
 pub mod periodic;
 pub mod policy;
