@@ -1,0 +1,2 @@
+/** From "please stop" to the end of the process. */
+export * from './servers/index.js'
