@@ -765,7 +765,11 @@ describe('frameworks', () => {
 
   test('what is no server is refused', () => {
     assert.throws(() => new ServerTracker({}), OptionError)
-    assert.throws(() => new ServerTracker(http.createServer(), { farewelMs: 1 }), OptionError)
+    const refused = options =>
+      assert.throws(() => new ServerTracker(http.createServer(), options), OptionError)
+    refused({ farewelMs: 1 })
+    refused({ farewellMs: -1 })
+    refused({ eventStreamRetryMs: -1 })
   })
 })
 

@@ -1,8 +1,8 @@
 // What following a server costs per request: hello world with and without, by turns in one process.
 // `node --expose-gc slow/tracking-cost.mjs [rounds]`, from js-tests.
 import { fork } from 'node:child_process'
-import http from 'node:http'
 import { once } from 'node:events'
+import http from 'node:http'
 import net from 'node:net'
 import { ServerTracker } from 'seawall/lifecycle'
 
@@ -24,7 +24,7 @@ if (process.argv[2] === 'client') {
       })
     const all = Array.from({ length: 32 }, run)
     await Promise.race(all)
-    process.send(requests / (performance.now() - started) * 1000)
+    process.send((requests / (performance.now() - started)) * 1000)
     process.exitCode = 0
   })
 } else {
@@ -53,7 +53,11 @@ if (process.argv[2] === 'client') {
   client.kill()
   const median = list => [...list].sort((a, b) => a - b)[list.length >> 1]
   const ratios = cpu[0].map((plain, i) => plain / cpu[1][i])
-  console.log(`plain ${median(cpu[0]).toFixed(2)} µs, tracked ${median(cpu[1]).toFixed(2)} µs CPU per request`)
-  console.log(`plain / tracked: median of pairs ${median(ratios).toFixed(3)}, best of each ${(Math.min(...cpu[0]) / Math.min(...cpu[1])).toFixed(3)}`)
+  console.log(
+    `plain ${median(cpu[0]).toFixed(2)} µs, tracked ${median(cpu[1]).toFixed(2)} µs CPU per request`,
+  )
+  console.log(
+    `plain / tracked: median of pairs ${median(ratios).toFixed(3)}, best of each ${(Math.min(...cpu[0]) / Math.min(...cpu[1])).toFixed(3)}`,
+  )
   process.exit()
 }

@@ -10,9 +10,10 @@ use crate::millis::millis;
 
 /// The handle of a drain over `window_ms`, or -1 after a refusal.
 #[napi]
-pub fn drain_new(window_ms: f64, seed: f64) -> f64 {
+pub fn drain_new(window_ms: f64, farewell_ms: f64, retry_ms: Option<f64>, seed: f64) -> f64 {
     let mut checks = Checks::new();
-    let drain = Drain::make(window_ms, &mut Rng::new(seed as u64), &mut checks);
+    let rng = &mut Rng::new(seed as u64);
+    let drain = Drain::make(window_ms, farewell_ms, retry_ms, rng, &mut checks);
     keep(Policy::Drain(drain), checks)
 }
 

@@ -49,10 +49,19 @@ impl Drain {
         Self { window, next: rng.unit() }
     }
 
-    /// The window of `window_ms` milliseconds, for who looks at the checks afterwards.
+    /// The drain of plain values, for who looks at the checks afterwards. The times
+    /// between the steps of a goodbye are its owner's business; they are checked.
     #[doc(hidden)]
     #[must_use]
-    pub fn make(window_ms: f64, rng: &mut Rng, checks: &mut Checks) -> Self {
+    pub fn make(
+        window_ms: f64,
+        farewell_ms: f64,
+        retry_ms: Option<f64>,
+        rng: &mut Rng,
+        checks: &mut Checks,
+    ) -> Self {
+        let _ = checks.millis("farewellMs", Some(farewell_ms));
+        let _ = checks.millis("eventStreamRetryMs", retry_ms);
         Self::new(checks.millis_or("windowMs", Some(window_ms), Duration::ZERO), rng)
     }
 

@@ -109,8 +109,13 @@ export class Connection implements Peer {
 
   #done(response: ServerResponse): void {
     const open = this.#open
-    const at = open.findIndex(exchange => exchange.response === response)
-    const [exchange] = at >= 0 ? open.splice(at, 1) : []
+    let exchange = open[0]
+    // Nearly always it is the only one, and nothing has to be searched or moved.
+    if (exchange?.response === response) open.shift()
+    else {
+      exchange = open.find(other => other.response === response)
+      if (exchange) open.splice(open.indexOf(exchange), 1)
+    }
     if (this.#counting && exchange && hasBody(exchange.request)) this.#seen = this.#socket.bytesRead
     if (this.#turn === Number.POSITIVE_INFINITY) return
     this.#manners.changed()

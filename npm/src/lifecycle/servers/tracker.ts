@@ -139,6 +139,8 @@ export class ServerTracker implements Drainable, Disposable {
       },
       changed: () => tracker.#settle(),
     }
+    // Made for its checks: what is wrong is to show now, not at the end.
+    this.#turnsOf(0)[Symbol.dispose]()
     this.#follow()
     const { webSockets = [] } = options
     for (const each of 'clients' in webSockets ? [webSockets] : webSockets) this.#adopt(each)
@@ -170,8 +172,7 @@ export class ServerTracker implements Drainable, Disposable {
    */
   beginDrain(windowMs: number): void {
     if (this.#phase !== 'running') return
-    const now = this.#clock.now()
-    this.#turns = new Turns(windowMs, now, seedOr(this.#seed))
+    this.#turns = this.#turnsOf(windowMs)
     this.#phase = 'draining'
     if (this.#late) this.#findOlder()
     for (const peer of this.#peers()) peer.leaveAt(this.#turns.next())
@@ -228,6 +229,12 @@ export class ServerTracker implements Drainable, Disposable {
   [Symbol.dispose](): void {
     for (const undo of this.#undo.splice(0)) undo()
     if (this.#phase !== 'closed') this.#finish()
+  }
+
+  #turnsOf(windowMs: number): Turns {
+    const { farewellMs, retryMs: eventStreamRetryMs } = this.#manners
+    const times = { windowMs, farewellMs, eventStreamRetryMs }
+    return new Turns(times, this.#clock.now(), seedOr(this.#seed))
   }
 
   #follow(): void {
