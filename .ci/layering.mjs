@@ -170,8 +170,8 @@ const checks = {
     // Only an addon has memory that a runtime might copy.
     const unnamed = new Set(['sharesMemory'])
     // The memory is not asked of the WASM engine: whoever started it has it.
-    if (/\bbreakerMemory: \(\) =>/.test(read('npm/src/engine/wasm.ts')))
-      exported.push('breakerMemory')
+    for (const [, name] of read('npm/src/engine/wasm.ts').matchAll(/\b(\w+Memory): \(\) =>/g))
+      exported.push(name)
     const engines = { native: new Set(Object.keys(addon)), wasm: new Set(exported) }
     return Object.entries(engines).flatMap(([engine, names]) => [
       ...difference(wanted, names)

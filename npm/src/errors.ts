@@ -11,6 +11,7 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_BULKHEAD_FULL` | {@link RejectedError} | a bulkhead and its queue are full, the wait was too long, or calls of its priority are shed |
  * | `SEAWALL_RATE_LIMITED` | {@link RejectedError} | a rate limiter refused the call |
  * | `SEAWALL_OVERLOADED` | {@link RejectedError} | an adaptive limiter shed the call |
+ * | `SEAWALL_UNDER_PRESSURE` | {@link RejectedError} | the process is under pressure or in maintenance, and sheds the request |
  * | `SEAWALL_THROTTLED` | {@link RejectedError} | a client throttle refused the call |
  * | `SEAWALL_STORE_FAILED` | {@link SeawallError} | a store answered something other than yes or no |
  * | `SEAWALL_VALUE_TOO_LARGE` | {@link SeawallError} | a store does not take a value for its size |

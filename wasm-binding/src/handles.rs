@@ -4,6 +4,7 @@
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
@@ -21,6 +22,7 @@ use seawall::limit::rate::Keys;
 use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
 use seawall::periodic::Periodic;
+use seawall::pressure::Monitor;
 use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
@@ -48,6 +50,7 @@ pub(crate) enum Policy {
     Idempotency(Idempotency),
     Drain(Drain),
     Reconnect(Reconnect),
+    Pressure(Arc<Monitor>),
 }
 
 thread_local! {

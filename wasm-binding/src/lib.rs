@@ -23,6 +23,7 @@ mod options;
 mod periodic;
 mod policy;
 mod pool;
+mod pressure;
 mod priority;
 mod rate;
 mod reconnect;

@@ -22,6 +22,7 @@ use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
+use crate::pressure::{LimitOptions, PressureOptions};
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 use crate::timeout::TimeoutOptions;
 
@@ -171,6 +172,17 @@ in_order! {
 in_order! {
     IdempotencyOptions:
     ttl_ms lock_ms wait_ms max_body_bytes
+}
+
+in_order! {
+    LimitOptions:
+    soft hard
+}
+
+in_order! {
+    PressureOptions:
+    block_ms delay_p50_ms delay_ms delay_max_ms utilization utilization_smooth heap rss_bytes memory
+    cpu_throttled cpu_stall memory_stall io_stall in_flight queue_ms max_retry_after_ms dry_run
 }
 
 in_order! {

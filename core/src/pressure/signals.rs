@@ -46,6 +46,35 @@ pub enum Signal {
 /// How many signals there are.
 pub const SIGNALS: usize = 17;
 
+impl Signal {
+    /// All of them, each at its place.
+    pub const ALL: [Self; SIGNALS] = [
+        Self::Block,
+        Self::DelayP50,
+        Self::DelayP99,
+        Self::DelayMax,
+        Self::Utilization,
+        Self::UtilizationSmooth,
+        Self::HeapUsed,
+        Self::HeapLimit,
+        Self::Rss,
+        Self::MemoryUsed,
+        Self::MemoryLimit,
+        Self::CpuThrottled,
+        Self::CpuStall,
+        Self::MemoryStall,
+        Self::IoStall,
+        Self::InFlight,
+        Self::Queue,
+    ];
+
+    /// The signal of that place.
+    #[must_use]
+    pub fn at(place: usize) -> Option<Self> {
+        Self::ALL.get(place).copied()
+    }
+}
+
 /// One value for each [`Signal`]; NaN where it is not known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Signals(pub [f64; SIGNALS]);
@@ -58,6 +87,16 @@ impl Default for Signals {
 }
 
 impl Signals {
+    /// From a list of numbers by their places; what is missing at the end is not known.
+    #[must_use]
+    pub fn from_numbers(numbers: &[f64]) -> Self {
+        let mut signals = Self::default();
+        for (place, number) in signals.0.iter_mut().zip(numbers) {
+            *place = *number;
+        }
+        signals
+    }
+
     /// The value of `signal`, nothing where it is not known.
     #[must_use]
     pub fn get(&self, signal: Signal) -> Option<f64> {

@@ -16,6 +16,7 @@ import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
+import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { RateEngine } from './contract/rate.js'
 import type { ReconnectEngine } from './contract/reconnect.js'
@@ -50,6 +51,7 @@ export interface Engine
     IdempotencyEngine,
     PoolEngine,
     PolicyEngine,
+    PressureEngine,
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,

@@ -160,9 +160,13 @@ impl Priorities {
     /// Whether a call is let in by a limiter that cannot serve the share `rate` (0 to 1) of calls,
     /// and remembers the call. For calls that come while the limiter is full; others just go.
     pub fn judge(&mut self, ask: &Ask<'_>, rate: f64) -> Verdict {
+        self.judge_at(ask, self.threshold(rate))
+    }
+
+    /// The same with a threshold of the limiter's own.
+    pub(crate) fn judge_at(&mut self, ask: &Ask<'_>, threshold: u16) -> Verdict {
         let user = ask.user.map(hash);
         let level = self.level(ask.rank, user);
-        let threshold = self.threshold(rate);
         let admitted = level >= threshold;
         self.remember(level, user, admitted);
         Verdict { admitted, level, threshold }

@@ -1,0 +1,154 @@
+//! A judge that many may use at once, and whose decisions are read without asking it.
+
+use alloc::sync::Arc;
+
+use super::answer::Answer;
+use super::board::{self, Board};
+use super::config::PressureConfig;
+use super::explain::Explanation;
+use super::judge::{Judge, MAINTENANCE};
+use super::level::Level;
+use super::signals::{Signal, Signals};
+use crate::limit::priority::Ask;
+use crate::options::Problem;
+use crate::sync::{Mutex, lock};
+use crate::time::Instant;
+
+/// A shared [`Judge`] with a [`Board`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use seawall::Instant;
+/// use seawall::limit::priority::{Ask, Priority};
+/// use seawall::pressure::{Monitor, PressureConfig, Signal, Signals};
+///
+/// let monitor = Arc::new(Monitor::new(PressureConfig::default(), 1)?);
+/// let sampler = Arc::clone(&monitor);
+/// std::thread::spawn(move || {
+///     let mut signals = Signals::default();
+///     signals.set(Signal::CpuThrottled, 0.6);
+///     sampler.observe(Instant::from_millis(20.0), &signals);
+/// })
+/// .join()
+/// .unwrap();
+/// assert!(monitor.admit(&Ask::class(Priority::Low)).is_shed());
+/// # Ok::<(), seawall::options::Problem>(())
+/// ```
+#[derive(Debug)]
+pub struct Monitor {
+    judge: Mutex<Judge>,
+    board: Arc<Board>,
+}
+
+impl Monitor {
+    /// A monitor that has seen nothing, and lets everybody in.
+    ///
+    /// # Errors
+    /// The first limit that is out of range.
+    pub fn new(config: PressureConfig, seed: u64) -> Result<Self, Problem> {
+        Ok(Self::of(config.checked()?, seed))
+    }
+
+    /// The monitor of a configuration that was checked.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(config: PressureConfig, seed: u64) -> Self {
+        Self { judge: Mutex::new(Judge::of(config, seed)), board: Arc::new(Board::default()) }
+    }
+
+    /// What it decided, for whoever wants to read it.
+    #[must_use]
+    pub const fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Takes what was measured. What it does not know of requests under way and waiting is taken
+    /// from the board.
+    pub fn observe(&self, now: Instant, signals: &Signals) {
+        let mut signals = *signals;
+        if signals.get(Signal::InFlight).is_none() {
+            signals.set(Signal::InFlight, self.board.get(board::IN_FLIGHT));
+        }
+        let mut judge = lock(&self.judge);
+        let fresh = self.board.get(board::QUEUE_TAG) == f64::from(judge.sequence);
+        if fresh && signals.get(Signal::Queue).is_none() {
+            signals.set(Signal::Queue, self.board.get(board::QUEUE));
+        }
+        judge.observe(now, &signals);
+        for (word, value) in (board::SIGNALS_AT..).zip(signals.0) {
+            self.board.set(word, value);
+        }
+        self.publish(&judge);
+    }
+
+    /// Whether a request is let in. Nobody need ask while [`board::THRESHOLD`] is 0.
+    pub fn admit(&self, ask: &Ask<'_>) -> Answer {
+        if self.board.get(board::THRESHOLD) == 0.0 {
+            return Answer::Admitted;
+        }
+        let mut judge = lock(&self.judge);
+        let answer = judge.admit(ask);
+        self.board.set(board::THRESHOLD, f64::from(judge.threshold()));
+        if matches!(answer, Answer::Shed(_)) {
+            self.board.set(board::SHED, self.board.get(board::SHED) + 1.0);
+        }
+        answer
+    }
+
+    /// Why it decides as it does.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        lock(&self.judge).explain()
+    }
+
+    /// Goes on by another configuration from the next observation on, level and counts staying.
+    ///
+    /// # Errors
+    /// The first limit that is out of range; nothing has changed then.
+    pub fn update(&self, config: PressureConfig) -> Result<(), Problem> {
+        self.become_like(config.checked()?);
+        Ok(())
+    }
+
+    /// The same with a configuration that was checked.
+    #[doc(hidden)]
+    pub fn become_like(&self, config: PressureConfig) {
+        let mut judge = lock(&self.judge);
+        judge.become_like(config);
+        self.publish(&judge);
+    }
+
+    /// Refuses everybody, or no longer.
+    pub fn set_maintenance(&self, on: bool) {
+        let mut judge = lock(&self.judge);
+        judge.set_maintenance(on);
+        self.publish(&judge);
+    }
+
+    fn publish(&self, judge: &Judge) {
+        let pressure = judge.pressure();
+        let level = judge.level();
+        let close = if level >= Level::Severe { pressure } else { 0.0 };
+        let keep =
+            if level >= Level::High { (1.0 - pressure) / (1.0 - Level::High.floor()) } else { 1.0 };
+        let maintenance = judge.threshold() >= MAINTENANCE;
+        let mode = f64::from(u8::from(judge.config.dry_run)) + if maintenance { 2.0 } else { 0.0 };
+        for (word, number) in [
+            (board::LEVEL, f64::from(level as u8)),
+            (board::PRESSURE, pressure),
+            (board::SIGNAL, judge.signal().map_or(-1.0, |signal| f64::from(signal as u8))),
+            (board::DRAIN, judge.drain_ms),
+            (board::OBSERVED, judge.observed.as_millis()),
+            (board::CLOSE, close),
+            (board::KEEP_ALIVE, keep),
+            (board::SINCE, judge.since.as_millis()),
+            (board::STALLS, f64::from(judge.stalls)),
+            (board::STALL, judge.stall_ms),
+            (board::MODE, mode),
+            (board::THRESHOLD, f64::from(judge.threshold())),
+            (board::SEQUENCE, f64::from(judge.sequence)),
+        ] {
+            self.board.set(word, number);
+        }
+    }
+}
