@@ -27,6 +27,7 @@ use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
 
+use crate::lifecycle::Shared;
 use crate::options::refused;
 
 /// What a handle stands for.
@@ -50,6 +51,7 @@ pub(crate) enum Policy {
     Idempotency(Idempotency),
     Drain(Drain),
     Reconnect(Reconnect),
+    Lifecycle(Shared),
     Pressure(Arc<Monitor>),
 }
 

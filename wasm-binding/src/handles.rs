@@ -13,6 +13,7 @@ use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::Lifecycle;
 use seawall::lifecycle::drain::Drain;
 use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
@@ -50,6 +51,7 @@ pub(crate) enum Policy {
     Idempotency(Idempotency),
     Drain(Drain),
     Reconnect(Reconnect),
+    Lifecycle(Box<Lifecycle>),
     Pressure(Arc<Monitor>),
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { InFlight } from './drainable.js'
+import type { InFlight } from '../drains.js'
 import { type Manners, type Peer, pathOf } from './peer.js'
 import { endStream, isEventStream } from './sse.js'
 import { Goodbye, rawVoice, type Voice, voiceOf, type WebSocketLike } from './websocket.js'

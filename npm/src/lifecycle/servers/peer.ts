@@ -1,4 +1,4 @@
-import type { InFlight } from './drainable.js'
+import type { InFlight } from '../drains.js'
 
 /** What a tracker knows of how its connections are to leave. */
 export interface Manners {

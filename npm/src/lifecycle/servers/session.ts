@@ -1,6 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { InFlight } from './drainable.js'
+import type { InFlight } from '../drains.js'
 import { type Manners, type Peer, pathOf } from './peer.js'
 import { endStream, isEventStream } from './sse.js'
 
