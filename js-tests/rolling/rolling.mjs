@@ -29,7 +29,11 @@ export async function rolling({
   const result = { restarts: 0, exits: [], raced: 0, longestMs: 0 }
 
   const launch = async () => {
-    const child = fork(join(import.meta.dirname, 'server.mjs'), [log, String(windowMs)])
+    const child = fork(join(import.meta.dirname, 'server.mjs'), [
+      log,
+      String(windowMs),
+      String(deadlineMs),
+    ])
     started.add(child)
     const backend = { child, ports: [] }
     child.on('message', message => {

@@ -5,10 +5,10 @@ import { openSync, writeSync } from 'node:fs'
 import http from 'node:http'
 import http2 from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ServerTracker } from 'seawall/lifecycle'
+import { lifecycle, ServerTracker } from 'seawall/lifecycle'
 import { WebSocketServer } from 'ws'
 
-const [, , log, windowMs] = process.argv
+const [, , log, windowMs, graceMs] = process.argv
 const file = openSync(log, 'a')
 const note = (what, id) => writeSync(file, `${what} ${id}\n`)
 
@@ -44,13 +44,17 @@ const trackers = [
   new ServerTracker(two, { name: 'http2' }),
 ]
 
-process.on('SIGTERM', async () => {
-  process.send({ ready: false })
-  for (const tracker of trackers) tracker.beginDrain(Number(windowMs))
-  await sleep(Number(windowMs))
-  await Promise.all(trackers.map(tracker => tracker.close()))
+const life = lifecycle().start({
+  graceMs: Number(graceMs),
+  marginMs: 500,
+  hooksMs: 500,
+  drainDelayMs: Number(windowMs),
+})
+for (const tracker of trackers) life.add(tracker)
+life.on('notReady', () => process.send({ ready: false }))
+life.on('exit', () => {
   const raced = trackers.reduce((sum, tracker) => sum + tracker.report().raced, 0)
-  process.send({ raced }, () => process.exit(0))
+  process.send({ raced })
 })
 
 const listening = [one, two].map(server => {
@@ -58,4 +62,5 @@ const listening = [one, two].map(server => {
   server.listen(0, '127.0.0.1', () => resolve(server.address().port))
   return promise
 })
-process.send({ ports: await Promise.all(listening), ready: true })
+const ports = await Promise.all(listening)
+process.send({ ports })

@@ -23,6 +23,8 @@ export class Connection implements Peer {
   readonly #onClose: (this: ServerResponse) => void
   #upgrade: { request: IncomingMessage; at: number; goodbye: Goodbye } | undefined
   #client: WebSocketLike | undefined
+  /** Since when nothing is under way, as far as that was during a drain. */
+  #idleSince = Number.NEGATIVE_INFINITY
   /** When this side was closed. */
   #endedAt: number | undefined
   readonly #counting: boolean
@@ -62,8 +64,9 @@ export class Connection implements Peer {
   }
 
   /** It is to leave at `turn`, what is under way included. */
-  leaveAt(turn: number): void {
+  leaveAt(turn: number, isNew: boolean): void {
     this.#turn = turn
+    if (isNew) this.#idleSince = this.#manners.now()
     for (const exchange of this.#open) this.#tell(exchange)
   }
 
@@ -89,7 +92,9 @@ export class Connection implements Peer {
       if (due && response.headersSent && isEventStream(contentType(response)))
         endStream(response, manners.retryMs)
     }
-    if (manners.closing && !this.busy()) this.#end(now)
+    // Who has just been answered is likely to ask again, and is told to leave by the answer.
+    if (manners.closing && now - this.#idleSince >= manners.farewellMs && !this.busy())
+      this.#end(now)
   }
 
   force(): void {
@@ -118,6 +123,7 @@ export class Connection implements Peer {
     }
     if (this.#counting && exchange && hasBody(exchange.request)) this.#seen = this.#socket.bytesRead
     if (this.#turn === Number.POSITIVE_INFINITY) return
+    this.#idleSince = this.#manners.now()
     this.#manners.changed()
   }
 

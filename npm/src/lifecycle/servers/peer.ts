@@ -24,8 +24,8 @@ export interface Manners {
 
 /** One connection. */
 export interface Peer {
-  /** It is to leave at this time, what is under way included. */
-  leaveAt(turn: number): void
+  /** It is to leave at this time, what is under way included. A new one has just been made. */
+  leaveAt(turn: number, isNew: boolean): void
   /** Whether something is under way. */
   busy(): boolean
   /** Does what is due of its goodbye. Runs right after everything that had arrived was read. */

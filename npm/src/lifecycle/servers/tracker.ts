@@ -33,7 +33,8 @@ export interface ServerTrackerOptions {
   /**
    * The time between the steps of a goodbye in ms: from the message to the closing of a WebSocket,
    * between the two GOAWAY of HTTP/2 if the client does not answer sooner, from this side's end of a
-   * connection to its destruction. Default 1000.
+   * connection to its destruction, and for how long nothing may have happened on a connection that is
+   * closed as idle. Default 1000.
    */
   farewellMs?: number | undefined
   /** The same seed gives the same order of leaving. Default a random one. */
@@ -175,13 +176,14 @@ export class ServerTracker implements Drainable, Disposable {
     this.#turns = this.#turnsOf(windowMs)
     this.#phase = 'draining'
     if (this.#late) this.#findOlder()
-    for (const peer of this.#peers()) peer.leaveAt(this.#turns.next())
+    for (const peer of this.#peers()) peer.leaveAt(this.#turns.next(), false)
     this.#arm()
   }
 
   /**
-   * Stops listening, closes what is idle, and resolves when nothing is in flight. Until then a timer
-   * keeps the process alive. Every call answers the same promise. It waits without limit:
+   * Stops listening, closes what is idle, and resolves when nothing is in flight. A connection that
+   * was answered less than `farewellMs` ago is not idle yet: its client may be about to use it. A timer
+   * keeps the process alive until then. Every call answers the same promise. It waits without limit:
    * {@link force} ends it.
    */
   close(): Promise<void> {
@@ -335,7 +337,7 @@ export class ServerTracker implements Drainable, Disposable {
   }
 
   #welcome(peer: Peer): void {
-    if (this.#turns) peer.leaveAt(this.#turns.next())
+    if (this.#turns) peer.leaveAt(this.#turns.next(), true)
   }
 
   #shake(socket: Socket): void {
