@@ -7,6 +7,8 @@ export class Balancer {
   #backends = []
   #servers = []
   #next = 0
+  /** How many connections had to be tried anew. */
+  redispatched = 0
 
   /** @param lagMs how long after a process says that it is not ready it still gets connections */
   constructor(lagMs) {
@@ -17,7 +19,7 @@ export class Balancer {
   async listen(count) {
     for (let which = 0; which < count; which++) {
       const server = net.createServer({ allowHalfOpen: true, noDelay: true }, socket =>
-        this.#connect(socket, which),
+        this.#accept(socket, which),
       )
       server.listen(0, '127.0.0.1')
       await once(server, 'listening')
@@ -41,19 +43,39 @@ export class Balancer {
     for (const server of this.#servers) server.close()
   }
 
-  #connect(client, which) {
+  #accept(client, which) {
+    client.on('error', () => client.destroy())
+    this.#connect(client, which)
+  }
+
+  /** Where nobody listens any more, the next is tried: nothing has been sent yet. */
+  #connect(client, which, tries = 5) {
     const backend = this.#backends[this.#next++ % this.#backends.length]
     const port = backend?.ports[which]
-    if (port === undefined) return client.destroy()
-    const server = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ]) {
-      one.pipe(other)
-      // What broke is passed on as what it is: a reset, not an orderly end.
-      one.on('error', () => other.resetAndDestroy())
-      one.on('close', () => other.destroySoon())
+    if (port === undefined) {
+      client.resetAndDestroy()
+      return
     }
+    const server = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    const again = () => {
+      this.redispatched++
+      if (tries > 0) this.#connect(client, which, tries - 1)
+      else client.resetAndDestroy()
+    }
+    server.once('error', again)
+    server.once('connect', () => {
+      server.off('error', again)
+      for (const [one, other] of [
+        [client, server],
+        [server, client],
+      ]) {
+        one.pipe(other)
+        // What broke is passed on as what it is: a reset, not an orderly end.
+        one.on('error', () => other.resetAndDestroy())
+        one.on('close', () => other.destroySoon())
+      }
+      // It may have gone while there was nobody to connect it with.
+      if (client.destroyed) server.destroy()
+    })
   }
 }

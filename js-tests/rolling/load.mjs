@@ -21,7 +21,7 @@ export class Load {
   eventStreams = { opened: 0, whole: 0, cut: 0, errors: [] }
   reused = 0
   #ports
-  #agent = new http.Agent({ keepAlive: true, maxSockets: 60 })
+  #agent = new http.Agent({ keepAlive: true, scheduling: 'fifo' })
   #session
   #running = true
   #pending = new Set()

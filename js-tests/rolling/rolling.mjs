@@ -17,7 +17,7 @@ export async function rolling({
   perSecond = 500,
   processes = 2,
   lagMs = 250,
-  windowMs = 600,
+  windowMs = 1000,
   deadlineMs = 5000,
   say = () => {},
 }) {
@@ -77,7 +77,7 @@ export async function rolling({
   }
   const notes = readFileSync(log, 'utf8').split('\n')
   rmSync(folder, { recursive: true })
-  return { ...result, ...judge(load, notes) }
+  return { ...result, redispatched: balancer.redispatched, ...judge(load, notes) }
 }
 
 /** Lost is what reached a process and was not answered whole; a race never reached one. */

@@ -1,5 +1,5 @@
 // What following a server costs per request: hello world with and without, by turns in one process.
-// `node --expose-gc slow/tracking-cost.mjs [rounds]`, from js-tests.
+// `npm run soak:tracking-cost`.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
