@@ -21,14 +21,15 @@ describe('PostgreSQL, killed and restarted', { skip: skipped('postgres') }, () =
   }
 
   for (const how of ['kill', 'stop']) {
-    test(`comes back after the server's ${how}`, async () => {
+    test(`comes back after the server's ${how}`, async t => {
       const { host, port, user } = server
       const notes = []
-      await using db = reconnecting(() => new pg.Client({ host, port, user }), {
+      const db = reconnecting(() => new pg.Client({ host, port, user }), {
         backoff: constant({ delayMs: 50 }),
         stableMs: 0,
         prepare: client => client.query('LISTEN news'),
       })
+      t.after(() => db.disconnect())
       const seen = []
       for (const event of ['reconnect', 'connect', 'disconnect', 'error'])
         db.on(event, () => seen.push(event))

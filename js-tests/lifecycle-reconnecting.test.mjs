@@ -187,9 +187,7 @@ test('disconnect before connect, while connecting, and while connected', async (
 test('disposes of itself', async () => {
   const { db, clients } = start()
   await db.connect()
-  {
-    await using _ = db
-  }
+  await db[Symbol.asyncDispose]()
   assert.equal(db.state, 'killed')
   assert.equal(clients[0].ends, 1)
 })

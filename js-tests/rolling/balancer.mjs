@@ -7,6 +7,8 @@ export class Balancer {
   #backends = []
   #servers = []
   #next = 0
+  /** The ports of the clients whose connections reached a process. */
+  reached = new Set()
   /** How many connections had to be tried anew. */
   redispatched = 0
 
@@ -65,6 +67,7 @@ export class Balancer {
     server.once('error', again)
     server.once('connect', () => {
       server.off('error', again)
+      if (client.remotePort) this.reached.add(client.remotePort)
       for (const [one, other] of [
         [client, server],
         [server, client],

@@ -65,7 +65,7 @@ export class Load {
       record.done = true
     }
     const limited = Promise.race([
-      this[kind](path, whole),
+      this[kind](path, whole, record),
       sleep(20_000, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer'))),
     ])
     const pending = limited
@@ -112,11 +112,14 @@ export class Load {
     whole(await this.#request(options, send), 9)
   }
 
-  async halfHead(path, whole) {
+  async halfHead(path, whole, record) {
     const socket = net.connect(this.#ports.one, '127.0.0.1')
     try {
       const text = await new Promise((resolve, reject) => {
         let text = ''
+        socket.on('connect', () => {
+          record.port = socket.localPort
+        })
         socket.setEncoding('latin1')
         socket.on('data', chunk => {
           text += chunk

@@ -77,16 +77,16 @@ export async function rolling({
   }
   const notes = readFileSync(log, 'utf8').split('\n')
   rmSync(folder, { recursive: true })
-  return { ...result, redispatched: balancer.redispatched, ...judge(load, notes) }
+  return { ...result, redispatched: balancer.redispatched, ...judge(load, notes, balancer) }
 }
 
 /** Lost is what reached a process and was not answered whole; a race never reached one. */
-function judge(load, notes) {
+function judge(load, notes, balancer) {
   const begun = new Set(notes.filter(line => line.startsWith('begun ')).map(line => line.slice(6)))
   const failed = [...load.requests].filter(([, { done }]) => !done)
   const describe = ([id, { kind, error }]) => `${kind} ${id}: ${error}`
   // Half a head reaches a process before there is a request to note.
-  const reached = ([id, { kind }]) => begun.has(id) || kind === 'halfHead'
+  const reached = ([id, { port }]) => begun.has(id) || balancer.reached.has(port)
   const kinds = {}
   for (const { kind } of load.requests.values()) kinds[kind] = (kinds[kind] ?? 0) + 1
   return {
