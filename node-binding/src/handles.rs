@@ -11,6 +11,7 @@ use seawall::backoff::Backoff;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::lifecycle::drain::Drain;
@@ -51,6 +52,7 @@ pub(crate) enum Policy {
     Idempotency(Idempotency),
     Drain(Drain),
     Reconnect(Reconnect),
+    Health(Arc<SharedHealth>),
     Lifecycle(Shared),
     Pressure(Arc<Monitor>),
 }

@@ -2,4 +2,6 @@
 //! is blocked.
 
 pub(crate) mod deadline;
+#[cfg(unix)]
+mod probes;
 mod signals;
