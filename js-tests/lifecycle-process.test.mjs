@@ -225,6 +225,23 @@ describe('signals', () => {
     onTime(end.ms, 500)
   })
 
+  it('the report names the last route, if JavaScript was blocked before the signal', {
+    skip: threads,
+  }, async () => {
+    const end = await run(
+      `const { PressureMonitor } = await import('seawall/pressure')
+       const monitor = new PressureMonitor()
+       lifecycle({ ${GRACE} })
+       await wait(100)
+       monitor.enter('POST /import')
+       say('ready')
+       spin()`,
+      { ready: 'SIGTERM' },
+    )
+    assert.equal(end.code, 75)
+    assert.match(end.stderr, /the last route entered: POST \/import/)
+  })
+
   it('a third one ends it at once, with the code of the signal', async () => {
     const end = await run(
       `const life = lifecycle({ graceMs: 20_000, shortenedMs: 10_000 })

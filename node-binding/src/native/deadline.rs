@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant as SystemInstant};
 
 use napi_derive::napi;
@@ -14,12 +14,14 @@ use seawall::Instant;
 use seawall::lifecycle::{Phase, Repeat};
 
 use crate::lifecycle::{Shared, shared};
-use crate::native::signals;
+use crate::native::{sampler, signals};
 
 /// JavaScript knows more of what is alive, so it goes first if it can.
 const SLACK: Duration = Duration::from_millis(50);
 /// JavaScript tells several times a second what is alive; after this it counts as blocked.
 const BLOCKED_MS: f64 = 700.0;
+/// From when on the last route entered is told.
+const STUCK: Duration = Duration::from_millis(300);
 /// How long stderr may take, which somebody may have stopped reading.
 const WRITE: Duration = Duration::from_millis(40);
 
@@ -31,6 +33,8 @@ struct Guard {
     note: String,
     /// When JavaScript said what is alive.
     told: Option<f64>,
+    /// The one that runs JavaScript.
+    thread: ThreadId,
 }
 
 static GUARD: Mutex<Option<Guard>> = Mutex::new(None);
@@ -88,8 +92,8 @@ pub(crate) fn signal(number: u8) -> Option<Repeat> {
 pub fn lifecycle_guard(handle: u32, now_ms: f64) -> bool {
     let Some(lifecycle) = shared(handle) else { return false };
     let origin = (clock(), now_ms);
-    let (alive, note) = (Vec::new(), String::new());
-    *guard() = Some(Guard { lifecycle, origin, alive, note, told: None });
+    let (alive, note, thread) = (Vec::new(), String::new(), thread::current().id());
+    *guard() = Some(Guard { lifecycle, origin, alive, note, told: None, thread });
     CHANGED.notify_all();
     let mut running = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
     if !*running {
@@ -164,6 +168,11 @@ fn report(guarded: &Guard) -> (String, u8) {
         }
         Some(_) => Ok(()),
     };
+    let stuck = sampler::current(guarded.thread).filter(|current| current.age >= STUCK);
+    let route = stuck.map(|current| current.route().name).filter(|route| !route.is_empty());
+    if let Some(route) = route {
+        let _ = writeln!(text, "seawall: the last route entered: {route}");
+    }
     for (what, since) in &guarded.alive {
         let _ = writeln!(text, "seawall: alive: {what}, for {:.1} s", (now - since) / 1000.0);
     }

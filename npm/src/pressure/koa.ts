@@ -8,6 +8,7 @@ import {
 } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
+import { RouteNames } from './route-names.js'
 import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
@@ -54,6 +55,7 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
   }
   const shedder = new Shedder<C>('pressureKoa', monitor, reader, owned.shed)
   const idle = new IdleConnections(monitor)
+  const routes = new RouteNames()
   const middleware = async (context: C, next: () => Promise<unknown>): Promise<void> => {
     const { req, res } = context
     const answer = shedder.decide(context)
@@ -72,6 +74,7 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
       monitor.started()
       res.once('close', () => monitor.ended())
     }
+    routes.enter(req.method, nodeReader.path(req))
     await next()
   }
   return owning(middleware, owned)

@@ -4,6 +4,7 @@ import type { Reader, ShedAnswer } from './shed.js'
 
 /** The parts of Node's request. */
 export interface PressureRequest {
+  readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly httpVersionMajor?: number | undefined
@@ -19,6 +20,12 @@ export interface PressureResponse {
   setHeader(name: string, value: string): unknown
   once(event: 'close', listener: () => void): unknown
 }
+
+/**
+ * Clients take some two seconds off the time they are told (`Keep-Alive: timeout`), so that they do
+ * not send on a connection that is being closed; told less, undici closes it after every answer.
+ */
+const LEAST_KEPT_MS = 3_000
 
 /** A server, as far as its idle connections are concerned. */
 interface Server {
@@ -72,9 +79,9 @@ export class IdleConnections {
       this.#usual.set(server, server.keepAliveTimeout)
     }
     this.#share = share
-    // Below a second there is no sense in keeping a connection, and none in a time of 0, which is no limit.
     for (const [known, usual] of this.#usual) {
-      known.keepAliveTimeout = share === 1 ? usual : Math.max(Math.min(1_000, usual), usual * share)
+      known.keepAliveTimeout =
+        share === 1 ? usual : Math.max(Math.min(LEAST_KEPT_MS, usual), usual * share)
     }
     if (share === 1) this.#usual.clear()
   }
