@@ -1,6 +1,6 @@
 // What is measured of real processes: blocked loops, full heaps, idle servers, load from outside.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import http from 'node:http'
@@ -41,6 +41,25 @@ for (const source of SOURCES) {
       const seen = await child('idle', { monitor, ms: 1_300 })
       assert.equal(seen.refusals, 0, JSON.stringify(seen))
       assert.ok(seen.samples > 0)
+    }
+  })
+
+  test(`${source}: an idle process that others keep from the processor refuses nobody either`, async () => {
+    const loop = 'const end = Date.now() + 20_000; while (Date.now() < end);'
+    const others = [0, 1].map(() => spawn(process.execPath, ['-e', loop]))
+    try {
+      const off = { heap: false, memory: false, cpuStall: false, cpuThrottled: false }
+      for (const sampleIntervalMs of source === 'pulse' ? [10, 100, 1_000] : [100]) {
+        const limits = { soft: 50, hard: 50 }
+        const of = { delayMs: limits, delayMaxMs: limits, blockMs: limits, ...off }
+        const monitor = { source, sampleIntervalMs, ...of }
+        const seen = await child('idle', { monitor, ms: 2_000 })
+        assert.equal(seen.refusals, 0, JSON.stringify(seen))
+      }
+      const stall = await child('stall', { monitor: { source, sampleIntervalMs: 1_000 }, ms: 600 })
+      assert.equal(stall.stalls.length, 1, JSON.stringify(stall))
+    } finally {
+      for (const other of others) other.kill('SIGKILL')
     }
   })
 

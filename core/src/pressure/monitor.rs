@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 use crate::time::Instant;
 
 /// How many times less often a connection is closed after a refusal than after an answer.
-const CLOSE_REFUSED: f64 = 64.0;
+const CLOSE_REFUSED: f64 = 256.0;
 
 /// A shared [`Judge`] with a [`Board`].
 ///

@@ -81,6 +81,23 @@ const handles = new Handles(handle => {
   engine().pressureFree(handle)
 })
 
+/** By what the engine answers, so that who gets one again can know it again. */
+const refusals = new Map<number, PressureRefusal>()
+const REFUSALS = 1_024
+
+function refusalOf(answer: number): PressureRefusal {
+  const known = refusals.get(answer)
+  if (known) return known
+  const seconds = Math.floor(answer / SECONDS)
+  const refusal = Object.freeze({
+    cause: CAUSES[answer % SECONDS] ?? 'maintenance',
+    retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
+  })
+  if (refusals.size >= REFUSALS) refusals.clear()
+  refusals.set(answer, refusal)
+  return refusal
+}
+
 let handleOf: (monitor: PressureMonitor) => number
 
 /** The engine's handle. @internal */
@@ -355,12 +372,7 @@ export class PressureMonitor implements Disposable {
     const code = engine().pressureAdmit(this.#handle, rankCode(ask?.priority), ask?.cohort)
     if (code === 0) return undefined
     const dryRun = code < 0
-    const answer = Math.abs(code) - 1
-    const seconds = Math.floor(answer / SECONDS)
-    const refusal = {
-      cause: CAUSES[answer % SECONDS] ?? 'maintenance',
-      retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
-    }
+    const refusal = refusalOf(Math.abs(code) - 1)
     if (this.#listeners?.has('shed')) this.#listeners.emit('shed', { ...refusal, dryRun })
     return dryRun ? undefined : refusal
   }

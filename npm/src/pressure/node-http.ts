@@ -38,11 +38,15 @@ export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
 export function answerNode(
   { httpVersionMajor = 1 }: PressureRequest,
   response: PressureResponse,
-  { status, headers, body }: ShedAnswer,
+  { status, headers, flat, body }: ShedAnswer,
 ): void {
-  // HTTP/2 knows no such header.
-  const { connection: _, ...rest } = headers
-  response.writeHead(status, httpVersionMajor < 2 ? headers : rest)
+  if (httpVersionMajor < 2) {
+    response.writeHead(status, flat)
+  } else {
+    // HTTP/2 knows no such header.
+    const { connection: _, ...rest } = headers
+    response.writeHead(status, rest)
+  }
   response.end(body)
 }
 
@@ -58,6 +62,7 @@ export class IdleConnections {
   readonly #usual = new Map<Server, number>()
   readonly #monitor: PressureMonitor
   #share = 1
+  #last: Server | undefined
 
   constructor(monitor: PressureMonitor) {
     this.#monitor = monitor
@@ -68,6 +73,8 @@ export class IdleConnections {
     const share = this.#monitor.keepAliveShare
     if (share === this.#share && share === 1) return
     const server = (request.socket as { server?: Server } | undefined)?.server
+    if (share === this.#share && server === this.#last) return
+    this.#last = server
     if (server?.keepAliveTimeout && !this.#usual.has(server)) {
       this.#usual.set(server, server.keepAliveTimeout)
     }
@@ -76,6 +83,9 @@ export class IdleConnections {
     for (const [known, usual] of this.#usual) {
       known.keepAliveTimeout = share === 1 ? usual : Math.max(Math.min(1_000, usual), usual * share)
     }
-    if (share === 1) this.#usual.clear()
+    if (share === 1) {
+      this.#usual.clear()
+      this.#last = undefined
+    }
   }
 }
