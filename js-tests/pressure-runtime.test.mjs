@@ -15,10 +15,11 @@ const fixture = join(import.meta.dirname, 'fixtures/pressure-child.mjs')
 
 async function child(scenario, options = {}, { flags = [], program = process.execPath } = {}) {
   const args = [...flags, fixture, scenario, JSON.stringify(options)]
-  const { stdout } = await run(program, args, { timeout: 40_000, cwd: import.meta.dirname })
+  const { stdout } = await run(program, args, { timeout: 55_000, cwd: import.meta.dirname })
   return JSON.parse(stdout)
 }
 
+const long = process.env.SEAWALL_LONG === '1'
 const SOURCES = ['pulse', 'auto']
 
 for (const source of SOURCES) {
@@ -64,7 +65,6 @@ for (const source of SOURCES) {
   })
 
   test(`${source}: idle and then a burst trips, start-up work and then idle clears`, async () => {
-    const long = process.env.SEAWALL_LONG === '1'
     const monitor = { source, blockMs: false, delayMs: false, cpuStall: false, cpuThrottled: false }
     const burst = await child('burst', { monitor, ms: long ? 20_000 : 3_000 })
     assert.equal(burst.quiet, 'normal')
@@ -83,6 +83,28 @@ for (const source of SOURCES) {
     const seen = await child('heap', { monitor }, { flags })
     assert.equal(seen.cause, 'heapUsed', JSON.stringify(seen))
     assert.ok(seen.clearedMs < 2_000, JSON.stringify(seen))
+  })
+
+  test(`${source}: after a soak counters are at zero, nothing is kept, the process ends`, async () => {
+    const monitor = { source, utilization: { soft: 0.5, hard: 0.9 }, inFlight: { soft: 100 } }
+    monitor.inFlight.hard = 1_000
+    const seen = await child(
+      'soak',
+      { monitor, ms: long ? 30_000 : 4_500 },
+      { flags: ['--expose-gc'] },
+    )
+    const told = JSON.stringify(seen)
+    assert.ok(seen.shed > 0, told)
+    assert.deepEqual([seen.counted, seen.failed], [seen.shed, 0], told)
+    assert.deepEqual([seen.inFlight, seen.level, seen.connections], [0, 'normal', 0], told)
+    const [, second, third] = seen.heaps
+    assert.ok(third - second < 1_000_000, told)
+  })
+
+  test(`${source}: it costs next to nothing while idle`, async () => {
+    const { part } = await child('quiet', { monitor: { source }, ms: long ? 20_000 : 4_000 })
+    // Each time the process is woken costs more where others are at work.
+    assert.ok(part < 0.02, `${part}`)
   })
 
   test(`${source}: monitors keep no process alive`, async () => {

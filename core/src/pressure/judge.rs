@@ -8,7 +8,7 @@ use super::level::{LEAVE, Level};
 use super::signals::{SIGNALS, Signal, Signals};
 use super::spell::Spell;
 use crate::Rng;
-use crate::limit::priority::{Ask, CLASS_LEVELS, LEVELS, Priorities};
+use crate::limit::priority::{Ask, CLASS_LEVELS, LEVELS, Priorities, Priority, REMEMBERED};
 use crate::options::Problem;
 use crate::time::Instant;
 
@@ -33,6 +33,8 @@ pub struct Judge {
     pub(super) config: PressureConfig,
     priorities: Priorities,
     rng: Rng,
+    /// For the times that are told to those who do not ask, so that these change no other draw.
+    lots: Rng,
     pub(super) signals: Signals,
     pub(super) level: Level,
     pub(super) since: Instant,
@@ -71,6 +73,7 @@ impl Judge {
             config,
             priorities: Priorities::new(Rng::new(seed)),
             rng: Rng::new(seed.wrapping_add(1)),
+            lots: Rng::new(seed.wrapping_add(2)),
             signals: Signals::default(),
             level: Level::Normal,
             since: Instant::ZERO,
@@ -157,17 +160,50 @@ impl Judge {
             self.passed = self.passed.wrapping_add(1);
             return Answer::Admitted;
         }
-        let cause = match self.signal {
-            Some(signal) if !self.maintenance => Cause::Signal(signal),
-            _ => Cause::Maintenance,
-        };
-        let class = usize::from(verdict.level / CLASS_LEVELS);
-        let counts = self.shed.get_mut(usize::from(cause.code()));
-        if let Some(count) = counts.and_then(|counts| counts.get_mut(class)) {
-            *count = count.wrapping_add(1);
-        }
+        self.count(usize::from(verdict.level / CLASS_LEVELS), 1);
+        let cause = self.cause();
         let dry_run = self.config.dry_run && !self.maintenance;
         Answer::Shed(Shed { cause, retry_after_s: self.retry_after(), dry_run })
+    }
+
+    fn cause(&self) -> Cause {
+        match self.signal {
+            Some(signal) if !self.maintenance => Cause::Signal(signal),
+            _ => Cause::Maintenance,
+        }
+    }
+
+    fn count(&mut self, class: usize, times: u32) {
+        let cause = usize::from(self.cause().code());
+        let counts = self.shed.get_mut(cause);
+        if let Some(count) = counts.and_then(|counts| counts.get_mut(class)) {
+            *count = count.wrapping_add(times);
+        }
+    }
+
+    /// How many classes, from the lowest, are refused whatever their levels within; none in a dry
+    /// run, in which nobody is.
+    pub(super) fn sure(&self) -> u16 {
+        let dry_run = self.config.dry_run && !self.maintenance;
+        if dry_run { 0 } else { self.threshold / CLASS_LEVELS }
+    }
+
+    /// Counts requests of a class that were refused as [`Judge::sure`] says, and remembers the last.
+    pub(super) fn refused(&mut self, class: Priority, times: u32) {
+        self.count(usize::from(class as u8), times);
+        for _ in 0..times.min(u32::from(REMEMBERED)) {
+            let _ = self.priorities.judge_at(&Ask::class(class), MAINTENANCE);
+        }
+        self.set_threshold();
+    }
+
+    /// A time to come back after, in s, of the part `of` between one and two drains; 0: not known.
+    pub(super) fn lot(&mut self, place: usize, of: usize) -> f64 {
+        if self.drain_ms < 1_000.0 {
+            return 0.0;
+        }
+        let part = (place as f64 + self.lots.unit()) / of as f64;
+        libm::round(libm::ceil(self.drain_ms / 1_000.0) * (1.0 + part))
     }
 
     /// Whole seconds: the drain that is expected, rounded up, times a number drawn from 1 to 2.

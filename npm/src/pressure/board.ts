@@ -25,6 +25,12 @@ export const MODE = 13
 /** @internal */
 export const CLOSE_REFUSED = 14
 /** @internal */
+export const SURE = 15
+/** @internal */
+export const RETRY_AT = 16
+/** @internal */
+export const RETRIES = 8
+/** @internal */
 export const SIGNALS_AT = 32
 /** @internal */
 export const IN_FLIGHT = 56
@@ -32,6 +38,8 @@ export const IN_FLIGHT = 56
 export const QUEUE = 57
 /** @internal */
 export const QUEUE_TAG = 58
+/** @internal */
+export const REFUSED_AT = 59
 
 const WORDS = 64
 

@@ -16,7 +16,7 @@ import {
 import { Listeners } from '../events.js'
 import type { PriorityName } from '../gate.js'
 import { updated } from '../options.js'
-import { rankCode } from '../priority.js'
+import { classIndex, rankCode } from '../priority.js'
 import { seedOr } from '../seed.js'
 import * as board from './board.js'
 import {
@@ -136,6 +136,7 @@ export class PressureMonitor implements Disposable {
   #listeners: Listeners<PressureEvents> | undefined
   #level = 0
   #stalls = 0
+  #turn = 0
   #source: PressureExplanation['source'] = 'manual'
   #stop: (() => void) | undefined
   #looking: (() => void) | undefined
@@ -369,12 +370,30 @@ export class PressureMonitor implements Disposable {
 
   #ask(ask: PressureAsk | undefined): PressureRefusal | undefined {
     if (this.#read(board.THRESHOLD) === 0) return undefined
-    const code = engine().pressureAdmit(this.#handle, rankCode(ask?.priority), ask?.cohort)
+    const sure = this.#refuseAll(ask)
+    const rank = sure < 0 ? rankCode(ask?.priority) : 0
+    const code = sure < 0 ? engine().pressureAdmit(this.#handle, rank, ask?.cohort) : sure
     if (code === 0) return undefined
     const dryRun = code < 0
     const refusal = refusalOf(Math.abs(code) - 1)
     if (this.#listeners?.has('shed')) this.#listeners.emit('shed', { ...refusal, dryRun })
     return dryRun ? undefined : refusal
+  }
+
+  /**
+   * The answer to a request of a class of which all are refused, as the engine would have given it;
+   * -1: the engine has to be asked. It counts them from the board.
+   */
+  #refuseAll(ask: PressureAsk | undefined): number {
+    const words = this.#words
+    const index = ask?.cohort === undefined ? classIndex(ask?.priority) : -1
+    if (index < 0 || !(index < (words[board.SURE] ?? 0))) return -1
+    const word = board.REFUSED_AT + index
+    words[word] = (words[word] ?? 0) + 1
+    const place = (words[board.MODE] ?? 0) >= 2 ? -1 : (words[board.SIGNAL] ?? -1)
+    const cause = place < 0 ? CAUSES.length - 1 : place
+    this.#turn = (this.#turn + 1) % board.RETRIES
+    return 1 + cause + SECONDS * (words[board.RETRY_AT + this.#turn] ?? 0)
   }
 
   #start(): void {

@@ -50,11 +50,24 @@ export function answerNode(
   response.end(body)
 }
 
-/** Closes the connection after this answer, where HTTP/1 is spoken. @internal */
-export function closeAfter(request: PressureRequest, response: PressureResponse): void {
+/** A session of HTTP/2, which ends with a GOAWAY once its streams are answered. */
+interface Session {
+  readonly closed?: boolean
+  close?(): void
+}
+
+/** Closes the connection after a refusal, where HTTP/1 is spoken. @internal */
+export function closeRefused(request: PressureRequest, response: PressureResponse): void {
   if ((request.httpVersionMajor ?? 1) < 2 && !response.headersSent) {
     response.setHeader('connection', 'close')
   }
+}
+
+/** Closes the connection after this answer; one of HTTP/2 after all that are under way. @internal */
+export function closeAfter(request: PressureRequest, response: PressureResponse): void {
+  closeRefused(request, response)
+  const { stream } = request as { stream?: { session?: Session } }
+  if (stream?.session?.closed === false) stream.session.close?.()
 }
 
 /** Shortens for how long servers keep idle connections, and gives them their time back. @internal */
