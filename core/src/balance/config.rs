@@ -28,6 +28,14 @@ pub struct BalanceConfig {
     /// After how long a latency has faded to about a third, for [`Strategy::PeakEwma`]. Default
     /// 10 s.
     pub latency_decay: Duration,
+    /// For how long a worker has to claim a connection before it is offered to another. Default
+    /// 20 ms.
+    pub offer_for: Duration,
+    /// For how long a connection waits for a worker before it is refused. Default 1 s. Zero: not
+    /// at all.
+    pub patience: Duration,
+    /// How many connections may wait at a time; the others wait in the kernel. Default 1024.
+    pub max_waiting: u32,
 }
 
 impl Default for BalanceConfig {
@@ -41,6 +49,9 @@ impl Default for BalanceConfig {
             eject_after: 3,
             eject_for: Duration::from_secs(5),
             latency_decay: Duration::from_secs(10),
+            offer_for: Duration::from_millis(20),
+            patience: Duration::from_secs(1),
+            max_waiting: 1024,
         }
     }
 }
@@ -53,6 +64,8 @@ impl BalanceConfig {
         checks.limit(cpu >= 0.0, "cpuWeight", Rule::AtLeast, 0.0);
         checks.limit(heap >= 0.0, "heapWeight", Rule::AtLeast, 0.0);
         checks.above_zero("latencyDecayMs", self.latency_decay);
+        checks.above_zero("offerMs", self.offer_for);
+        checks.at_least_one("maxWaiting", self.max_waiting);
     }
 }
 
@@ -81,6 +94,12 @@ pub struct BalanceOptions {
     pub eject_for_ms: Option<f64>,
     /// After how long a latency has faded, in ms.
     pub latency_decay_ms: Option<f64>,
+    /// For how long an offer stands, in ms.
+    pub offer_ms: Option<f64>,
+    /// For how long a connection waits for a worker, in ms.
+    pub patience_ms: Option<f64>,
+    /// How many may wait.
+    pub max_waiting: Option<f64>,
 }
 
 impl BalanceOptions {
@@ -114,6 +133,9 @@ impl BalanceOptions {
                 self.latency_decay_ms,
                 default.latency_decay,
             ),
+            offer_for: checks.positive("offerMs", self.offer_ms, default.offer_for),
+            patience: checks.millis_or("patienceMs", self.patience_ms, default.patience),
+            max_waiting: checks.count("maxWaiting", self.max_waiting, default.max_waiting),
         };
         config.check(&mut checks);
         checks.finish(config)

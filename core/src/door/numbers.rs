@@ -13,6 +13,7 @@
 use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
+use crate::balance::BalanceOptions;
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
@@ -150,6 +151,12 @@ in_order! {
     BackoffOptions:
     strategy delay_ms max_delay_ms step_ms factor delays_ms repeat_last jitter jitter_factor
     max_attempts max_elapsed_ms
+}
+
+in_order! {
+    BalanceOptions:
+    strategy connection_weight cpu_weight heap_weight stuck_after_ms credit slow_start_ms
+    eject_after eject_for_ms latency_decay_ms offer_ms patience_ms max_waiting
 }
 
 in_order! {

@@ -1,2 +1,5 @@
 //! What only native code can do: threads that see, answer and end what JavaScript cannot while it
 //! is blocked.
+
+#[cfg(unix)]
+mod balance;
