@@ -157,6 +157,7 @@ in_order! {
     BalanceOptions:
     strategy connection_weight cpu_weight heap_weight stuck_after_ms credit slow_start_ms
     eject_after eject_for_ms latency_decay_ms offer_ms patience_ms max_waiting
+    request_inspection_timeout_ms max_header_bytes
 }
 
 in_order! {

@@ -64,6 +64,9 @@ fn failed(error: &io::Error) -> Error {
     Error::from_reason(format!("{number} {error}"))
 }
 
+/// A function that is asked about a connection.
+type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32)>, ()>;
+
 /// Takes the address for clients and listens for workers; -1 after a refusal of `options`. One for
 /// each process. With `ask`, that function is told of each connection: its number, the first bytes
 /// of what the client sent, and its address; `front_choose` answers.
@@ -74,9 +77,7 @@ pub fn front_start(
     control: String,
     options: &[f64],
     seed: f64,
-    ask: Option<Function<'_, FnArgs<(f64, Buffer, String, u32)>, ()>>,
-    inspect_ms: f64,
-    max_head: u32,
+    ask: Option<Ask<'_>>,
 ) -> Result<f64> {
     let config = numbers::read::<BalanceOptions>(options).build();
     let config = match config.and_then(|config| Balancer::new(config).map(|_| config)) {
@@ -99,7 +100,7 @@ pub fn front_start(
                 let status = ask.call(question, ThreadsafeFunctionCallMode::NonBlocking);
                 status == napi::Status::Ok
             };
-            Some(Questions::new(Box::new(tell), inspect_ms, max_head))
+            Some(Questions::new(Box::new(tell), config))
         }
     };
     let control = Path::new(&control);

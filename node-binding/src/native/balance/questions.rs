@@ -4,7 +4,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 
-use super::clock::{self, MILLI};
+use seawall::balance::BalanceConfig;
+
+use super::clock;
 use super::peer::Waiting;
 use super::poll::Poll;
 
@@ -35,11 +37,11 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    pub(super) fn new(tell: Tell, inspect_ms: f64, max_head: u32) -> Self {
+    pub(super) fn new(tell: Tell, config: BalanceConfig) -> Self {
         Self {
             tell,
-            inspect: (inspect_ms * MILLI as f64) as u64,
-            max_head: max_head.max(1) as usize,
+            inspect: u64::try_from(config.inspect_for.as_nanos()).unwrap_or(u64::MAX),
+            max_head: config.max_header_bytes as usize,
             next: 0,
             peeking: Vec::new(),
             asked: Vec::new(),
