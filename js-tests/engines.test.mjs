@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { engineKind, engineStats } from 'seawall'
@@ -42,7 +42,8 @@ function child(script, { engine, flags = [], cwd = import.meta.dirname, type = '
 let lonely
 before(() => {
   lonely = mkdtempSync(join(tmpdir(), 'seawall-lonely-'))
-  const source = join(realpathSync(fileURLToPath(import.meta.resolve('seawall'))), '../..')
+  const manifest = fileURLToPath(import.meta.resolve('seawall/package.json'))
+  const source = dirname(realpathSync(manifest))
   const target = join(lonely, 'node_modules/seawall')
   mkdirSync(target, { recursive: true })
   for (const name of ['dist', 'package.json'])

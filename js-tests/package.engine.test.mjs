@@ -22,7 +22,10 @@ function inChild(script, { flags = [], env = {} } = {}) {
 }
 
 test('the packed package is the one under test', () => {
-  assert.match(import.meta.resolve('seawall'), /js-tests\/node_modules\/seawall\/dist\/index\.js$/)
+  assert.match(
+    import.meta.resolve('seawall'),
+    /js-tests\/node_modules\/seawall\/dist\/node\/index\.js$/,
+  )
 })
 
 test('the engine is the one that was asked for', () => {

@@ -1,6 +1,14 @@
 // Builds the package: the addon of this platform, the WASM engine, the TypeScript.
 // Runs on any Node from 20 on. `npm run build`, or `npm run build -- native|wasm|ts` for one part.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -99,50 +107,14 @@ function rustflags() {
   return ['-Clink-arg=-zstack-size=65536', ...paths]
 }
 
-// One file for each entry and the code they share: reading twenty small modules takes Node longer
-// than all they do, and every import of the package would pay for it.
 async function ts() {
   step('TypeScript (tsc for types, esbuild for code)')
   clean()
   must(join(root, 'node_modules/.bin/tsc'), ['-p', 'npm/tsconfig.json', '--emitDeclarationOnly'])
-  const { build } = await import('esbuild')
   const src = join(root, 'npm/src')
-  const { exports } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
-  const entries = [
-    'engine/node',
-    'engine/native',
-    'engine/wasm',
-    'engine/inline',
-    'lru/node',
-    'lru/inline',
-  ]
-  for (const { default: file } of Object.values(exports)) {
-    if (file) entries.push(file.slice('./dist/'.length, -'.js'.length))
-  }
-  await build({
-    entryPoints: entries.map(name => join(src, `${name}.ts`)),
-    outbase: src,
-    outdir: dist,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2023',
-    // Comments and blanks are a third of what Node has to read at each import; the names stay.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    chunkNames: 'engine/[name]-[hash]',
-    external: [
-      'node:*',
-      'kysely',
-      'lru-cache',
-      '#engine',
-      '#lru',
-      '*/wasm-glue.js',
-      '*/wasm-bytes.js',
-    ],
-    logLevel: 'warning',
-  })
+  const { modules } = await import('./modules.mjs')
+  const sources = readdirSync(src, { recursive: true }).map(name => name.replaceAll('\\', '/'))
+  await modules(sources.filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts')))
   for (const name of ['deno.js', 'workerd.js']) {
     cpSync(join(src, 'engine', name), join(dist, 'engine', name))
   }

@@ -34,11 +34,18 @@ const parts = {
     from: [
       'npm/src',
       'npm/tsconfig.json',
+      'npm/package.json',
       'npm/scripts/build.mjs',
+      'npm/scripts/modules.mjs',
       'README.md',
       'package-lock.json',
     ],
-    to: [join(dist, 'index.js'), join(engine, 'deno.js'), join(root, 'npm/README.md')],
+    to: [
+      join(dist, 'index.js'),
+      join(dist, 'node/index.js'),
+      join(engine, 'deno.js'),
+      join(root, 'npm/README.md'),
+    ],
   },
 }
 

@@ -2,6 +2,8 @@ import { createRequire } from 'node:module'
 import { SeawallError } from '../errors.js'
 import type { Engine } from './types.js'
 
+// The build puts this file into `dist/node/shared.js` as well: paths must hold from any folder of `dist`.
+
 /**
  * The native addon where one fits the platform, else the WASM build.
  * `SEAWALL_ENGINE=native` and `SEAWALL_ENGINE=wasm` force one.
@@ -12,7 +14,7 @@ import type { Engine } from './types.js'
 export function load(): Engine {
   const wanted = process.env.SEAWALL_ENGINE
   const require = createRequire(import.meta.url)
-  const { loadNative } = require('./native.js') as typeof import('./native.js')
+  const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
   if (wanted === 'native') {
     try {
       return loadNative(require)
@@ -35,7 +37,7 @@ export function load(): Engine {
 
 function loadWasm(require: NodeJS.Require): Engine {
   const { readFileSync } = require('node:fs') as typeof import('node:fs')
-  const { instantiate } = require('./wasm.js') as typeof import('./wasm.js')
+  const { instantiate } = require('../engine/wasm.js') as typeof import('./wasm.js')
   return instantiate(
     new WebAssembly.Module(readFileSync(new URL('../engine.wasm', import.meta.url))),
   )

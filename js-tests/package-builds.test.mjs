@@ -1,0 +1,74 @@
+// The two builds of the package: the one Node loads, and the one bundlers take from.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { build } from 'esbuild'
+import * as seawall from 'seawall'
+
+const require = createRequire(import.meta.url)
+const { exports } = JSON.parse(readFileSync(require.resolve('seawall/package.json'), 'utf8'))
+const subpaths = Object.keys(exports).filter(key => typeof exports[key] === 'object')
+const specifier = subpath => `seawall${subpath.slice(1)}`
+const isClass = value => typeof value === 'function' && /^class\b/.test(String(value))
+
+async function bundle(contents) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents, resolveDir: import.meta.dirname },
+    bundle: true,
+    write: false,
+    metafile: true,
+    minify: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['kysely'],
+  })
+  return { size: outputFiles[0].contents.length, files: Object.keys(metafile.inputs) }
+}
+
+test('every entry has the same classes, imported or required', async () => {
+  let met = 0
+  for (const subpath of subpaths) {
+    const imported = await import(specifier(subpath))
+    const required = require(specifier(subpath))
+    for (const [name, value] of Object.entries(imported)) {
+      assert.equal(required[name], value, `${name} of ${subpath}, required`)
+      const ours = Object.entries(seawall).find(([other]) => other === name)?.[1]
+      if (!isClass(value) || ours === undefined) continue
+      assert.equal(value, ours, `${name} of ${subpath}`)
+      met++
+    }
+  }
+  assert.ok(met > Object.values(seawall).filter(isClass).length)
+})
+
+test('an error of one entry is an instance of the class of another', async () => {
+  const { memoryStore } = await import('seawall/stores')
+  assert.throws(() => memoryStore({ maxByte: 1 }), seawall.OptionError)
+})
+
+test('Node reads one small file for an entry, and the shared one', () => {
+  for (const subpath of subpaths)
+    assert.match(exports[subpath].node, /^\.\/dist\/node\/[\w-]+\.js$/)
+  const index = readFileSync(new URL(import.meta.resolve('seawall')), 'utf8')
+  assert.deepEqual(
+    [...index.matchAll(/from\s*"([^"]+)"/g)].map(([, from]) => from),
+    ['./shared.js'],
+  )
+  const shared = readFileSync(new URL('./shared.js', import.meta.resolve('seawall')), 'utf8')
+  const from = [...shared.matchAll(/\}\s*from\s*"([^"]+)"/g)].map(([, from]) => from)
+  assert.deepEqual(
+    from.filter(name => !name.startsWith('node:')),
+    [],
+  )
+})
+
+test('a bundler takes the modules, and leaves out what nobody asked for', async () => {
+  const all = await bundle(`export * from 'seawall'`)
+  const { size, files } = await bundle(`export { CircuitBreaker } from 'seawall'`)
+  assert.ok(size < all.size / 3, `${size} of ${all.size} bytes`)
+  assert.deepEqual(
+    files.filter(file => /dist\/node\//.test(file)),
+    [],
+  )
+})
