@@ -138,6 +138,7 @@ const checks = {
       idempotency: ['stores'],
       pressure: ['health', 'priority'],
       fastify: ['health', 'pressure', 'priority'],
+      express: ['lifecycle'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {

@@ -8,6 +8,7 @@ mod back;
 mod board;
 mod clock;
 mod front;
+mod head;
 mod peer;
 mod poll;
 mod questions;
