@@ -20,6 +20,7 @@ mod fields;
 pub mod health;
 pub mod hedge;
 pub mod http;
+pub mod lifecycle;
 pub mod limit;
 mod lists;
 mod numbers;

@@ -26,6 +26,7 @@ use seawall::retry::{Retry, RetryBudget};
 use seawall::rotation::Rotation;
 use seawall::timeout::Timeout;
 
+use crate::lifecycle::Shared;
 use crate::options::refused;
 
 /// What a handle stands for.
@@ -48,6 +49,7 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Respawn(Respawn, Rng),
+    Lifecycle(Shared),
     Pressure(Arc<Monitor>),
 }
 

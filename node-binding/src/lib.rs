@@ -17,6 +17,7 @@ mod health;
 mod hedge;
 mod http;
 mod idempotency;
+mod lifecycle;
 mod millis;
 mod native;
 mod options;

@@ -115,10 +115,31 @@ async function ts() {
   const { modules } = await import('./modules.mjs')
   const sources = readdirSync(src, { recursive: true }).map(name => name.replaceAll('\\', '/'))
   await modules(sources.filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts')))
+  await commonjs()
   for (const name of ['deno.js', 'workerd.js']) {
     cpSync(join(src, 'engine', name), join(dist, 'engine', name))
   }
   cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
+}
+
+/** What is a function, as `require` gives it: one file, with nothing to read beside it. */
+async function commonjs() {
+  const { build } = await import('esbuild')
+  const src = join(root, 'npm/src/fastify')
+  await build({
+    entryPoints: [join(src, 'plugin.ts')],
+    outfile: join(dist, 'fastify/index.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    footer: { js: 'module.exports = module.exports.fastifyUnderPressure' },
+    external: ['seawall/*'],
+    logLevel: 'warning',
+  })
+  cpSync(join(src, 'index.d.cts'), join(dist, 'fastify/index.d.cts'))
 }
 
 /** Empties `dist` but for what the WASM build put there: files of sources that are gone would be packed. */

@@ -17,6 +17,7 @@ mod heap;
 mod hedge;
 mod http;
 mod idempotency;
+mod lifecycle;
 mod millis;
 mod numbers;
 mod options;

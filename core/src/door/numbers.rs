@@ -18,6 +18,7 @@ use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::hedge::HedgeOptions;
 use crate::http::IdempotencyOptions;
+use crate::lifecycle::LifecycleOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
@@ -180,6 +181,12 @@ in_order! {
 in_order! {
     IdempotencyOptions:
     ttl_ms lock_ms wait_ms max_body_bytes
+}
+
+in_order! {
+    LifecycleOptions:
+    grace_ms margin_ms pre_stop_ms drain_delay_ms drain_timeout_ms longest_request_ms hooks_ms
+    repeat_within_ms shortened_ms in_cluster env_grace_seconds
 }
 
 in_order! {

@@ -3,3 +3,5 @@
 
 #[cfg(unix)]
 mod balance;
+pub(crate) mod deadline;
+mod signals;

@@ -12,6 +12,7 @@ import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { HttpEngine } from './contract/http.js'
 import type { IdempotencyEngine } from './contract/idempotency.js'
+import type { LifecycleEngine } from './contract/lifecycle.js'
 import type { OptionProblem } from './contract/options.js'
 import type { PeriodicEngine } from './contract/periodic.js'
 import type { PolicyEngine } from './contract/policy.js'
@@ -47,6 +48,7 @@ export interface Engine
     HealthEngine,
     HttpEngine,
     IdempotencyEngine,
+    LifecycleEngine,
     PoolEngine,
     PolicyEngine,
     PressureEngine,

@@ -1,0 +1,23 @@
+/** `seawall/lifecycle`: from a signal to the end of the process, on time and without losing a request. */
+export { describeListenError } from './death.js'
+export type { Drainable, DrainReport, InFlight } from './drains.js'
+export {
+  HOOK_PHASES,
+  type Hook,
+  type HookContext,
+  type HookEnd,
+  type HookOptions,
+  type HookPhase,
+} from './hooks.js'
+export {
+  Lifecycle,
+  type LifecycleEvents,
+  type LifecyclePhase,
+  type LifecycleState,
+  lifecycle,
+  type PhaseEvent,
+  type ShutdownBudget,
+  type Unregister,
+} from './lifecycle.js'
+export type { LifecycleHost, LifecycleOptions, Reporter } from './options.js'
+export type { Repeat } from './signals.js'
