@@ -58,6 +58,8 @@ const checks = {
     ]
     return under('core/src/', /\.rs$/).flatMap(path => {
       const code = withoutTests(read(path))
+      // What tokio's clock shows is the time of the futures on it; they take it from here.
+      if (path === 'core/src/tokio/clock.rs') return []
       // The samplers of the operating system are there to read its files.
       const here = path.startsWith('core/src/os/') ? forbidden : [...forbidden, files]
       return [

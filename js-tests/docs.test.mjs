@@ -90,7 +90,7 @@ function compile(prelude) {
 
 // What stands in several entries is imported from the first.
 const entries = {}
-for (const name of ['', '/stores', '/testing', '/http', '/idempotency', '/kysely'])
+for (const name of ['', '/stores', '/testing', '/http', '/idempotency', '/pressure', '/kysely'])
   entries[`seawall${name}`] = await import(`seawall${name}`)
 const isExported = name => Object.values(entries).some(entry => name in entry)
 

@@ -3,6 +3,7 @@
 //! Every policy is sans-IO: time is an [`Instant`] argument, randomness a
 //! seeded [`Rng`], and each answer is a value.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test may panic"))]
 
 extern crate alloc;
@@ -16,6 +17,9 @@ pub mod classify;
 #[cfg(feature = "std")]
 #[doc(hidden)]
 pub mod door;
+pub mod error;
+#[cfg(feature = "tokio")]
+mod events;
 mod fields;
 pub mod health;
 pub mod hedge;
@@ -41,6 +45,10 @@ pub mod simulate;
 mod sync;
 mod time;
 pub mod timeout;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use outcome::Outcome;
 pub use rng::Rng;

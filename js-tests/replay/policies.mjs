@@ -5,6 +5,7 @@ import { World as bulkhead } from './bulkhead.mjs'
 import { World as cache } from './cache.mjs'
 import { World as hedge } from './hedge.mjs'
 import { World as policy } from './policy.mjs'
+import { World as pressure } from './pressure.mjs'
 import { World as rate } from './rate.mjs'
 import { World as retry } from './retry.mjs'
 import { World as throttle } from './throttle.mjs'
@@ -17,6 +18,7 @@ export const WORLDS = {
   cache,
   hedge,
   policy,
+  pressure,
   rate,
   retry,
   throttle,

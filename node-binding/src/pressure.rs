@@ -6,10 +6,9 @@ use napi::bindgen_prelude::{ArrayBuffer, Float64Array};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 use seawall::Instant;
-use seawall::door::numbers;
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
-use seawall::pressure::{Board, Monitor, PressureConfig, PressureOptions, Signals};
+use seawall::pressure::{Board, Monitor, PressureConfig, Signals};
 
 use crate::handles::{Policy, free, keep, on};
 use crate::options::refused;
@@ -22,15 +21,11 @@ pub(crate) fn monitor(handle: u32) -> Option<Arc<Monitor>> {
     })
 }
 
-fn made(options: &[f64], checks: &mut Checks) -> PressureConfig {
-    numbers::read::<PressureOptions>(options).make(checks)
-}
-
 /// A handle, or -1 after a refusal.
 #[napi]
 pub fn pressure_new(options: &[f64], seed: f64) -> f64 {
     let mut checks = Checks::new();
-    let config = made(options, &mut checks);
+    let config = PressureConfig::from_numbers(options, &mut checks);
     keep(Policy::Pressure(Arc::new(Monitor::of(config, seed as u64))), checks)
 }
 
@@ -38,7 +33,7 @@ pub fn pressure_new(options: &[f64], seed: f64) -> f64 {
 #[napi]
 pub fn pressure_update(handle: u32, options: &[f64]) -> f64 {
     let mut checks = Checks::new();
-    let config = made(options, &mut checks);
+    let config = PressureConfig::from_numbers(options, &mut checks);
     if let Err(problem) = checks.passed() {
         return refused(&problem);
     }
@@ -93,7 +88,7 @@ pub fn pressure_maintenance(handle: u32, on: bool) {
 /// The numbers of a monitor.
 #[napi]
 pub fn pressure_explain(handle: u32) -> Float64Array {
-    let numbers = monitor(handle).map(|monitor| monitor.explain().to_numbers());
+    let numbers = monitor(handle).map(|monitor| monitor.to_numbers());
     Float64Array::new(numbers.unwrap_or_default())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seawall::Instant;
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
-use seawall::pressure::{Monitor, PressureConfig, PressureOptions, Signals};
+use seawall::pressure::{Monitor, PressureConfig, Signals};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{Policy, accept, free, keep, on};
@@ -21,16 +21,11 @@ fn monitor(handle: u32, act: &mut dyn FnMut(&Monitor)) {
     });
 }
 
-#[inline(never)]
-fn made(options: Numbers, checks: &mut Checks) -> PressureConfig {
-    options.read::<PressureOptions>().make(checks)
-}
-
 /// A handle, or -1 after a refusal.
 #[wasm_bindgen(js_name = pressureNew)]
 pub fn pressure_new(options: Numbers, seed: f64) -> f64 {
     let mut checks = Checks::new();
-    let config = made(options, &mut checks);
+    let config = PressureConfig::from_numbers(&options, &mut checks);
     keep(Policy::Pressure(Arc::new(Monitor::of(config, seed as u64))), checks)
 }
 
@@ -38,7 +33,7 @@ pub fn pressure_new(options: Numbers, seed: f64) -> f64 {
 #[wasm_bindgen(js_name = pressureUpdate)]
 pub fn pressure_update(handle: u32, options: Numbers) -> f64 {
     let mut checks = Checks::new();
-    let config = made(options, &mut checks);
+    let config = PressureConfig::from_numbers(&options, &mut checks);
     let accepted = accept(checks);
     if accepted < 0.0 {
         return accepted;
@@ -81,7 +76,7 @@ pub fn pressure_maintenance(handle: u32, on: bool) {
 #[wasm_bindgen(js_name = pressureExplain)]
 pub fn pressure_explain(handle: u32) -> Numbers {
     let mut numbers = Vec::new();
-    monitor(handle, &mut |monitor| numbers = monitor.explain().to_numbers());
+    monitor(handle, &mut |monitor| numbers = monitor.to_numbers());
     numbers.into()
 }
 

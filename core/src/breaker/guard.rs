@@ -236,6 +236,16 @@ impl Permit<'_> {
         raw
     }
 
+    /// The permit without its guard and borrow, for a future that holds the breaker itself:
+    /// [`CircuitBreaker::resume`] makes it a permit again.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn pause(self) -> Paused {
+        let paused = Paused { raw: self.raw, started: self.started };
+        core::mem::forget(self);
+        paused
+    }
+
     #[inline]
     fn is_slow_by(&self, front: &Front, clock: &impl Clock) -> bool {
         front.slow_limit() != u64::MAX && self.lasted_past(front.slow_limit(), clock.now())
@@ -252,6 +262,31 @@ impl Drop for Permit<'_> {
         if self.raw.is_probe() {
             self.breaker.give_back(self.raw);
         }
+    }
+}
+
+/// What a [`Permit`] is made of beside its breaker.
+#[cfg(feature = "tokio")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paused {
+    raw: RawPermit,
+    started: Instant,
+}
+
+#[cfg(feature = "tokio")]
+impl CircuitBreaker {
+    /// The permit that was paused; once, or a call ends twice.
+    #[inline]
+    pub(crate) const fn resume(&self, paused: Paused) -> Permit<'_> {
+        Permit { breaker: self, cell: None, raw: paused.raw, started: paused.started }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Paused {
+    /// Whether its end changes more than a count.
+    pub(crate) const fn is_probe(self) -> bool {
+        self.raw.is_probe()
     }
 }
 

@@ -82,6 +82,8 @@ pub use config::{
     BreakerConfig, HalfOpen, Mode, OpenFor, RateRule, Reclose, SlowRule, TripRule, Window,
 };
 pub use explain::Explanation;
+#[cfg(feature = "tokio")]
+pub(crate) use guard::Paused;
 #[cfg(feature = "std")]
 pub use guard::{CallError, Clock, Handle, Permit};
 pub use machine::{Machine, Opened, State, Totals};

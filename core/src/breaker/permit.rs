@@ -110,14 +110,20 @@ pub struct Rejection {
     pub generation: u32,
 }
 
+impl Reason {
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Open => "circuit breaker is open",
+            Self::Probing => "circuit breaker is testing recovery",
+            Self::Recovering => "circuit breaker is letting through only a share of calls",
+            Self::Isolated => "circuit breaker is held isolated",
+        }
+    }
+}
+
 impl core::fmt::Display for Rejection {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self.reason {
-            Reason::Open => "circuit breaker is open",
-            Reason::Probing => "circuit breaker is testing recovery",
-            Reason::Recovering => "circuit breaker is letting through only a share of calls",
-            Reason::Isolated => "circuit breaker is held isolated",
-        })
+        f.write_str(self.reason.words())
     }
 }
 

@@ -4,17 +4,22 @@
 //! file a family, and by a message only where a driver or a runtime gives nothing else.
 //! [`may_repeat`] adds the rules of the HTTP methods.
 
+#[cfg(feature = "std")]
+mod clients;
 mod cloud;
 mod date;
 mod facts;
 mod fetch;
 mod grpc;
 mod http;
+mod judge;
 mod mongodb;
 mod mssql;
 mod mysql;
 mod redis;
 mod repeat;
+#[cfg(feature = "http")]
+mod response;
 mod sqlite;
 mod sqlstate;
 #[cfg(feature = "std")]
@@ -29,7 +34,12 @@ mod wait;
 pub use date::http_date;
 pub use facts::{Facts, Source};
 pub use http::status;
+pub use judge::{AllPass, ByResult, Inside, Judge, Judged};
+#[cfg(feature = "std")]
+pub use judge::{ByBoxedError, ByError};
 pub use repeat::{Repeat, is_idempotent, is_safe, may_repeat};
+#[cfg(feature = "http")]
+pub use response::{ByResponse, classify_response};
 #[cfg(feature = "std")]
 pub use standard::{classify_error, classify_io};
 pub use transient::{is_transient_code, is_transient_sqlite};

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use super::classify;
 use super::facts::Facts;
+use super::judge::Judged;
 use super::verdict::Verdict;
+use super::{classify, clients};
+use crate::error::{Rejected, TimedOut};
 
 /// How many errors a chain of sources is followed for: more than any chain has, and an end for one
 /// that has none.
@@ -41,23 +43,45 @@ pub fn classify_io(error: &io::Error) -> Option<Verdict> {
 
 /// What an error means, found in itself or in the nearest of its sources that is known.
 ///
-/// Knows [`io::Error`] wherever it stands in the chain, and no more than 32 errors are asked.
+/// Knows [`io::Error`] wherever it stands in the chain, and the errors of `hyper`, `reqwest`,
+/// `redis`, `sqlx` and `tokio-postgres` behind the features of those names. No more than 32 errors
+/// are asked.
 #[must_use]
 pub fn classify_error(error: &(dyn Error + 'static)) -> Option<Verdict> {
-    let mut next = Some(error);
-    for _ in 0..DEPTH {
-        let error = next?;
-        let io = error.downcast_ref::<io::Error>();
-        if let Some(verdict) = io.and_then(classify_io) {
-            return Some(verdict);
+    chain(error).find_map(one)
+}
+
+/// What an error says to the policies around a call: as [`classify_error`], and refusals and
+/// time-outs of this crate's own policies are what they are.
+pub(super) fn judge_error(error: &(dyn Error + 'static)) -> Judged {
+    for error in chain(error) {
+        if let Some(rejected) = error.downcast_ref::<Rejected>() {
+            return Judged::Refused(rejected.retry_after);
         }
-        next = match io.and_then(io::Error::get_ref) {
+        if let Some(late) = error.downcast_ref::<TimedOut>() {
+            return if late.held_up { Judged::Neutral } else { Judged::PASSING };
+        }
+        if let Some(verdict) = one(error) {
+            return Judged::Failure(Some(verdict));
+        }
+    }
+    Judged::Failure(None)
+}
+
+fn one(error: &(dyn Error + 'static)) -> Option<Verdict> {
+    error.downcast_ref::<io::Error>().and_then(classify_io).or_else(|| clients::classify(error))
+}
+
+/// An error and its sources, as many as are asked.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    core::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             // `source` of an I/O error skips the error it was made of.
             Some(inner) => Some(inner),
             None => error.source(),
-        };
-    }
-    None
+        }
+    })
+    .take(DEPTH)
 }
 
 /// The code that means what `kind` means, empty where there is none.

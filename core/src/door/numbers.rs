@@ -24,7 +24,6 @@ use crate::limit::bulkhead::BulkheadOptions;
 use crate::limit::rate::RateOptions;
 use crate::limit::throttle::ThrottleOptions;
 use crate::policy::PlanNumbers;
-use crate::pressure::{LimitOptions, PressureOptions};
 use crate::retry::{BudgetOptions, FailureNumbers, RetryOptions};
 use crate::timeout::TimeoutOptions;
 
@@ -187,11 +186,6 @@ in_order! {
     LifecycleOptions:
     grace_ms margin_ms pre_stop_ms drain_delay_ms drain_timeout_ms longest_request_ms hooks_ms
     repeat_within_ms shortened_ms in_cluster env_grace_seconds
-}
-
-in_order! {
-    LimitOptions:
-    soft hard
 }
 
 in_order! {

@@ -12,6 +12,7 @@
 //! | [`DRAIN`] | monitor | for how many ms the pressure is expected to last |
 //! | [`OBSERVED`] | monitor | the time of the last observation, in ms of who told it |
 //! | [`CLOSE`] | monitor | the share of connections to close after an answer, 0 to 1 |
+//! | [`CLOSE_REFUSED`] | monitor | the same after a refusal: less, since a refusal on a new connection is dearer than one on an old |
 //! | [`KEEP_ALIVE`] | monitor | the part of its usual time an idle connection is kept, 0 to 1 |
 //! | [`SINCE`] | monitor | since when it is on its level, in ms |
 //! | [`STALLS`], [`STALL`] | monitor | how often the loop stood still, for how many ms the last time |
@@ -39,7 +40,7 @@ pub const THRESHOLD: usize = 4;
 pub const DRAIN: usize = 5;
 /// When it was last observed, in ms.
 pub const OBSERVED: usize = 6;
-/// The share of connections to close.
+/// The share of connections to close after an answer.
 pub const CLOSE: usize = 7;
 /// The part of its usual time an idle connection is kept.
 pub const KEEP_ALIVE: usize = 8;
@@ -53,6 +54,8 @@ pub const STALL: usize = 11;
 pub const SHED: usize = 12;
 /// Dry run and maintenance.
 pub const MODE: usize = 13;
+/// The share of connections to close after a refusal.
+pub const CLOSE_REFUSED: usize = 14;
 /// Where the signals begin.
 pub const SIGNALS_AT: usize = 32;
 /// Requests under way.

@@ -23,6 +23,20 @@ impl Limits {
     /// Limits that nothing reaches.
     pub const OFF: Self = Self { soft: f64::INFINITY, hard: f64::INFINITY };
 
+    /// With one of the two given, NaN being not given, the other keeps its default where it fits,
+    /// and is equal to it where it does not; for a signal without defaults it is twice or half as
+    /// much.
+    fn given(self, soft: f64, hard: f64) -> Self {
+        let Self { soft: usual, hard: most } = self;
+        let counts = usual < f64::INFINITY;
+        match (soft.is_nan(), hard.is_nan()) {
+            (true, true) => self,
+            (false, false) => Self { soft, hard },
+            (false, true) => Self { soft, hard: if counts { most.max(soft) } else { soft * 2.0 } },
+            (true, false) => Self { soft: if counts { usual.min(hard) } else { hard / 2.0 }, hard },
+        }
+    }
+
     /// The pressure of a value between none, 0, and as much as there can be, 1.
     #[must_use]
     pub fn share(&self, value: f64) -> f64 {
@@ -37,7 +51,8 @@ impl Limits {
 /// What a [`Judge`](super::Judge) goes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PressureConfig {
-    pub(super) limits: [Limits; SIGNALS],
+    /// The limits of each signal, by its place.
+    pub limits: [Limits; SIGNALS],
     /// The longest drain a refusal speaks of, before the number drawn from 1 to 2. Default 30 s;
     /// below 1 s refusals say nothing.
     pub max_retry_after: Duration,
@@ -78,7 +93,7 @@ impl Default for PressureConfig {
             dry_run: false,
         };
         for (signal, soft, hard) in DEFAULTS {
-            config = config.limit(signal, soft, hard);
+            config.set(signal, Limits { soft, hard });
         }
         config
     }
@@ -88,10 +103,33 @@ impl PressureConfig {
     /// The same with other limits for `signal`.
     #[must_use]
     pub fn limit(mut self, signal: Signal, soft: f64, hard: f64) -> Self {
-        if let Some(place) = self.limits.get_mut(signal as usize) {
-            *place = Limits { soft, hard };
-        }
+        self.set(signal, Limits { soft, hard });
         self
+    }
+
+    fn set(&mut self, signal: Signal, limits: Limits) {
+        if let Some(place) = self.limits.get_mut(signal as usize) {
+            *place = limits;
+        }
+    }
+
+    /// From a list of numbers: two limits for each signal by its place, the longest drain in ms,
+    /// whether it is a dry run; NaN is the default. For who looks at the checks afterwards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_numbers(numbers: &[f64], checks: &mut Checks) -> Self {
+        let mut config = Self::default();
+        let mut numbers = numbers.iter();
+        let mut next = || numbers.next().copied().unwrap_or(f64::NAN);
+        for limits in &mut config.limits {
+            let soft = next();
+            *limits = limits.given(soft, next());
+        }
+        let ms = Some(next()).filter(|ms| !ms.is_nan());
+        config.max_retry_after = checks.millis_or("maxRetryAfterMs", ms, config.max_retry_after);
+        config.dry_run = next() > 0.0;
+        config.check(checks);
+        config
     }
 
     /// The same, `signal` not counting.

@@ -90,6 +90,44 @@ impl Judge {
         }
     }
 
+    /// The fields of an [`Explanation`] in their order, -1 for a signal there is none of, NaN for
+    /// values not known.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn to_numbers(&self) -> Vec<f64> {
+        let mut numbers = Vec::new();
+        for number in [
+            f64::from(self.level as u8),
+            self.pressure,
+            self.signal.map_or(-1.0, |signal| f64::from(signal as u8)),
+            f64::from(self.threshold),
+            self.drain_ms,
+            self.observed.as_millis(),
+            self.since.as_millis(),
+            self.signal.map_or(f64::NAN, |signal| self.leaves_below(signal)),
+            f64::from(CALM.saturating_sub(self.calm)),
+            f64::from(self.sequence),
+            f64::from(self.passed),
+            f64::from(u8::from(self.maintenance)),
+            f64::from(u8::from(self.config.dry_run)),
+            f64::from(self.stalls),
+            self.stall_ms,
+        ] {
+            put(&mut numbers, number);
+        }
+        for signal in Signal::ALL {
+            let limits = self.config.limits(signal);
+            let value = counted(&self.signals, signal).unwrap_or(f64::NAN);
+            for number in [value, limits.soft, limits.hard, limits.share(value)] {
+                put(&mut numbers, number);
+            }
+        }
+        for count in self.shed.iter().flatten() {
+            put_count(&mut numbers, *count);
+        }
+        numbers
+    }
+
     fn leaves_below(&self, signal: Signal) -> f64 {
         let Limits { soft, hard } = self.config.limits(signal);
         match self.level.floor() {
@@ -104,40 +142,5 @@ impl Explanation {
     #[must_use]
     pub fn shed_in_all(&self) -> u32 {
         self.shed.iter().flatten().fold(0, |sum: u32, count| sum.wrapping_add(*count))
-    }
-
-    /// The fields in their order, -1 for a signal there is none of, NaN for values not known.
-    #[must_use]
-    pub fn to_numbers(&self) -> Vec<f64> {
-        let mut numbers = Vec::new();
-        let signal = self.signal.map_or(-1.0, |signal| f64::from(signal as u8));
-        for number in [
-            f64::from(self.level as u8),
-            self.pressure,
-            signal,
-            f64::from(self.threshold),
-            self.drain_ms,
-            self.observed.as_millis(),
-            self.since.as_millis(),
-            self.leaves_below.unwrap_or(f64::NAN),
-            f64::from(self.leaves_after),
-            f64::from(self.observations),
-            f64::from(self.passed),
-            f64::from(u8::from(self.maintenance)),
-            f64::from(u8::from(self.dry_run)),
-            f64::from(self.stalls),
-            self.stall_ms,
-        ] {
-            put(&mut numbers, number);
-        }
-        for Gauge { value, limits, share } in &self.gauges {
-            for number in [value.unwrap_or(f64::NAN), limits.soft, limits.hard, *share] {
-                put(&mut numbers, number);
-            }
-        }
-        for count in self.shed.iter().flatten() {
-            put_count(&mut numbers, *count);
-        }
-        numbers
     }
 }

@@ -1,6 +1,7 @@
 //! A judge that many may use at once, and whose decisions are read without asking it.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::answer::Answer;
 use super::board::{self, Board};
@@ -13,6 +14,9 @@ use crate::limit::priority::Ask;
 use crate::options::Problem;
 use crate::sync::{Mutex, lock};
 use crate::time::Instant;
+
+/// How many times less often a connection is closed after a refusal than after an answer.
+const CLOSE_REFUSED: f64 = 64.0;
 
 /// A shared [`Judge`] with a [`Board`].
 ///
@@ -101,6 +105,13 @@ impl Monitor {
         lock(&self.judge).explain()
     }
 
+    /// The same in numbers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn to_numbers(&self) -> Vec<f64> {
+        lock(&self.judge).to_numbers()
+    }
+
     /// Goes on by another configuration from the next observation on, level and counts staying.
     ///
     /// # Errors
@@ -140,6 +151,7 @@ impl Monitor {
             (board::DRAIN, judge.drain_ms),
             (board::OBSERVED, judge.observed.as_millis()),
             (board::CLOSE, close),
+            (board::CLOSE_REFUSED, close / CLOSE_REFUSED),
             (board::KEEP_ALIVE, keep),
             (board::SINCE, judge.since.as_millis()),
             (board::STALLS, f64::from(judge.stalls)),

@@ -23,6 +23,8 @@ export const STALL = 11
 /** @internal */
 export const MODE = 13
 /** @internal */
+export const CLOSE_REFUSED = 14
+/** @internal */
 export const SIGNALS_AT = 32
 /** @internal */
 export const IN_FLIGHT = 56

@@ -98,7 +98,7 @@ export function pressureHandle(monitor: PressureMonitor): number {
  * ```ts
  * import { PressureMonitor } from 'seawall/pressure'
  *
- * using monitor = new PressureMonitor({ blockMs: { soft: 50, hard: 200 }, memory: false })
+ * const monitor = new PressureMonitor({ blockMs: { soft: 50, hard: 200 }, memory: false })
  * const refusal = monitor.admit({ priority: 'low', cohort: 'tenant 7' })
  * if (refusal) console.log('come back in', refusal.retryAfterMs, 'ms, because of', refusal.cause)
  * else console.log('served on level', monitor.level)
@@ -170,6 +170,11 @@ export class PressureMonitor implements Disposable {
   /** The share of responses after which the connection is to be closed, 0 to 1. A read of memory. */
   get closeShare(): number {
     return this.#read(board.CLOSE)
+  }
+
+  /** The same after a refusal: less, as a refusal on a new connection is dearer. A read of memory. */
+  get refusedCloseShare(): number {
+    return this.#read(board.CLOSE_REFUSED)
   }
 
   /** The part of its usual time for which an idle connection is kept, 0 to 1. A read of memory. */

@@ -78,8 +78,8 @@ export interface PressureOptions extends PressureThresholds {
   clock?: Clock | undefined
 }
 
-/** In the order of `PressureOptions` in `core/src/pressure/options.rs`. */
-export const THRESHOLDS: readonly (keyof PressureThresholds)[] = [
+/** By the places of the signals; the sizes of heap and memory have no limits of their own. */
+const PLACES: readonly (keyof PressureThresholds | undefined)[] = [
   'blockMs',
   'delayP50Ms',
   'delayMs',
@@ -87,8 +87,10 @@ export const THRESHOLDS: readonly (keyof PressureThresholds)[] = [
   'utilization',
   'utilizationSmooth',
   'heap',
+  undefined,
   'rssBytes',
   'memory',
+  undefined,
   'cpuThrottled',
   'cpuStall',
   'memoryStall',
@@ -96,6 +98,8 @@ export const THRESHOLDS: readonly (keyof PressureThresholds)[] = [
   'inFlight',
   'queueMs',
 ]
+
+const THRESHOLDS = PLACES.filter(name => name !== undefined)
 
 const FIELDS: Record<string, Kind> = {
   ...Object.fromEntries(THRESHOLDS.map(name => [name, 'any' as const])),
@@ -126,11 +130,11 @@ export function checkPressure(options: PressureOptions): void {
 /** The names of all options, for those who take these and more. */
 export const PRESSURE_OPTIONS: readonly string[] = Object.keys(FIELDS)
 
-/** The options as `PressureOptions` of the core, field by field. */
+/** The options as `PressureConfig::from_numbers` of the core reads them. */
 export function numbersOf(options: PressureOptions): Float64Array {
   const numbers: number[] = []
-  for (const name of THRESHOLDS) {
-    const limits = options[name]
+  for (const name of PLACES) {
+    const limits = name && options[name]
     if (limits === false) numbers.push(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
     else numbers.push(limits?.soft ?? Number.NaN, limits?.hard ?? Number.NaN)
   }

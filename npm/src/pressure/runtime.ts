@@ -2,6 +2,8 @@
  * What JavaScript itself can measure of its process. Nothing here decides: these are numbers for
  * the engine, and what a runtime does not tell is not known.
  */
+import { HeapProbe } from './heap.js'
+import { builtin, host } from './host.js'
 import type { PressureSignals } from './signals.js'
 
 /** How often Node's own timer measures the loop's delay, in ms. */
@@ -33,12 +35,6 @@ interface Hooks {
   monitorEventLoopDelay?(options: { resolution: number }): Histogram
   performance?: { eventLoopUtilization?(): Loop }
 }
-interface Host {
-  getBuiltinModule?(name: string): unknown
-  memoryUsage?: { (): { heapUsed: number; rss: number }; rss?(): number }
-  constrainedMemory?(): number
-}
-
 interface Late {
   readonly at: number
   readonly ms: number
@@ -58,7 +54,7 @@ export class RuntimeProbe {
   #histograms: Histogram[] = []
   #resetAt = 0
   #loop: (() => Loop) | undefined
-  #heapLimit: (() => number) | undefined
+  readonly #heap = new HeapProbe()
   #late: Late[] = []
   #turns: Turn[] = []
   #smooth = Number.NaN
@@ -81,8 +77,7 @@ export class RuntimeProbe {
     }
     const { performance } = hooks ?? {}
     if (performance?.eventLoopUtilization) this.#loop = () => utilization(performance)
-    const v8 = builtin<{ getHeapStatistics?(): { heap_size_limit: number } }>('node:v8')
-    if (v8?.getHeapStatistics) this.#heapLimit = () => heapLimit(v8)
+    this.#heap.start()
     this.#memoryLimit = containerLimit()
     this.#turn(now)
   }
@@ -91,6 +86,7 @@ export class RuntimeProbe {
     for (const histogram of this.#histograms) histogram.disable()
     this.#histograms = []
     this.#loop = undefined
+    this.#heap.stop()
     this.#late = []
     this.#turns = []
     this.#smooth = Number.NaN
@@ -175,8 +171,7 @@ export class RuntimeProbe {
       const usage = host().memoryUsage?.()
       this.#memory = usage
         ? {
-            heapUsed: usage.heapUsed,
-            heapLimit: this.#heapLimit?.(),
+            ...this.#heap.read(usage.heapUsed),
             rss: usage.rss,
             memoryUsed: usage.rss,
             memoryLimit: this.#memoryLimit,
@@ -189,24 +184,8 @@ export class RuntimeProbe {
   }
 }
 
-function host(): Host {
-  return (globalThis.process ?? {}) as Host
-}
-
-function builtin<T>(name: string): T | undefined {
-  try {
-    return host().getBuiltinModule?.(name) as T | undefined
-  } catch {
-    return undefined
-  }
-}
-
 function utilization(performance: { eventLoopUtilization?(): Loop }): Loop {
   return performance.eventLoopUtilization?.() ?? { idle: 0, active: 0 }
-}
-
-function heapLimit(v8: { getHeapStatistics?(): { heap_size_limit: number } }): number {
-  return v8.getHeapStatistics?.().heap_size_limit ?? Number.NaN
 }
 
 /** The container's limit, unless it is more than the machine has, which is how "none" is told. */

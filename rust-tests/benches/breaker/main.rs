@@ -18,6 +18,8 @@ use seawall::breaker::{
     TripRule, Window,
 };
 
+#[cfg(feature = "async")]
+mod futures;
 #[cfg(feature = "compare")]
 mod others;
 
@@ -33,6 +35,8 @@ fn main() {
     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     let part = arguments.next().unwrap_or_default();
     let mut variants = ours();
+    #[cfg(feature = "async")]
+    variants.extend(futures::variants());
     #[cfg(feature = "compare")]
     variants.extend(others::variants());
     variants.retain(|(name, _)| name.contains(&part) || *name == EMPTY);

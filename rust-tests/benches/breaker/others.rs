@@ -40,6 +40,8 @@ pub fn variants() -> Vec<Variant> {
                 repeat(move || breaker.call(call).is_ok())
             }),
         ),
+        ("recloser 1.4, future", recloser_future()),
+        ("backon 1.6, retry of a future", backon()),
         ("tower-resilience 0.13, last 100 calls", tower(SlidingWindowType::CountBased)),
         ("tower-resilience 0.13, time window", tower(SlidingWindowType::TimeBased)),
     ]
@@ -70,6 +72,27 @@ fn tower(window: SlidingWindowType) -> Box<dyn Fn() -> Work + Sync> {
                     Poll::Pending => std::thread::yield_now(),
                 }
             }
+        })
+    })
+}
+
+fn recloser_future() -> Box<dyn Fn() -> Work + Sync> {
+    use recloser::AsyncRecloser;
+    let recloser = AsyncRecloser::from(recloser::Recloser::custom().closed_len(100).build());
+    let recloser = Arc::new(recloser);
+    Box::new(move || {
+        let recloser = Arc::clone(&recloser);
+        repeat(move || super::futures::run(recloser.call(std::future::ready(call()))))
+    })
+}
+
+fn backon() -> Box<dyn Fn() -> Work + Sync> {
+    use backon::{ExponentialBuilder, Retryable as _};
+    Box::new(|| {
+        repeat(|| {
+            let tries = || std::future::ready(call());
+            let tried = tries.retry(ExponentialBuilder::default()).sleep(tokio::time::sleep);
+            super::futures::run(std::future::IntoFuture::into_future(tried))
         })
     })
 }

@@ -12,6 +12,7 @@ mod cache;
 mod hedge;
 mod latencies;
 mod policy;
+mod pressure;
 mod rate;
 mod retry;
 mod throttle;

@@ -7,7 +7,7 @@ use super::{Algorithm, Change};
 use crate::numbers::{put, put_count, put_time};
 
 /// Why the limit is as it is, and when it may change.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Explanation {
     /// The rule.
     pub algorithm: Algorithm,

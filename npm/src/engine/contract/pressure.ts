@@ -1,6 +1,6 @@
 /** How much the process can bear (`core/src/pressure`); the words of its memory stand in `board.rs`. */
 export interface PressureEngine {
-  /** A handle, or -1 after a refusal; `options` are the numbers of `PressureOptions` in core. */
+  /** A handle, or -1 after a refusal; `options` are those of `PressureConfig::from_numbers` in core. */
   pressureNew(options: Float64Array, seed: number): number
   /** Takes other options; -1 after a refusal. */
   pressureUpdate(handle: number, options: Float64Array): number

@@ -1,0 +1,125 @@
+//! Places for futures.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::places::{AcquirePlace, Place, Places, Ranked};
+use super::setup::Setup;
+use crate::classify::{ByResult, Judge};
+use crate::error::{Error, Rejected};
+use crate::limit::bulkhead::{self, BulkheadConfig, Explanation};
+use crate::limit::priority::{Ask, Priorities};
+use crate::options::Problem;
+use crate::policy::Stage;
+
+/// A [`bulkhead`] for futures; clones are the same bulkhead.
+///
+/// Who waits is served in the order of coming. A future that is dropped while it waits leaves the
+/// queue, one that is dropped while it runs gives its place back.
+///
+/// ```
+/// use seawall::error::Why;
+/// use seawall::limit::bulkhead::BulkheadConfig;
+/// use seawall::tokio::Bulkhead;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bulkhead = Bulkhead::new(BulkheadConfig::new(1))?;
+/// let place = bulkhead.acquire().await?;
+/// let refused = bulkhead.call(async { Ok::<_, std::io::Error>(1) }).await;
+/// assert_eq!(refused.unwrap_err().rejected().map(|rejected| rejected.why), Some(Why::Full));
+/// drop(place);
+/// assert_eq!(bulkhead.call(async { Ok::<_, std::io::Error>(1) }).await?, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bulkhead(Arc<Places>);
+
+impl Bulkhead {
+    /// An empty bulkhead.
+    ///
+    /// # Errors
+    /// The first option that is out of range.
+    pub fn new(config: BulkheadConfig) -> Result<Self, Problem> {
+        Self::with(config, Setup::default())
+    }
+
+    /// An empty bulkhead with a name.
+    ///
+    /// # Errors
+    /// The first option that is out of range.
+    pub fn with(config: BulkheadConfig, setup: Setup) -> Result<Self, Problem> {
+        let bulkhead = bulkhead::Bulkhead::new(config)?;
+        Ok(Self(Places::new(bulkhead, None, setup.name.into(), Stage::Bulkhead)))
+    }
+
+    /// Turns calls away by `priorities` as the queue fills; see [`acquire_ranked`](Self::acquire_ranked).
+    #[must_use]
+    pub fn prioritized(self, priorities: Priorities) -> Self {
+        self.0.change(|state, _| state.priorities = Some(priorities));
+        self
+    }
+
+    /// A place to come, in the order of asking.
+    pub fn acquire(&self) -> AcquirePlace {
+        AcquirePlace::new(Arc::clone(&self.0), None)
+    }
+
+    /// The same for a call of that importance, which counts where the bulkhead is
+    /// [`prioritized`](Self::prioritized).
+    pub fn acquire_ranked(&self, ask: &Ask<'_>) -> AcquirePlace {
+        AcquirePlace::new(Arc::clone(&self.0), Some(Ranked::of(ask)))
+    }
+
+    /// A place at once.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn try_acquire(&self) -> Result<Place, Rejected> {
+        self.0.try_acquire()
+    }
+
+    /// Runs `future` in a place.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] without polling `future`, or [`Error::Failed`] with its error.
+    pub async fn call<T, E>(
+        &self,
+        future: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error<E>> {
+        let place = self.acquire().await?;
+        run(place, ByResult, future).await
+    }
+
+    /// Goes on by other limits: what runs goes on, who waits keeps the place.
+    ///
+    /// # Errors
+    /// The first option that is out of range; nothing has changed then.
+    pub fn update(&self, config: BulkheadConfig) -> Result<(), Problem> {
+        self.0.change(|state, _| state.bulkhead.update(config))
+    }
+
+    /// The bulkhead as it stands.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        self.0.change(|state, now| state.bulkhead.explain(now))
+    }
+}
+
+impl Ranked {
+    pub(super) fn of(ask: &Ask<'_>) -> Self {
+        Self { rank: ask.rank, user: ask.user.map(Into::into) }
+    }
+}
+
+/// The end of a call in a place.
+pub(super) async fn run<T, E>(
+    place: Place,
+    judge: impl Judge<T, E>,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error<E>> {
+    let result = future.await;
+    place.settle(judge.judge(result.as_ref()));
+    result.map_err(Error::Failed)
+}

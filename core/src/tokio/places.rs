@@ -1,0 +1,375 @@
+//! Places for calls and a queue of futures before them: what bulkhead and adaptive limiter share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use ::tokio::time::{Sleep, sleep_until};
+use pin_project_lite::pin_project;
+
+use super::clock;
+use crate::classify::Judged;
+use crate::error::{Rejected, Why};
+use crate::limit::adaptive::AdaptiveLimiter;
+use crate::limit::bulkhead::{Bulkhead, Entry, Next, Refusal, Waiter};
+use crate::limit::priority::{Ask, Priorities};
+use crate::policy::Stage;
+use crate::sync::lock;
+use crate::{Instant, Outcome, events};
+
+#[derive(Debug)]
+pub(super) struct Places {
+    state: Mutex<State>,
+    pub(super) name: Box<str>,
+    pub(super) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) bulkhead: Bulkhead,
+    pub(super) adaptive: Option<AdaptiveLimiter>,
+    pub(super) priorities: Option<Priorities>,
+    /// Seats of those who wait, by the number that their futures know.
+    seats: Vec<Seat>,
+    free: Vec<usize>,
+    /// The seat of who waits in a slot of the queue. A slot is taken anew as soon as who waited there
+    /// is let in, which its future learns later.
+    by_slot: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Seat {
+    Free,
+    Waiting(Option<Waker>),
+    Admitted,
+    Expired,
+}
+
+/// A place in the queue.
+#[derive(Debug, Clone, Copy)]
+struct Ticket {
+    seat: usize,
+    waiter: Waiter,
+    since: Instant,
+}
+
+impl State {
+    fn sit(&mut self, waiter: Waiter, since: Instant) -> Ticket {
+        let seat = self.free.pop().unwrap_or_else(|| {
+            self.seats.push(Seat::Free);
+            self.seats.len().saturating_sub(1)
+        });
+        if let Some(place) = self.seats.get_mut(seat) {
+            *place = Seat::Waiting(None);
+        }
+        let slot = waiter.slot() as usize;
+        if self.by_slot.len() <= slot {
+            self.by_slot.resize(slot.saturating_add(1), usize::MAX);
+        }
+        if let Some(of) = self.by_slot.get_mut(slot) {
+            *of = seat;
+        }
+        Ticket { seat, waiter, since }
+    }
+
+    fn stand_up(&mut self, seat: usize) {
+        if let Some(place) = self.seats.get_mut(seat) {
+            *place = Seat::Free;
+            self.free.push(seat);
+        }
+    }
+
+    /// Lets the next one in, or out; whom to wake, if anybody was moved.
+    fn move_up(&mut self, now: Instant) -> Option<Option<Waker>> {
+        let (waiter, seat) = match self.bulkhead.next(now)? {
+            Next::Admitted(waiter) => {
+                self.begin();
+                (waiter, Seat::Admitted)
+            }
+            Next::Expired(waiter) => (waiter, Seat::Expired),
+        };
+        let number = self.by_slot.get(waiter.slot() as usize).copied().unwrap_or(usize::MAX);
+        let place = self.seats.get_mut(number)?;
+        match std::mem::replace(place, seat) {
+            Seat::Waiting(waker) => Some(waker),
+            _ => Some(None),
+        }
+    }
+
+    /// A call begins that has its place already.
+    fn begin(&mut self) {
+        if let Some(adaptive) = &mut self.adaptive {
+            // There is room: the places are as many as the limit.
+            let _ = adaptive.start();
+        }
+    }
+
+    /// A call is over that began then, and its place is free.
+    fn end(&mut self, since: Instant, outcome: Outcome, now: Instant) {
+        self.bulkhead.leave();
+        if let Some(adaptive) = &mut self.adaptive
+            && adaptive.end(now.since(since), outcome, now)
+        {
+            self.follow();
+        }
+    }
+
+    /// As many places as the limit.
+    pub(super) fn follow(&mut self) {
+        if let Some(adaptive) = &self.adaptive {
+            let config = self.bulkhead.explain(Instant::ZERO).config;
+            let max_concurrent = adaptive.limit();
+            self.bulkhead.set(crate::limit::bulkhead::BulkheadConfig { max_concurrent, ..config });
+        }
+    }
+}
+
+impl Places {
+    pub(super) fn new(
+        bulkhead: Bulkhead,
+        adaptive: Option<AdaptiveLimiter>,
+        name: Box<str>,
+        stage: Stage,
+    ) -> Arc<Self> {
+        let state = State {
+            bulkhead,
+            adaptive,
+            priorities: None,
+            seats: Vec::new(),
+            free: Vec::new(),
+            by_slot: Vec::new(),
+        };
+        Arc::new(Self { state: Mutex::new(state), name, stage })
+    }
+
+    /// Acts on the state, and wakes whom that moved.
+    pub(super) fn change<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let now = clock::now();
+        let mut state = lock(&self.state);
+        let answer = act(&mut state, now);
+        while let Some(moved) = state.move_up(now) {
+            // Not under the lock: a waker may run the future at once.
+            if let Some(waker) = moved {
+                drop(state);
+                waker.wake();
+                state = lock(&self.state);
+            }
+        }
+        answer
+    }
+
+    pub(super) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
+        read(&lock(&self.state))
+    }
+
+    fn enter(&self, ask: Option<&Ask<'_>>, queue: bool) -> Result<(Entered, Instant), Rejected> {
+        let now = clock::now();
+        let mut state = lock(&self.state);
+        let State { bulkhead, priorities, .. } = &mut *state;
+        if !queue && bulkhead.running() >= bulkhead.may_run() {
+            return Err(self.refuse(Why::Full, &state));
+        }
+        let entry = match (ask, priorities) {
+            (Some(ask), Some(priorities)) => bulkhead.enter_ranked(now, priorities, ask),
+            _ => bulkhead.enter(now),
+        };
+        match entry {
+            Ok(Entry::Admitted) => {
+                state.begin();
+                Ok((Entered::Now, now))
+            }
+            Ok(Entry::Queued(waiter)) => Ok((Entered::Queued(state.sit(waiter, now)), now)),
+            Err(refusal) => {
+                let why = match refusal {
+                    Refusal::Full => Why::Full,
+                    Refusal::Priority(_) => Why::Priority,
+                };
+                Err(self.refuse(why, &state))
+            }
+        }
+    }
+
+    fn refuse(&self, why: Why, state: &State) -> Rejected {
+        let retry_after = state.adaptive.as_ref().and_then(|adaptive| adaptive.terms().retry_after);
+        Rejected { by: self.stage, why, retry_after }
+    }
+
+    /// A place at once, or not at all.
+    pub(super) fn try_acquire(self: &Arc<Self>) -> Result<Place, Rejected> {
+        let entered = self.enter(None, false).inspect_err(|it| events::rejected(&self.name, it))?;
+        Ok(Place { places: Arc::clone(self), since: entered.1, outcome: Outcome::Neutral })
+    }
+}
+
+enum Entered {
+    Now,
+    Queued(Ticket),
+}
+
+/// A place of a bulkhead or an adaptive limiter, given back when it is dropped.
+#[derive(Debug)]
+#[must_use = "a place dropped at once is free again"]
+pub struct Place {
+    places: Arc<Places>,
+    since: Instant,
+    outcome: Outcome,
+}
+
+impl Place {
+    /// The call in it has ended so: an adaptive limiter learns from that, a bulkhead does not.
+    pub fn settle(mut self, judged: Judged) {
+        self.outcome = outcome(judged);
+    }
+}
+
+/// What an end means to a policy that knows three.
+pub(super) const fn outcome(judged: Judged) -> Outcome {
+    match judged {
+        Judged::Success => Outcome::Success,
+        Judged::Failure(_) => Outcome::Failure,
+        Judged::Refused(_) | Judged::Neutral => Outcome::Neutral,
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Self { places, since, outcome } = self;
+        places.change(|state, now| state.end(*since, *outcome, now));
+    }
+}
+
+#[derive(Debug)]
+enum Wait {
+    New,
+    Queued(Ticket),
+    Over,
+}
+
+pin_project! {
+    /// A place to come. Dropped before it has come, its place in the queue is given up.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AcquirePlace {
+        places: Arc<Places>,
+        ask: Option<Ranked>,
+        wait: Wait,
+        #[pin]
+        expiry: Option<Sleep>,
+    }
+
+    impl PinnedDrop for AcquirePlace {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Wait::Queued(ticket) = *this.wait {
+                this.places.change(|state, now| {
+                    if !state.bulkhead.cancel(ticket.waiter)
+                        && matches!(state.seats.get(ticket.seat), Some(Seat::Admitted))
+                    {
+                        state.end(now, Outcome::Neutral, now);
+                    }
+                    state.stand_up(ticket.seat);
+                });
+            }
+        }
+    }
+}
+
+/// How important a call is, and whose.
+#[derive(Debug, Clone)]
+pub(super) struct Ranked {
+    pub(super) rank: crate::limit::priority::Rank,
+    pub(super) user: Option<Box<str>>,
+}
+
+impl AcquirePlace {
+    pub(super) const fn new(places: Arc<Places>, ask: Option<Ranked>) -> Self {
+        Self { places, ask, wait: Wait::New, expiry: None }
+    }
+}
+
+impl Future for AcquirePlace {
+    type Output = Result<Place, Rejected>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let places = &*this.places;
+        if matches!(this.wait, Wait::New) {
+            let ask = this.ask.as_ref();
+            let ask = ask.map(|ask| Ask { rank: ask.rank, user: ask.user.as_deref() });
+            *this.wait = Wait::Over;
+            match places.enter(ask.as_ref(), true) {
+                Ok((Entered::Now, since)) => {
+                    let outcome = Outcome::Neutral;
+                    return Poll::Ready(Ok(Place { places: Arc::clone(places), since, outcome }));
+                }
+                Ok((Entered::Queued(ticket), _)) => *this.wait = Wait::Queued(ticket),
+                Err(rejected) => {
+                    events::rejected(&places.name, &rejected);
+                    return Poll::Ready(Err(rejected));
+                }
+            }
+        }
+        let Wait::Queued(ticket) = *this.wait else { return Poll::Pending };
+        // A second look if time is up at the first.
+        for _ in 0..2 {
+            places.change(|_, _| ());
+            let timeout = match places.change(|state, now| look(state, ticket, cx.waker(), now)) {
+                Seen::Waits(timeout) => timeout,
+                Seen::Admitted(since) => {
+                    *this.wait = Wait::Over;
+                    let (places, outcome) = (Arc::clone(places), Outcome::Neutral);
+                    return Poll::Ready(Ok(Place { places, since, outcome }));
+                }
+                Seen::Expired => {
+                    *this.wait = Wait::Over;
+                    let rejected = places.read(|state| places.refuse(Why::Expired, state));
+                    events::rejected(&places.name, &rejected);
+                    return Poll::Ready(Err(rejected));
+                }
+            };
+            let Some(timeout) = timeout else { return Poll::Pending };
+            let due = clock::at(ticket.since.after(timeout));
+            match this.expiry.as_mut().as_pin_mut() {
+                None => this.expiry.set(Some(sleep_until(due))),
+                // The time to wait may have been changed meanwhile.
+                Some(expiry) if expiry.deadline() != due => expiry.reset(due),
+                Some(_) => {}
+            }
+            let Some(expiry) = this.expiry.as_mut().as_pin_mut() else { return Poll::Pending };
+            if expiry.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// What has become of who waits with that ticket; if nothing, whom to wake.
+fn look(state: &mut State, ticket: Ticket, waker: &Waker, now: Instant) -> Seen {
+    match state.seats.get_mut(ticket.seat) {
+        Some(Seat::Waiting(known)) => {
+            match known {
+                Some(known) => known.clone_from(waker),
+                None => *known = Some(waker.clone()),
+            }
+            Seen::Waits(state.bulkhead.explain(now).config.queue_timeout)
+        }
+        Some(Seat::Admitted) => {
+            state.stand_up(ticket.seat);
+            Seen::Admitted(now)
+        }
+        _ => {
+            state.stand_up(ticket.seat);
+            Seen::Expired
+        }
+    }
+}
+
+enum Seen {
+    Waits(Option<Duration>),
+    Admitted(Instant),
+    Expired,
+}

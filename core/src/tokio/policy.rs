@@ -1,0 +1,499 @@
+//! One policy made of many.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::tokio::time::timeout_at;
+
+use super::adaptive::Adaptive;
+use super::breaker::{Breaker, BreakerPermit};
+use super::budget::Budget;
+use super::bulkhead::Bulkhead;
+use super::chaos::Chaos;
+use super::clock;
+use super::hedge::Hedge;
+use super::places::Place;
+use super::rate::RateLimiter;
+use super::retry::{Retry, Tries};
+use super::throttle::{Throttle, ThrottlePermit};
+use super::timeout::Timeout;
+use crate::classify::{ByError, Inside, Judge, Judged};
+use crate::error::{Error, TimedOut};
+use crate::options::Problem;
+use crate::policy::{Plan, Stage};
+use crate::{Instant, events};
+
+/// Policies around each other, as one.
+///
+/// They stand in the order of [`Stage::ORDER`] unless [`PolicyBuilder::order`] says otherwise:
+/// a deadline around retries, a retry around hedges, then rate limit, throttle and breaker for each
+/// try, its time-out, and innermost what limits how many run at a time. A call that is dropped gives
+/// back all it holds.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use std::time::Duration;
+/// use seawall::breaker::BreakerConfig;
+/// use seawall::retry::RetryConfig;
+/// use seawall::timeout::TimeoutConfig;
+/// use seawall::tokio::{Breaker, Policy, Retry, Timeout};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = Policy::builder()
+///     .deadline(Duration::from_secs(10))
+///     .retry(Retry::new(RetryConfig::default())?)
+///     .breaker(Breaker::new(BreakerConfig::default())?)
+///     .timeout(Timeout::new(TimeoutConfig::fixed(Duration::from_secs(1)))?)
+///     .build()?;
+///
+/// let mut tries = 0;
+/// let answer = policy
+///     .call(|| {
+///         tries += 1;
+///         std::future::ready(if tries == 1 { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(7) })
+///     })
+///     .await?;
+/// assert_eq!((answer, tries), (7, 2));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Policy(Arc<Parts>);
+
+#[derive(Debug, Default)]
+struct Parts {
+    name: Box<str>,
+    deadline: Option<Duration>,
+    retry: Option<Retry>,
+    hedge: Option<Hedge>,
+    rate: Option<RateLimiter>,
+    throttle: Option<Throttle>,
+    breaker: Option<Breaker>,
+    timeout: Option<Timeout>,
+    bulkhead: Option<Bulkhead>,
+    adaptive: Option<Adaptive>,
+    chaos: Option<Chaos>,
+    /// The gates of each part of the way: around the deadline, the retries, the hedges, one try, and
+    /// within its time-out.
+    gates: [Vec<Stage>; 5],
+}
+
+/// The parts of a [`Policy`].
+#[derive(Debug, Default)]
+pub struct PolicyBuilder {
+    parts: Parts,
+    order: Option<Vec<Stage>>,
+    times: Plan,
+}
+
+impl PolicyBuilder {
+    /// A name, under which events speak of its deadline.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.parts.name = name.into();
+        self
+    }
+
+    /// Ends the call as a whole after this time.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.parts.deadline = Some(deadline);
+        self
+    }
+
+    /// Repeats failed calls.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.parts.retry = Some(retry);
+        self
+    }
+
+    /// Begins a second call where the first is late.
+    #[must_use]
+    pub fn hedge(mut self, hedge: Hedge) -> Self {
+        self.parts.hedge = Some(hedge);
+        self
+    }
+
+    /// Lets so many calls through in a time.
+    #[must_use]
+    pub fn rate_limit(mut self, rate: RateLimiter) -> Self {
+        self.parts.rate = Some(rate);
+        self
+    }
+
+    /// Refuses as many calls as the other side would.
+    #[must_use]
+    pub fn throttle(mut self, throttle: Throttle) -> Self {
+        self.parts.throttle = Some(throttle);
+        self
+    }
+
+    /// Refuses calls while the other side is down.
+    #[must_use]
+    pub fn breaker(mut self, breaker: Breaker) -> Self {
+        self.parts.breaker = Some(breaker);
+        self
+    }
+
+    /// Ends one try.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Timeout) -> Self {
+        self.parts.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets a fixed number of calls run at a time.
+    #[must_use]
+    pub fn bulkhead(mut self, bulkhead: Bulkhead) -> Self {
+        self.parts.bulkhead = Some(bulkhead);
+        self
+    }
+
+    /// Lets as many calls run at a time as the other side bears.
+    #[must_use]
+    pub fn adaptive(mut self, adaptive: Adaptive) -> Self {
+        self.parts.adaptive = Some(adaptive);
+        self
+    }
+
+    /// Fails calls on purpose.
+    #[must_use]
+    pub fn chaos(mut self, chaos: Chaos) -> Self {
+        self.parts.chaos = Some(chaos);
+        self
+    }
+
+    /// Another order of the parts, the outermost first; parts that are left out stand where
+    /// [`Stage::ORDER`] has them among the rest, and parts that are not there do no harm.
+    #[must_use]
+    pub fn order(mut self, order: &[Stage]) -> Self {
+        self.order = Some(order.to_vec());
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// The first contradiction between the parts, see [`Plan::check`].
+    pub fn build(mut self) -> Result<Policy, Problem> {
+        let parts = &mut self.parts;
+        let mut order = self.order.unwrap_or_default();
+        // A part that was left out goes before the first one that stands behind it usually.
+        for (place, stage) in Stage::ORDER.iter().enumerate() {
+            if !order.contains(stage) {
+                let later = Stage::ORDER.get(place..).unwrap_or_default();
+                let at = order.iter().position(|other| later.contains(other));
+                order.insert(at.unwrap_or(order.len()), *stage);
+            }
+        }
+        order.retain(|stage| parts.has(*stage));
+        let fixed = parts.timeout.as_ref().and_then(Timeout::fixed);
+        let plan = Plan { order, deadline: parts.deadline, timeout: fixed, ..self.times };
+        plan.check()?;
+        let mut part = 0_usize;
+        for stage in &plan.order {
+            match stage {
+                Stage::Deadline => part = part.max(1),
+                Stage::Retry => part = part.max(2),
+                Stage::Hedge => part = part.max(3),
+                Stage::Timeout => part = part.max(4),
+                gate => {
+                    if let Some(gates) = parts.gates.get_mut(part) {
+                        gates.push(*gate);
+                    }
+                }
+            }
+        }
+        Ok(Policy(Arc::new(self.parts)))
+    }
+}
+
+impl Parts {
+    const fn has(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Deadline => self.deadline.is_some(),
+            Stage::Retry => self.retry.is_some(),
+            Stage::Hedge => self.hedge.is_some(),
+            Stage::RateLimit => self.rate.is_some(),
+            Stage::Throttle => self.throttle.is_some(),
+            Stage::Breaker => self.breaker.is_some(),
+            Stage::Timeout => self.timeout.is_some(),
+            Stage::Bulkhead => self.bulkhead.is_some(),
+            Stage::Adaptive => self.adaptive.is_some(),
+            Stage::Chaos => self.chaos.is_some(),
+            Stage::Fallback | Stage::Cache | Stage::Coalesce => false,
+        }
+    }
+}
+
+/// What a call holds of the gates it has passed.
+#[derive(Debug, Default)]
+struct Held {
+    throttle: Option<ThrottlePermit>,
+    breaker: Option<BreakerPermit>,
+    bulkhead: Option<Place>,
+    adaptive: Option<Place>,
+}
+
+impl Held {
+    fn settle(self, judged: Judged) {
+        if let Some(place) = self.adaptive {
+            place.settle(judged);
+        }
+        if let Some(place) = self.bulkhead {
+            place.settle(judged);
+        }
+        if let Some(permit) = self.breaker {
+            permit.settle(judged);
+        }
+        if let Some(permit) = self.throttle {
+            permit.settle(judged);
+        }
+    }
+}
+
+/// Settles what is held when a call is dropped.
+struct Leaving<'a> {
+    held: Held,
+    late: &'a AtomicBool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.late.load(Ordering::Relaxed) {
+            core::mem::take(&mut self.held).settle(Judged::PASSING);
+        }
+    }
+}
+
+impl Policy {
+    /// A policy without parts, which lets every call through.
+    #[must_use]
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    /// Runs the future that `call` makes through all parts; what
+    /// [`classify_error`](crate::classify::classify_error) knows of its error decides.
+    ///
+    /// # Errors
+    /// Which part refused it or ended it, or [`Error::Failed`] with the error of the last try.
+    pub async fn call<T, E, F>(&self, call: impl FnMut() -> F) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: std::error::Error + 'static,
+    {
+        self.call_judged(ByError, call).await
+    }
+
+    /// The same, where `judge` says what an end of the call means.
+    ///
+    /// # Errors
+    /// Which part refused it or ended it, or [`Error::Failed`] with the error of the last try.
+    pub async fn call_judged<T, E, F, J>(
+        &self,
+        judge: J,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, E>,
+    {
+        let run = Run { parts: &self.0, judge: Inside(judge) };
+        run.whole(&mut call).await
+    }
+}
+
+/// One call on its way through the parts.
+///
+/// What is inside goes by reference to what is around it: moved from one future into the next it
+/// would be in each of them twice.
+struct Run<'a, J> {
+    parts: &'a Parts,
+    judge: J,
+}
+
+impl<J> Run<'_, J> {
+    async fn whole<T, E, F>(&self, call: &mut impl FnMut() -> F) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, Error<E>>,
+    {
+        let inner = pin!(self.timed(call));
+        self.gated(0, inner).await
+    }
+
+    async fn timed<T, E, F>(&self, call: &mut impl FnMut() -> F) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, Error<E>>,
+    {
+        let limit = self.parts.deadline;
+        let deadline = limit.map(|limit| clock::now().after(limit));
+        let inner = pin!(self.repeated(deadline, call));
+        let call = pin!(self.gated(1, inner));
+        let Some((limit, deadline)) = limit.zip(deadline) else { return call.await };
+        if let Ok(result) = timeout_at(clock::at(deadline), call).await {
+            return result;
+        }
+        let late = TimedOut { limit, by: Stage::Deadline, held_up: false };
+        events::timed_out(&self.parts.name, &late);
+        Err(late.into())
+    }
+
+    async fn repeated<T, E, F>(
+        &self,
+        deadline: Option<Instant>,
+        call: &mut impl FnMut() -> F,
+    ) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, Error<E>>,
+    {
+        let mut tries = self.parts.retry.clone().map(|retry| Tries::new(retry, deadline));
+        loop {
+            let result = {
+                let inner = pin!(self.hedged(deadline, call));
+                self.gated(2, inner).await
+            };
+            let Some(tries) = &mut tries else { return result };
+            match tries.again(self.judge.judge(result.as_ref()), None) {
+                Some(wait) => ::tokio::time::sleep(wait).await,
+                None => return result,
+            }
+        }
+    }
+
+    async fn hedged<T, E, F>(
+        &self,
+        deadline: Option<Instant>,
+        call: &mut impl FnMut() -> F,
+    ) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, Error<E>>,
+    {
+        let Some(hedge) = &self.parts.hedge else {
+            let future = pin!(call());
+            return self.one(deadline, future).await;
+        };
+        let shared = self.parts.retry.as_ref().and_then(Retry::budget).is_some();
+        // Within a retry that has a budget the call is counted there.
+        let _call = hedge.budget().filter(|_| !shared).map(Budget::began);
+        hedge.call_until(deadline, &self.judge, || self.one(deadline, Box::pin(call()))).await
+    }
+
+    /// One try; `future` is a reference or a box.
+    async fn one<T, E, F>(&self, deadline: Option<Instant>, future: F) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>> + Unpin,
+        J: Judge<T, Error<E>>,
+    {
+        let inner = pin!(self.ended(deadline, future));
+        self.gated(3, inner).await
+    }
+
+    async fn ended<T, E, F>(&self, deadline: Option<Instant>, future: F) -> Result<T, Error<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Judge<T, Error<E>>,
+    {
+        let late = AtomicBool::new(false);
+        let inner = pin!(async { future.await.map_err(Error::Failed) });
+        let inner = self.gated_until(4, &late, inner);
+        let Some(timeout) = &self.parts.timeout else { return inner.await };
+        let mut call = pin!(timeout.call_within(None, deadline, inner));
+        let result = call.as_mut().await.map_err(Error::flatten);
+        // What is dropped now was not cancelled by its caller: a limiter is to learn of it.
+        let is_late = matches!(&result, Err(Error::TimedOut(late)) if !late.held_up);
+        late.store(is_late, Ordering::Relaxed);
+        result
+    }
+
+    /// Runs `inner` behind the gates of a part of the way.
+    async fn gated<T, E>(
+        &self,
+        part: usize,
+        inner: Pin<&mut impl Future<Output = Result<T, Error<E>>>>,
+    ) -> Result<T, Error<E>>
+    where
+        J: Judge<T, Error<E>>,
+    {
+        if self.gates(part).is_empty() {
+            return inner.await;
+        }
+        self.gated_until(part, &AtomicBool::new(false), inner).await
+    }
+
+    /// The same; dropped meanwhile, it has failed if it is `late` and says nothing else.
+    async fn gated_until<T, E>(
+        &self,
+        part: usize,
+        late: &AtomicBool,
+        inner: Pin<&mut impl Future<Output = Result<T, Error<E>>>>,
+    ) -> Result<T, Error<E>>
+    where
+        J: Judge<T, Error<E>>,
+    {
+        let gates = self.gates(part);
+        let mut held = Leaving { held: Held::default(), late };
+        let mut passed = Ok(());
+        for gate in gates {
+            passed = self.pass(*gate, &mut held.held).await;
+            if passed.is_err() {
+                break;
+            }
+        }
+        let result = match passed {
+            Ok(()) => inner.await,
+            Err(refused) => Err(refused),
+        };
+        if !gates.is_empty() {
+            core::mem::take(&mut held.held).settle(self.judge.judge(result.as_ref()));
+        }
+        result
+    }
+
+    fn gates(&self, part: usize) -> &[Stage] {
+        self.parts.gates.get(part).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    async fn pass<E>(&self, gate: Stage, held: &mut Held) -> Result<(), Error<E>> {
+        let parts = self.parts;
+        match gate {
+            Stage::RateLimit => {
+                if let Some(rate) = &parts.rate {
+                    rate.acquire().await?;
+                }
+            }
+            Stage::Throttle => {
+                held.throttle = parts.throttle.as_ref().map(Throttle::try_acquire).transpose()?;
+            }
+            Stage::Breaker => {
+                held.breaker = parts.breaker.as_ref().map(Breaker::try_acquire).transpose()?;
+            }
+            Stage::Bulkhead => {
+                if let Some(bulkhead) = &parts.bulkhead {
+                    held.bulkhead = Some(bulkhead.acquire().await?);
+                }
+            }
+            Stage::Adaptive => {
+                if let Some(adaptive) = &parts.adaptive {
+                    held.adaptive = Some(adaptive.acquire().await?);
+                }
+            }
+            Stage::Chaos => {
+                if let Some(chaos) = &parts.chaos {
+                    chaos.strike().await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! A circuit breaker around a service.
+
+use std::task::{Context, Poll};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::classify::{ByResult, Judge};
+use crate::error::Error;
+use crate::tokio::{Breaker, BreakerCall};
+
+/// A [`Breaker`] around a service. A call costs no allocation.
+#[derive(Debug, Clone)]
+pub struct BreakerLayer<J = ByResult> {
+    breaker: Breaker,
+    judge: J,
+}
+
+impl BreakerLayer {
+    /// A layer of `breaker`, for which an `Err` is a failure.
+    #[must_use]
+    pub const fn new(breaker: Breaker) -> Self {
+        Self { breaker, judge: ByResult }
+    }
+}
+
+impl<J> BreakerLayer<J> {
+    /// The same, where `judge` says what an end of a call means, such as
+    /// [`ByResponse`](crate::classify::ByResponse) for HTTP.
+    #[must_use]
+    pub fn judged_by<K>(self, judge: K) -> BreakerLayer<K> {
+        BreakerLayer { breaker: self.breaker, judge }
+    }
+}
+
+impl<S, J: Clone> Layer<S> for BreakerLayer<J> {
+    type Service = BreakerService<S, J>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BreakerService { inner, breaker: self.breaker.clone(), judge: self.judge.clone() }
+    }
+}
+
+/// What [`BreakerLayer`] makes of a service.
+#[derive(Debug, Clone)]
+pub struct BreakerService<S, J = ByResult> {
+    inner: S,
+    breaker: Breaker,
+    judge: J,
+}
+
+impl<S, J, R> Service<R> for BreakerService<S, J>
+where
+    S: Service<R>,
+    J: Judge<S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = Error<S::Error>;
+    type Future = BreakerCall<Breaker, S::Future, J>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Error::Failed)
+    }
+
+    #[inline]
+    fn call(&mut self, request: R) -> Self::Future {
+        let (policy, judge) = (self.breaker.clone(), self.judge.clone());
+        BreakerCall::begin(policy, judge, || self.inner.call(request))
+    }
+}

@@ -1,0 +1,197 @@
+//! Places for requests, waited for in `poll_ready`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::classify::{ByResult, Judge};
+use crate::error::{Error, Rejected};
+use crate::tokio::{AcquirePlace, Adaptive, Bulkhead, Place};
+
+/// A [`Bulkhead`] around a service: ready when there is a place.
+///
+/// The place is held from then on, also while the inner service is not ready yet, and belongs to the
+/// next call; a service that is dropped, or a call that ends or is dropped, gives it back.
+#[derive(Debug, Clone)]
+pub struct BulkheadLayer(Bulkhead);
+
+impl BulkheadLayer {
+    /// A layer of `bulkhead`.
+    #[must_use]
+    pub const fn new(bulkhead: Bulkhead) -> Self {
+        Self(bulkhead)
+    }
+}
+
+impl<S> Layer<S> for BulkheadLayer {
+    type Service = PlaceService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PlaceService::new(inner, Limiter::Fixed(self.0.clone()), ByResult)
+    }
+}
+
+/// An [`Adaptive`] limiter around a service: ready when there is a place, as for [`BulkheadLayer`].
+#[derive(Debug, Clone)]
+pub struct AdaptiveLayer<J = ByResult> {
+    limiter: Adaptive,
+    judge: J,
+}
+
+impl AdaptiveLayer {
+    /// A layer of `limiter`, for which an `Err` is a failure.
+    #[must_use]
+    pub const fn new(limiter: Adaptive) -> Self {
+        Self { limiter, judge: ByResult }
+    }
+}
+
+impl<J> AdaptiveLayer<J> {
+    /// The same, where `judge` says what an end of a call means.
+    #[must_use]
+    pub fn judged_by<K>(self, judge: K) -> AdaptiveLayer<K> {
+        AdaptiveLayer { limiter: self.limiter, judge }
+    }
+}
+
+impl<S, J: Clone> Layer<S> for AdaptiveLayer<J> {
+    type Service = PlaceService<S, J>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PlaceService::new(inner, Limiter::Adaptive(self.limiter.clone()), self.judge.clone())
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Limiter {
+    Fixed(Bulkhead),
+    Adaptive(Adaptive),
+}
+
+impl Limiter {
+    fn acquire(&self) -> AcquirePlace {
+        match self {
+            Self::Fixed(bulkhead) => bulkhead.acquire(),
+            Self::Adaptive(adaptive) => adaptive.acquire(),
+        }
+    }
+
+    fn try_acquire(&self) -> Result<Place, Rejected> {
+        match self {
+            Self::Fixed(bulkhead) => bulkhead.try_acquire(),
+            Self::Adaptive(adaptive) => adaptive.try_acquire(),
+        }
+    }
+}
+
+/// What [`BulkheadLayer`] and [`AdaptiveLayer`] make of a service.
+#[derive(Debug)]
+pub struct PlaceService<S, J = ByResult> {
+    inner: S,
+    limiter: Limiter,
+    judge: J,
+    /// A place that is waited for, in a box that is used again.
+    coming: Option<Pin<Box<Option<AcquirePlace>>>>,
+    come: Option<Result<Place, Rejected>>,
+}
+
+impl<S, J> PlaceService<S, J> {
+    const fn new(inner: S, limiter: Limiter, judge: J) -> Self {
+        Self { inner, limiter, judge, coming: None, come: None }
+    }
+
+    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.come.is_some() {
+            return Poll::Ready(());
+        }
+        let coming = self.coming.get_or_insert_with(|| Box::pin(None));
+        if coming.is_none() {
+            coming.set(Some(self.limiter.acquire()));
+        }
+        if let Some(future) = coming.as_mut().as_pin_mut() {
+            self.come = Some(ready!(future.poll(cx)));
+        }
+        coming.set(None);
+        Poll::Ready(())
+    }
+}
+
+/// A clone is ready on its own: it has no part in the place of the original.
+impl<S: Clone, J: Clone> Clone for PlaceService<S, J> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.limiter.clone(), self.judge.clone())
+    }
+}
+
+impl<S, J, R> Service<R> for PlaceService<S, J>
+where
+    S: Service<R>,
+    J: Judge<S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = Error<S::Error>;
+    type Future = PlaceFuture<S::Future, J>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ready!(self.poll_place(cx));
+        if let Some(Err(_)) = self.come {
+            // The call answers it, and the inner service is not called.
+            return Poll::Ready(Ok(()));
+        }
+        self.inner.poll_ready(cx).map_err(|error| {
+            self.come = None;
+            Error::Failed(error)
+        })
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let judge = self.judge.clone();
+        match self.come.take().unwrap_or_else(|| self.limiter.try_acquire()) {
+            Ok(place) => {
+                let future = Some(self.inner.call(request));
+                PlaceFuture { future, judge, place: Some(place), refused: None }
+            }
+            Err(rejected) => {
+                PlaceFuture { future: None, judge, place: None, refused: Some(rejected) }
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A call in its place.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct PlaceFuture<F, J> {
+        #[pin]
+        future: Option<F>,
+        judge: J,
+        place: Option<Place>,
+        refused: Option<Rejected>,
+    }
+}
+
+impl<F, J, T, E> Future for PlaceFuture<F, J>
+where
+    F: Future<Output = Result<T, E>>,
+    J: Judge<T, E>,
+{
+    type Output = Result<T, Error<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(rejected) = this.refused.take() {
+            return Poll::Ready(Err(rejected.into()));
+        }
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
+        let result = ready!(future.poll(cx));
+        if let Some(place) = this.place.take() {
+            place.settle(this.judge.judge(result.as_ref()));
+        }
+        Poll::Ready(result.map_err(Error::Failed))
+    }
+}

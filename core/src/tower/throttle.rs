@@ -1,0 +1,71 @@
+//! Holding requests back while others fail.
+
+use std::task::{Context, Poll};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::classify::{ByResult, Judge};
+use crate::error::Error;
+use crate::tokio::{Throttle, ThrottleCall};
+
+/// A [`Throttle`] around a service.
+#[derive(Debug, Clone)]
+pub struct ThrottleLayer<J = ByResult> {
+    throttle: Throttle,
+    judge: J,
+}
+
+impl ThrottleLayer {
+    /// A layer of `throttle`, for which an `Err` is a failure.
+    #[must_use]
+    pub const fn new(throttle: Throttle) -> Self {
+        Self { throttle, judge: ByResult }
+    }
+}
+
+impl<J> ThrottleLayer<J> {
+    /// The same, where `judge` says what an end of a call means, such as
+    /// [`ByResponse`](crate::classify::ByResponse) for HTTP.
+    #[must_use]
+    pub fn judged_by<K>(self, judge: K) -> ThrottleLayer<K> {
+        ThrottleLayer { throttle: self.throttle, judge }
+    }
+}
+
+impl<S, J: Clone> Layer<S> for ThrottleLayer<J> {
+    type Service = ThrottleService<S, J>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ThrottleService { inner, throttle: self.throttle.clone(), judge: self.judge.clone() }
+    }
+}
+
+/// What [`ThrottleLayer`] makes of a service.
+#[derive(Debug, Clone)]
+pub struct ThrottleService<S, J = ByResult> {
+    inner: S,
+    throttle: Throttle,
+    judge: J,
+}
+
+impl<S, J, R> Service<R> for ThrottleService<S, J>
+where
+    S: Service<R>,
+    J: Judge<S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = Error<S::Error>;
+    type Future = ThrottleCall<Throttle, S::Future, J>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Error::Failed)
+    }
+
+    #[inline]
+    fn call(&mut self, request: R) -> Self::Future {
+        let (policy, judge) = (self.throttle.clone(), self.judge.clone());
+        ThrottleCall::begin(policy, judge, || self.inner.call(request))
+    }
+}

@@ -1,0 +1,81 @@
+/** What Node's request and response have in common in all frameworks that stand on them. */
+import type { PressureMonitor } from './monitor.js'
+import type { Reader, ShedAnswer } from './shed.js'
+
+/** The parts of Node's request. */
+export interface PressureRequest {
+  readonly url?: string | undefined
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly httpVersionMajor?: number | undefined
+  readonly socket?: unknown
+}
+
+/** The parts of Node's response. */
+export interface PressureResponse {
+  readonly headersSent: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: two signatures.
+  writeHead(status: number, headers: any): unknown
+  end(body?: string): unknown
+  setHeader(name: string, value: string): unknown
+  once(event: 'close', listener: () => void): unknown
+}
+
+/** A server, as far as its idle connections are concerned. */
+interface Server {
+  keepAliveTimeout?: number
+}
+
+/** Express keeps the path as it came in `originalUrl`. @internal */
+export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
+  path: request => request.originalUrl ?? request.url ?? '/',
+  header: ({ headers }, name) => {
+    const value = headers[name]
+    return typeof value === 'string' ? value : value?.[0]
+  },
+}
+
+/** Answers instead of the service. @internal */
+export function answerNode(
+  { httpVersionMajor = 1 }: PressureRequest,
+  response: PressureResponse,
+  { status, headers, body }: ShedAnswer,
+): void {
+  // HTTP/2 knows no such header.
+  const { connection: _, ...rest } = headers
+  response.writeHead(status, httpVersionMajor < 2 ? headers : rest)
+  response.end(body)
+}
+
+/** Closes the connection after this answer, where HTTP/1 is spoken. @internal */
+export function closeAfter(request: PressureRequest, response: PressureResponse): void {
+  if ((request.httpVersionMajor ?? 1) < 2 && !response.headersSent) {
+    response.setHeader('connection', 'close')
+  }
+}
+
+/** Shortens for how long servers keep idle connections, and gives them their time back. @internal */
+export class IdleConnections {
+  readonly #usual = new Map<Server, number>()
+  readonly #monitor: PressureMonitor
+  #share = 1
+
+  constructor(monitor: PressureMonitor) {
+    this.#monitor = monitor
+  }
+
+  /** Looks at the server of a request, if the share has changed. */
+  look(request: PressureRequest): void {
+    const share = this.#monitor.keepAliveShare
+    if (share === this.#share && share === 1) return
+    const server = (request.socket as { server?: Server } | undefined)?.server
+    if (server?.keepAliveTimeout && !this.#usual.has(server)) {
+      this.#usual.set(server, server.keepAliveTimeout)
+    }
+    this.#share = share
+    // Below a second there is no sense in keeping a connection, and none in a time of 0, which is no limit.
+    for (const [known, usual] of this.#usual) {
+      known.keepAliveTimeout = share === 1 ? usual : Math.max(Math.min(1_000, usual), usual * share)
+    }
+    if (share === 1) this.#usual.clear()
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Refusing requests for a monitor, the same way in every framework: before the body is read, with an
+ * answer that was written beforehand. What is refused is the engine's decision; what stands here is
+ * how HTTP says it.
+ */
+import type { RejectedError } from '../errors.js'
+import { asked, call } from '../events.js'
+import type { PriorityName } from '../gate.js'
+import type { PressureAsk, PressureMonitor, PressureRefusal } from './monitor.js'
+import {
+  type Criticality,
+  checkShed,
+  type RequestPriority,
+  type ShedOptions,
+} from './shed-options.js'
+
+/** How a framework's request is read. @internal */
+export interface Reader<R> {
+  /** The path, with or without a query. */
+  path(request: R): string
+  /** A header by its name in small letters. */
+  header(request: R, name: string): string | undefined
+}
+
+/** A request that is answered with 503 instead of being served. */
+export interface ShedAnswer extends PressureRefusal {
+  readonly status: 503
+  /** `retry-after`, `connection` and the like beside those of the body. */
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON, as {@link ShedAnswer.headers} says. */
+  readonly body: string
+  /** Whether the connection is to be closed after the answer. */
+  readonly close: boolean
+}
+
+/** The error of a refused request, for frameworks whose error handlers write answers. */
+export type ShedError = RejectedError & {
+  status: 503
+  statusCode: 503
+  expose: boolean
+  headers: Readonly<Record<string, string>>
+}
+
+const BODY =
+  '{"statusCode":503,"code":"SEAWALL_UNDER_PRESSURE","error":"Service Unavailable","message":"Service Unavailable"}'
+const TYPE = 'application/json; charset=utf-8'
+const LENGTH = String(BODY.length)
+const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
+const UNREAD_BYTES = 65_536
+
+/** The words of SRE as classes; what says nothing is between the two pairs. */
+const CRITICALITIES: Record<Criticality, PriorityName> = {
+  CRITICAL_PLUS: 'veryHigh',
+  CRITICAL: 'high',
+  SHEDDABLE_PLUS: 'low',
+  SHEDDABLE: 'veryLow',
+}
+/** By words in small letters without anything between: `VeryHigh`, `very-high`, `VERY_HIGH`. */
+const CLASSES: Record<string, PriorityName> = {
+  verylow: 'veryLow',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  veryhigh: 'veryHigh',
+  criticalplus: 'veryHigh',
+  critical: 'high',
+  sheddableplus: 'low',
+  sheddable: 'veryLow',
+}
+
+/** Decides about requests of one framework. */
+export class Shedder<R> {
+  readonly monitor: PressureMonitor
+  readonly #reader: Reader<R>
+  readonly #options: ShedOptions<R>
+  readonly #paths: ReadonlySet<string> | undefined
+  readonly #unread: number
+  /** What is left of the share of connections to close: at 1 the next one is. */
+  #toClose = 0
+
+  /** @throws OptionError for an option that is unknown or of a wrong type */
+  constructor(where: string, monitor: PressureMonitor, reader: Reader<R>, options: ShedOptions<R>) {
+    checkShed(where, options)
+    const { bypass = PROBES, maxUnreadBytes = UNREAD_BYTES } = options
+    this.monitor = monitor
+    this.#reader = reader
+    this.#options = options
+    this.#paths = typeof bypass === 'function' ? undefined : new Set(bypass)
+    this.#unread = maxUnreadBytes
+  }
+
+  /** What a request is answered instead of being served; `undefined`: it is served. */
+  decide(request: R): ShedAnswer | undefined {
+    const { queueHeader } = this.#options
+    if (queueHeader !== undefined) this.#queued(this.#reader.header(request, queueHeader))
+    if (this.monitor.isCalm) return undefined
+    return this.#judge(request)
+  }
+
+  /** Whether the connection of a request that is served is to be closed after the answer. */
+  closes(): boolean {
+    return this.#isNext(this.monitor.closeShare)
+  }
+
+  #isNext(share: number): boolean {
+    if (!(share > 0)) return false
+    this.#toClose += share
+    if (this.#toClose < 1) return false
+    this.#toClose -= 1
+    return true
+  }
+
+  /** Whether refusals go to the framework's error handling. */
+  get forwards(): boolean {
+    return this.#options.forwardErrors === true
+  }
+
+  /** The error of a refused request: a new one each time. */
+  error(answer: ShedAnswer): ShedError {
+    const { 'content-type': _, 'content-length': __, ...headers } = answer.headers
+    return Object.assign(this.monitor.error(answer), {
+      status: 503 as const,
+      statusCode: 503 as const,
+      expose: true,
+      headers,
+    })
+  }
+
+  #judge(request: R): ShedAnswer | undefined {
+    if (this.#bypasses(request)) return undefined
+    const { cohort, onShed, exposeSignal } = this.#options
+    const ask: PressureAsk = {
+      priority: this.#priority(request),
+      cohort: cohort && text(asked(() => cohort(request), undefined, 'shed: `cohort`')),
+    }
+    const refusal = this.monitor.admit(ask)
+    if (refusal === undefined) return undefined
+    const { cause, retryAfterMs } = refusal
+    if (onShed) call(() => onShed(refusal, request), 'shed: `onShed`')
+    const close = this.#isLarge(request) || this.#isNext(this.monitor.refusedCloseShare)
+    const headers: Record<string, string> = { 'content-type': TYPE, 'content-length': LENGTH }
+    if (retryAfterMs !== undefined) headers['retry-after'] = String(retryAfterMs / 1_000)
+    if (exposeSignal) headers['x-pressure'] = cause
+    if (close) headers.connection = 'close'
+    return { status: 503, headers, body: BODY, close, cause, retryAfterMs }
+  }
+
+  #bypasses(request: R): boolean {
+    const { bypass } = this.#options
+    if (typeof bypass === 'function') {
+      return asked(() => bypass(request), false, 'shed: `bypass`') === true
+    }
+    const path = this.#reader.path(request)
+    const query = path.indexOf('?')
+    return this.#paths?.has(query < 0 ? path : path.slice(0, query)) === true
+  }
+
+  #priority(request: R): PriorityName | number | undefined {
+    const { priority } = this.#options
+    if (priority === undefined) return undefined
+    if (priority !== 'headers') {
+      return classOf(asked(() => priority(request), undefined, 'shed: `priority`'))
+    }
+    const level = this.#reader.header(request, 'x-failsafe-level')
+    if (level !== undefined && /^\d{1,3}$/.test(level)) return Math.min(Number(level), 499)
+    return classOf(this.#reader.header(request, 'x-failsafe-priority'))
+  }
+
+  #isLarge(request: R): boolean {
+    if (this.#reader.header(request, 'transfer-encoding') !== undefined) return true
+    const length = this.#reader.header(request, 'content-length')
+    return length !== undefined && !(Number(length) <= this.#unread)
+  }
+
+  #queued(header: string | undefined): void {
+    if (header === undefined) return
+    const number = Number(/\d+(?:\.\d+)?/.exec(header)?.[0] ?? Number.NaN)
+    // Seconds have 10 digits in this age, ms 13, µs 16.
+    const ms = number < 1e11 ? number * 1_000 : number < 1e14 ? number : number / 1_000
+    this.monitor.queued(Math.max(0, Date.now() - ms))
+  }
+}
+
+function classOf(priority: unknown): PriorityName | number | undefined {
+  if (typeof priority === 'number') return Number.isNaN(priority) ? undefined : priority
+  if (typeof priority !== 'string') return undefined
+  const known = CRITICALITIES[priority as Criticality]
+  return known ?? CLASSES[priority.toLowerCase().replace(/[^a-z]/g, '')]
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+export type { RequestPriority }
