@@ -189,12 +189,6 @@ in_order! {
 }
 
 in_order! {
-    PressureOptions:
-    block_ms delay_p50_ms delay_ms delay_max_ms utilization utilization_smooth heap rss_bytes memory
-    cpu_throttled cpu_stall memory_stall io_stall in_flight queue_ms max_retry_after_ms dry_run
-}
-
-in_order! {
     RespawnOptions:
     respawn_delay_ms respawn_max_delay_ms respawn_limit respawn_window_ms
 }
