@@ -90,7 +90,16 @@ function compile(prelude) {
 
 // What stands in several entries is imported from the first.
 const entries = {}
-for (const name of ['', '/stores', '/testing', '/http', '/idempotency', '/pressure', '/kysely'])
+for (const name of [
+  '',
+  '/stores',
+  '/testing',
+  '/http',
+  '/idempotency',
+  '/pressure',
+  '/health',
+  '/kysely',
+])
   entries[`seawall${name}`] = await import(`seawall${name}`)
 const isExported = name => Object.values(entries).some(entry => name in entry)
 

@@ -518,6 +518,51 @@ describe('HealthMonitor', () => {
     monitor.stop()
   })
 
+  it('FIX 4: a query that hangs past its time is alone, and reported at each interval', async () => {
+    const waiting = []
+    const db = database(() => new Promise(resolve => waiting.push(resolve)))
+    const { monitor, of } = monitored(db, { intervalMs: 1000, timeoutMs: 500 })
+    const onCheck = mock.fn()
+    monitor.start(onCheck)
+    for (let i = 0; i < 60; i++) {
+      mock.timers.tick(500)
+      await settle()
+    }
+    assert.equal(waiting.length, 1, 'one query in thirty seconds')
+    assert.equal(onCheck.mock.callCount(), 31)
+    assert.deepEqual(monitor.getLastCheck()?.errors, ['Health check timed out after 500ms'])
+    assert.equal(of('warn').length, 31)
+    assert.equal(monitor.isStale(), false)
+    waiting[0]()
+    await settle()
+    mock.timers.tick(1000)
+    assert.equal(waiting.length, 2, 'the next one may begin')
+    waiting[1]()
+    await settle()
+    assert.equal(monitor.getLastCheck()?.status, 'healthy')
+    monitor.stop()
+  })
+
+  it('is stale before its first result, after three intervals without one, and when stopped', async t => {
+    let now = 1000
+    t.mock.method(performance, 'now', () => now)
+    const { monitor } = monitored(answering, { intervalMs: 1000, timeoutMs: 500 })
+    assert.equal(monitor.isStale(), true)
+    monitor.start()
+    assert.equal(monitor.isStale(), true)
+    await settle()
+    assert.equal(monitor.isStale(), false)
+    now += 3499
+    assert.equal(monitor.isStale(), false)
+    now += 1
+    assert.equal(monitor.isStale(), true, 'as while the event loop was blocked')
+    mock.timers.tick(1000)
+    await settle()
+    assert.equal(monitor.isStale(), false)
+    monitor.stop()
+    assert.equal(monitor.isStale(), true)
+  })
+
   it('FIX 4: it does not keep a process alive', () => {
     const script = `
       import { HealthMonitor } from 'seawall/kysely'

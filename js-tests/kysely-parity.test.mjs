@@ -75,15 +75,15 @@ function same(title, scene) {
 describe('exports', () => {
   const main = /** @type {Record<string, unknown>} */ ({ ...ours })
 
-  it('main: every value of the original, CircuitBreakerError and poolSize', () => {
+  it('main: every value of the original, CircuitBreakerError, databaseCheck and poolSize', () => {
     assert.deepEqual(
       Object.keys(ours).sort(),
-      [...Object.keys(original), 'CircuitBreakerError', 'poolSize'].sort(),
+      [...Object.keys(original), 'CircuitBreakerError', 'databaseCheck', 'poolSize'].sort(),
     )
   })
 
   for (const [name, theirs, mine, more] of [
-    ['health', originalHealth, ourHealth, []],
+    ['health', originalHealth, ourHealth, ['databaseCheck']],
     ['resilience', originalResilience, ourResilience, ['DatabaseError']],
     ['pool', originalPool, ourPool, ['poolSize']],
     ['shutdown', originalShutdown, ourShutdown, []],
@@ -109,6 +109,7 @@ describe('exports', () => {
       methods(ours.HealthMonitor).sort(),
       methods(original.HealthMonitor)
         .filter(name => !/^(performCheck|runCheck|check)$/.test(name))
+        .concat('isStale')
         .sort(),
     )
   })

@@ -8,6 +8,7 @@ import underPressure, {
   type TYPE_HEAP_USED_BYTES,
   type TYPE_RSS_BYTES,
 } from 'seawall/fastify'
+import { PressureMonitor } from 'seawall/pressure'
 
 /** Compiles only where both are one type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -83,3 +84,26 @@ server.get(
 server.get('/wrong', { config: { pressureHandler: 1 } }, async () => 'served')
 // @ts-expect-error: there is no such mode
 server.register(underPressure, { eventLoopUtilizationMode: 'sometimes' })
+
+server.register(underPressure, { pressure: true, shed: { exposeSignal: true } })
+server.register(underPressure, {
+  pressure: {
+    blockMs: { soft: 50 },
+    memory: false,
+    priority: request => (request.url === '/' ? 'low' : undefined),
+  },
+  exposeStatusRoute: { shed: false },
+  maintenance: false,
+  retryAfterJitter: true,
+  onShed: ({ type, value, dryRun }, request) => console.log(type, value, dryRun, request.url),
+})
+server.register(underPressure, {
+  pressure: new PressureMonitor({ dryRun: true }),
+  logPressure: true,
+})
+server.pressureMonitor?.setMaintenance(true)
+server.setMaintenance?.(true)
+server.get('/low', { config: { pressure: { priority: 'veryLow' } } }, async () => 'served')
+server.get('/probe', { config: { pressure: false } }, async () => 'served')
+// @ts-expect-error: `onShed` stands beside
+server.register(underPressure, { pressure: { onShed: () => {} } })

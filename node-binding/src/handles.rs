@@ -12,6 +12,7 @@ use seawall::balance::Respawn;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::limit::adaptive::AdaptiveLimiter;
@@ -49,6 +50,7 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Respawn(Respawn, Rng),
+    Health(Arc<SharedHealth>),
     Lifecycle(Shared),
     Pressure(Arc<Monitor>),
 }

@@ -19,6 +19,7 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_DEADLINE` | {@link RejectedError} | too little time is left until the deadline to begin |
  * | `SEAWALL_OVERTAKEN` | {@link SeawallError} | the reason of a hedge's signal: another try was faster |
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
+ * | `SEAWALL_LISTEN` | {@link SeawallError} | a probe server cannot listen where it was told to |
  * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
  */
 export class SeawallError extends Error {

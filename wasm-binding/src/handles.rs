@@ -12,6 +12,7 @@ use seawall::balance::Respawn;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
+use seawall::health::HealthSet;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::lifecycle::Lifecycle;
@@ -49,6 +50,7 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Respawn(Respawn, Rng),
+    Health(HealthSet),
     Lifecycle(Box<Lifecycle>),
     Pressure(Arc<Monitor>),
 }

@@ -4,6 +4,7 @@
 
 mod breakers;
 mod causes;
+pub mod health;
 pub mod isolate;
 pub mod numbers;
 mod slab;

@@ -16,6 +16,7 @@ use crate::backoff::BackoffOptions;
 use crate::balance::{BalanceOptions, RespawnOptions};
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
+use crate::health::{JudgeOptions, WatchOptions};
 use crate::hedge::HedgeOptions;
 use crate::http::IdempotencyOptions;
 use crate::lifecycle::LifecycleOptions;
@@ -232,6 +233,16 @@ in_order! {
 in_order! {
     HedgeOptions:
     delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
+}
+
+in_order! {
+    WatchOptions:
+    kind timeout_ms interval_ms max_age_ms failures successes abandon_ms
+}
+
+in_order! {
+    JudgeOptions:
+    readiness_block_ms liveness_block_ms readiness_level
 }
 
 in_order! {

@@ -201,7 +201,7 @@ impl Lifecycle {
     pub fn set_hooks(&mut self, needed: Duration) {
         self.hooks = needed;
         if self.is_under_way() && self.phase < Phase::Hooks {
-            self.drain_until = self.end_of_drain();
+            self.plan();
         }
     }
 
@@ -244,9 +244,13 @@ impl Lifecycle {
         self.from = now;
         self.deadline = now.after(grace.saturating_sub(margin).saturating_sub(spent));
         self.ready_until = now.after(delay);
+        self.plan();
+        true
+    }
+
+    fn plan(&mut self) {
         self.drain_until = self.end_of_drain();
         self.ready_until = self.ready_until.min(self.drain_until);
-        true
     }
 
     /// All but what the hooks need, which is at most half of what was left at the time of the plan.
@@ -254,7 +258,7 @@ impl Lifecycle {
         let left = nanos(self.deadline.since(self.from));
         let hooks = nanos(self.hooks.max(self.config.hooks)).min(left / 2);
         let latest = self.from.after(duration(left.saturating_sub(hooks)));
-        latest.min(self.ready_until.after(self.config.drain_timeout))
+        latest.min(self.ready_until.after(self.config.drain_timeout)).min(self.deadline)
     }
 
     fn hasten(&mut self, now: Instant, left: Duration) {
@@ -264,7 +268,7 @@ impl Lifecycle {
         self.from = now;
         self.deadline = self.deadline.min(now.after(left));
         self.ready_until = self.ready_until.min(now);
-        self.drain_until = self.drain_until.min(self.end_of_drain());
+        self.plan();
     }
 
     fn force(&mut self) {

@@ -151,12 +151,11 @@ fn report(guarded: &Guard) -> (String, u8) {
         Phase::Done => "done",
         Phase::Forced => "forced",
     };
+    let why = if code > 128 { "a third signal" } else { "the deadline" };
     let mut text = String::with_capacity(512);
     // Writing into a string cannot fail.
-    let _ = writeln!(
-        text,
-        "seawall: the deadline has come in phase '{phase}': ends with exit code {code}"
-    );
+    let _ =
+        writeln!(text, "seawall: {why} has come in phase '{phase}': ends with exit code {code}");
     let blocked = guarded.told.map(|told| now - told);
     let _ = match blocked {
         None => writeln!(text, "seawall: JavaScript has not run since the shutdown began"),

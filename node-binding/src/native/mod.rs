@@ -4,4 +4,6 @@
 #[cfg(unix)]
 mod balance;
 pub(crate) mod deadline;
+#[cfg(unix)]
+mod probes;
 mod signals;

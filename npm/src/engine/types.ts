@@ -19,6 +19,7 @@ import type { PolicyEngine } from './contract/policy.js'
 import type { PoolEngine } from './contract/pool.js'
 import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
+import type { ProbeEngine } from './contract/probes.js'
 import type { RateEngine } from './contract/rate.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
@@ -51,6 +52,7 @@ export interface Engine
     LifecycleEngine,
     PoolEngine,
     PolicyEngine,
+    ProbeEngine,
     PressureEngine,
     TimeoutEngine,
     HedgeEngine,

@@ -17,6 +17,8 @@ declare namespace underPressure {
   export type StatusRouteOptions = options.StatusRouteOptions
   export type PressureHandler = options.PressureHandler
   export type PressureType = options.PressureType
+  export type PressureShedOptions = options.PressureShedOptions
+  export type ShedEvent = options.ShedEvent
   export type MemoryUsage = options.MemoryUsage
 
   export const TYPE_EVENT_LOOP_DELAY = 'eventLoopDelay'

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { PressureCause, PressureMonitor, PressureOptions } from '../pressure/index.js'
+import type { RequestPriority, ShedOptions } from '../pressure/shed-options.js'
 
-/** What is over its limit, as handlers of pressure are told. */
+/** What is over its limit, as handlers of pressure are told; with `pressure` also its signals. */
 export type PressureType =
+  | PressureCause
   | 'eventLoopDelay'
   | 'heapUsedBytes'
   | 'rssBytes'
@@ -35,6 +38,21 @@ export interface StatusRouteOptions {
   routeResponseSchemaOpts?: object
   /** The path. Default `'/status'`. */
   url?: string
+  /** Whether the route is refused like any other under pressure; maintenance never refuses it. Default `true`. */
+  shed?: boolean
+}
+
+/** How requests are refused by a {@link PressureMonitor}. */
+export type PressureShedOptions = Omit<ShedOptions<FastifyRequest>, 'onShed'>
+
+/** A request that was refused, or in a dry run would have been. */
+export interface ShedEvent {
+  /** What is over its limit. */
+  readonly type: PressureType
+  /** How much of it there was. */
+  readonly value: number | undefined
+  /** Whether the request was let in all the same. */
+  readonly dryRun: boolean
 }
 
 /** The options of the plugin. Limits of 0 are no limits. */
@@ -83,6 +101,36 @@ export interface FastifyUnderPressureOptions {
   exposeStatusRoute?: boolean | string | StatusRouteOptions
   /** Class of the errors requests are refused with, constructed for each; or the one error for all of them. */
   customError?: Error | (new () => Error)
+  /**
+   * Refuse by a {@link PressureMonitor} of `seawall/pressure` too, beside the limits above: by how long the event
+   * loop is blocked now, heap and memory against their limits, the kernel's own word, and more; the
+   * less important requests first, with a `Retry-After` that differs from one to the next. `true`
+   * takes its defaults. A monitor that is given is not disposed of when the server closes. Default
+   * `false`: nothing of it is loaded.
+   *
+   * What it refuses is answered at once, which costs no more than a small route: no error handler, no
+   * hook for errors and no log sees it. With `forwardErrors`, or a `customError`, they do.
+   *
+   * The monitor is `fastify.pressureMonitor`. In a route's `config`, `pressure: { priority: 'high' }`
+   * says how important its requests are, and `pressure: false` that they are never refused.
+   */
+  pressure?: boolean | PressureMonitor | (PressureOptions & PressureShedOptions)
+  /** How requests are refused by a monitor that is given as `pressure`. */
+  shed?: PressureShedOptions
+  /**
+   * Whether the server starts in maintenance: everything is answered with 503 but the status route
+   * and routes with `pressure: false`, and no handler is asked. Any value adds
+   * `fastify.setMaintenance`. Default: there is no such switch.
+   */
+  maintenance?: boolean
+  /** Let everybody in, and only tell who would not have been. Maintenance is never dry. Default `false`. */
+  dryRun?: boolean
+  /** Multiply `retryAfter` by a number drawn from 1 to 2, so that not all come back at once. Default `false`. */
+  retryAfterJitter?: boolean
+  /** Told of each refusal, before it is answered. What it throws is reported. */
+  onShed?: (event: ShedEvent, request: FastifyRequest) => void
+  /** Log when pressure begins, changes and ends, and what blocked the event loop for how long. Default `false`. */
+  logPressure?: boolean
 }
 
 /** What was measured of the process, last time. Everything is 0 before the first time. */
@@ -103,10 +151,16 @@ declare module 'fastify' {
     memoryUsage(): MemoryUsage
     /** Whether something is over its limit, so that requests are refused. */
     isUnderPressure(): boolean
+    /** With the option `pressure`: by whom requests are refused. */
+    pressureMonitor?: PressureMonitor
+    /** With the option `maintenance`: refuses everything but probes, or no longer. */
+    setMaintenance?: (on: boolean) => void
   }
 
   interface FastifyContextConfig {
     /** Answers requests of this route under pressure. */
     pressureHandler?: PressureHandler
+    /** `false`: requests of this route are never refused. Else how important they are. */
+    pressure?: false | { priority?: RequestPriority }
   }
 }

@@ -1,15 +1,22 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { call } from '../events.js'
 import { Health } from './health.js'
-import type { FastifyUnderPressureOptions, MemoryUsage, PressureType } from './options.js'
+import type {
+  FastifyUnderPressureOptions,
+  MemoryUsage,
+  PressureHandler,
+  PressureType,
+} from './options.js'
+import type { Gate } from './pressure.js'
 import { Sampler } from './sampler.js'
 import { addStatusRoute, statusHandler, statusOptions } from './status.js'
-import { type MakeError, maker, SERVICE_UNAVAILABLE } from './unavailable.js'
+import { bodyOf, type MakeError, maker, SERVICE_UNAVAILABLE } from './unavailable.js'
 
-export const TYPE_EVENT_LOOP_DELAY: PressureType = 'eventLoopDelay'
-export const TYPE_EVENT_LOOP_UTILIZATION: PressureType = 'eventLoopUtilization'
-export const TYPE_HEALTH_CHECK: PressureType = 'healthCheck'
-export const TYPE_HEAP_USED_BYTES: PressureType = 'heapUsedBytes'
-export const TYPE_RSS_BYTES: PressureType = 'rssBytes'
+export const TYPE_EVENT_LOOP_DELAY = 'eventLoopDelay'
+export const TYPE_EVENT_LOOP_UTILIZATION = 'eventLoopUtilization'
+export const TYPE_HEALTH_CHECK = 'healthCheck'
+export const TYPE_HEAP_USED_BYTES = 'heapUsedBytes'
+export const TYPE_RSS_BYTES = 'rssBytes'
 
 /** What is over its limit, and how much of it there was. */
 interface Overload {
@@ -17,6 +24,9 @@ interface Overload {
   value: number | undefined
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+type Route = FastifyRequest['routeOptions']
 type Next = (error?: Error) => void
 
 /**
@@ -51,14 +61,19 @@ export async function fastifyUnderPressure(
   const { maxEventLoopUtilization = 0, pressureHandler } = options
   const limited =
     maxEventLoopDelay > 0 || maxHeapUsedBytes > 0 || maxRssBytes > 0 || maxEventLoopUtilization > 0
-  const retryAfter = options.retryAfter ?? 10
+  const { retryAfter = 10, dryRun = false, onShed, logPressure = false } = options
 
   // With decorators of the same names Fastify throws here: before anything runs.
   fastify.decorate('memoryUsage', memoryUsage)
-  fastify.decorate('isUnderPressure', () => overload !== undefined)
+  fastify.decorate('isUnderPressure', isUnderPressure)
 
   /** What is over its limit. Changes with what it is made of, so that requests need not ask. */
   let overload: Overload | undefined
+  let maintenance = options.maintenance === true
+  let gate: Gate | undefined
+  if (options.pressure) gate = await openGate(options.pressure)
+  const hasSwitch = options.maintenance !== undefined
+  if (hasSwitch) fastify.decorate('setMaintenance', setMaintenance)
   const sampler = new Sampler(
     options.sampleInterval ?? 0,
     options.eventLoopUtilizationMode === 'interval',
@@ -69,6 +84,7 @@ export async function fastifyUnderPressure(
   fastify.addHook('onClose', (_fastify, done) => {
     sampler.stop()
     health.stop()
+    gate?.close()
     done()
   })
   await health.start(interval)
@@ -82,18 +98,34 @@ export async function fastifyUnderPressure(
     const handler = statusHandler(health, checks, onlyStatusChecks, unavailable)
     statusPaths = addStatusRoute(fastify, statusRoute, handler)
   }
-  if (!limited && !checks) return
+  if (!limited && !checks && !gate && !hasSwitch) return
 
   makeError = maker(options.customError, options.message)
-  fastify.addHook('onRequest', onRequest)
+  fastify.addHook('onRequest', gate ? meet(gate) : onRequest)
+
+  async function openGate(
+    given: Exclude<FastifyUnderPressureOptions['pressure'], false | undefined>,
+  ): Promise<Gate> {
+    const { Gate } = await import('seawall/fastify/pressure')
+    const opened = new Gate(given, options.shed, dryRun, {
+      exempt: request => isExempt(request.routeOptions),
+      dry: (type, request) => tell(type, opened.valueOf(type), true, request),
+    })
+    if (logPressure) opened.logTo(fastify.log)
+    fastify.decorate('pressureMonitor', opened.monitor)
+    return opened
+  }
 
   function judge(): void {
+    const before = overload?.type
     overload = worst(true)
+    if (logPressure && overload?.type !== before) logOverload(fastify, overload)
   }
 
   /** The first that is over its limit, in an order that users rely on. */
   function worst(withHealth: boolean): Overload | undefined {
     const { eventLoopDelay, heapUsed, rssBytes, eventLoopUtilized } = sampler.usage
+    if (maintenance) return { type: 'maintenance', value: undefined }
     if (maxEventLoopDelay > 0 && eventLoopDelay > maxEventLoopDelay) {
       return { type: TYPE_EVENT_LOOP_DELAY, value: eventLoopDelay }
     }
@@ -115,42 +147,141 @@ export async function fastifyUnderPressure(
     else underPressure(overload, request, reply, next)
   }
 
+  /** The hook where a monitor has its word too. */
+  function meet(gate: Gate): typeof onRequest {
+    const body = bodyOf(options.message)
+    const enter: typeof onRequest = (request, reply, next) => {
+      const answer = gate.refusal(request, reply)
+      if (answer === undefined) {
+        next()
+        return
+      }
+      const { cause, headers } = answer
+      const handler = cause === 'maintenance' ? undefined : handlerOf(request.routeOptions)
+      tell(cause, gate.valueOf(cause), false, request)
+      if (handler) {
+        answerBy(handler, request, reply, next, { type: cause, value: gate.valueOf(cause) })
+        return
+      }
+      reply.status(SERVICE_UNAVAILABLE)
+      const { 'retry-after': retryAfter, 'x-pressure': signal, connection } = headers
+      if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+      if (signal !== undefined) reply.header('x-pressure', signal)
+      // Without a body to be read, a connection that stays is worth more than the room it takes: a
+      // new one is dearer than a refusal.
+      if (connection !== undefined && hasBody(request)) reply.header('connection', connection)
+      if (options.customError || gate.forwards) next(makeError())
+      else reply.header('content-type', JSON_TYPE).send(body)
+    }
+    return (request, reply, next) => {
+      if (overload === undefined) enter(request, reply, next)
+      else underPressure(overload, request, reply, next, enter)
+    }
+  }
+
   function underPressure(
     found: Overload,
     request: FastifyRequest,
     reply: FastifyReply,
     next: Next,
+    enter: typeof onRequest = goOn,
   ): void {
-    const { config, url } = request.routeOptions
-    if (found.type === TYPE_HEALTH_CHECK && onlyStatusChecks && statusPaths.has(url as string)) {
+    // Fastify makes this object each time it is asked for it.
+    const route = request.routeOptions
+    if (isExempt(route)) {
+      enter(request, reply, next)
+      return
+    }
+    const heals = found.type === TYPE_HEALTH_CHECK && onlyStatusChecks
+    if (heals && statusPaths.has(route.url as string)) {
       // The one route that can find out that the service is well again.
       const other = worst(false)
       if (other === undefined) {
-        next()
+        enter(request, reply, next)
         return
       }
       found = other
     }
-    const handler = config.pressureHandler || pressureHandler
-    if (typeof handler !== 'function') {
-      next(unavailable(reply))
+    const isDry = dryRun && found.type !== 'maintenance'
+    tell(found.type, found.value, isDry, request)
+    if (isDry) {
+      enter(request, reply, next)
       return
     }
-    const result = handler(request, reply, found.type, found.value)
-    if (result === undefined || result === null) next()
-    else if (isThenable(result)) result.then(() => next(), next)
-    else reply.send(result)
+    const handler = found.type === 'maintenance' ? undefined : handlerOf(route)
+    if (handler) answerBy(handler, request, reply, next, found)
+    else next(unavailable(reply))
+  }
+
+  /** Probes are not refused: those who ask would take the service for dead. */
+  function isExempt({ config, url }: Route): boolean {
+    if (config?.pressure === false) return true
+    const isOpen = statusRoute?.shed === false || maintenance || gate?.monitor.maintenance
+    return isOpen === true && statusPaths.has(url as string)
+  }
+
+  function handlerOf({ config }: Route): PressureHandler | undefined {
+    const handler = config?.pressureHandler || pressureHandler
+    return typeof handler === 'function' ? handler : undefined
+  }
+
+  function tell(
+    type: PressureType,
+    value: number | undefined,
+    dry: boolean,
+    request: FastifyRequest,
+  ): void {
+    if (onShed)
+      call(() => onShed({ type, value, dryRun: dry }, request), 'seawall/fastify: `onShed`')
   }
 
   function unavailable(reply: FastifyReply): Error {
-    reply.status(SERVICE_UNAVAILABLE).header('Retry-After', retryAfter)
+    const seconds = options.retryAfterJitter
+      ? Math.ceil(retryAfter * (1 + Math.random()))
+      : retryAfter
+    reply.status(SERVICE_UNAVAILABLE).header('Retry-After', seconds)
     return makeError()
+  }
+
+  function setMaintenance(on: boolean): void {
+    maintenance = on
+    judge()
+  }
+
+  function isUnderPressure(): boolean {
+    return overload !== undefined || gate?.isCalm === false
   }
 
   function memoryUsage(): MemoryUsage {
     const { eventLoopDelay, rssBytes, heapUsed, eventLoopUtilized } = sampler.usage
     return { eventLoopDelay, rssBytes, heapUsed, eventLoopUtilized }
   }
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+}
+
+function goOn(_request: FastifyRequest, _reply: FastifyReply, next: Next): void {
+  next()
+}
+
+function answerBy(
+  handler: PressureHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  next: Next,
+  { type, value }: Overload,
+): void {
+  const result = handler(request, reply, type, value)
+  if (result === undefined || result === null) next()
+  else if (isThenable(result)) result.then(() => next(), next)
+  else reply.send(result)
+}
+
+function logOverload({ log }: FastifyInstance, overload: Overload | undefined): void {
+  if (overload) log.warn(overload, 'under pressure')
+  else log.info('no longer under pressure')
 }
 
 async function assertHealthCheck(check: unknown, used: boolean): Promise<void> {

@@ -43,6 +43,12 @@ function header(this: Error): string {
   return `${this.name} [${CODE}]: ${this.message}`
 }
 
+/** What Fastify would answer for such an error, for answers without one. */
+export function bodyOf(message = 'Service Unavailable'): string {
+  const error = 'Service Unavailable'
+  return JSON.stringify({ statusCode: SERVICE_UNAVAILABLE, code: CODE, error, message })
+}
+
 /**
  * How the errors of the rejections are made: a new one for each, since what one request's handler
  * writes on it is no other request's business. An instance is what the user wants it to be.

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { checkTimeout, type Grade, gradeOf, type HealthLimits } from '../health.js'
+import { checkTimeout, type Grade, gradeOf, type HealthLimits } from '../health/grade.js'
 import { ping, versionQuery } from './database.js'
 import { limited, messageOf } from './limited.js'
 import type { KyseraLogger } from './logger.js'
@@ -84,17 +84,27 @@ export interface HealthCheckOptions extends HealthLimits {
  * await db.destroy()
  * ```
  */
-export async function checkDatabaseHealth<DB>(
+export function checkDatabaseHealth<DB>(
   db: Kysely<DB>,
   pool?: MetricsPool,
   limits: HealthLimits = {},
 ): Promise<HealthCheckResult> {
+  return lookAt(db, pool, limits)
+}
+
+/** The check, and a word when the query has ended, whether it was still waited for or not. @internal */
+export async function lookAt<DB>(
+  db: Kysely<DB>,
+  pool: MetricsPool | undefined,
+  limits: HealthLimits,
+  ended?: () => void,
+): Promise<HealthCheckResult> {
   const timeoutMs = checkTimeout('checkDatabaseHealth', limits)
   const start = Date.now()
   try {
-    await limited(() => ping(db), timeoutMs, `Health check timed out after ${timeoutMs}ms`)
+    await limited(() => ping(db), timeoutMs, lateText(timeoutMs), ended)
   } catch (error) {
-    return failed(error, poolMetrics(pool))
+    return failed(messageOf(error), poolMetrics(pool))
   }
   const checkLatency = Date.now() - start
   const status = gradeOf(checkLatency, limits)
@@ -111,6 +121,11 @@ export async function checkDatabaseHealth<DB>(
     metrics: { checkLatency, ...(connections && { poolMetrics: connections }) },
     timestamp: new Date(),
   }
+}
+
+/** What is said of a database that did not answer in time. @internal */
+export function lateText(timeoutMs: number): string {
+  return `Health check timed out after ${timeoutMs}ms`
 }
 
 /**
@@ -156,8 +171,11 @@ async function versionOf<DB>(db: Kysely<DB>, timeoutMs: number): Promise<string>
   }
 }
 
-function failed(error: unknown, connections: HealthMetrics['poolMetrics']): HealthCheckResult {
-  const message = messageOf(error)
+/** A database that did not answer, or with an error. @internal */
+export function failed(
+  message: string,
+  connections: HealthMetrics['poolMetrics'],
+): HealthCheckResult {
   return {
     status: 'unhealthy',
     checks: [{ name: 'Database Connection', status: 'unhealthy', message }],
@@ -167,7 +185,8 @@ function failed(error: unknown, connections: HealthMetrics['poolMetrics']): Heal
   }
 }
 
-function poolMetrics(pool: MetricsPool | undefined): HealthMetrics['poolMetrics'] {
+/** The pool's connections, where it tells. @internal */
+export function poolMetrics(pool: MetricsPool | undefined): HealthMetrics['poolMetrics'] {
   const metrics: PoolMetrics | undefined = readPool(pool)
   return (
     metrics && {

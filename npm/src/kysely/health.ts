@@ -1,5 +1,5 @@
 /** Health of a database behind Kysely; takes the place of `@kysera/infra/health`. */
-export type { HealthLimits } from '../health.js'
+export type { HealthLimits } from '../health/grade.js'
 export {
   checkDatabaseHealth,
   type HealthCheck,
@@ -9,6 +9,7 @@ export {
   type HealthStatus,
   performHealthCheck,
 } from './check.js'
+export { type DatabaseCheckOptions, databaseCheck } from './database-check.js'
 export type { KyseraLogger } from './logger.js'
 export {
   type DatabaseWithMetrics,

@@ -1,5 +1,5 @@
 /** Everything of `@kysera/infra` under the same names: change the import and nothing else. */
-export type { HealthLimits } from '../health.js'
+export type { HealthLimits } from '../health/grade.js'
 export {
   checkDatabaseHealth,
   type HealthCheck,
@@ -9,6 +9,7 @@ export {
   type HealthStatus,
   performHealthCheck,
 } from './check.js'
+export { type DatabaseCheckOptions, databaseCheck } from './database-check.js'
 export type { KyseraLogger } from './logger.js'
 export {
   type DatabaseWithMetrics,

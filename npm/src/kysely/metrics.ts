@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { type DurationSummary, isBusy, summarize } from '../health.js'
+import { type DurationSummary, isBusy, summarize } from '../health/grade.js'
 import type { MetricsPool, PoolMetrics } from './pool.js'
 import { readPool } from './read-pool.js'
 

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
-import { checkInterval, checkTimeout, type HealthLimits } from '../health.js'
-import { checkDatabaseHealth, type HealthCheckResult } from './check.js'
+import { LoneCheck } from '../health/alone.js'
+import { checkInterval, checkTimeout, type HealthLimits } from '../health/grade.js'
+import { failed, type HealthCheckResult, lateText, lookAt, poolMetrics } from './check.js'
 import { consoleLogger, type KyseraLogger, log } from './logger.js'
 import type { MetricsPool } from './pool.js'
 
@@ -23,15 +24,18 @@ const LONGEST = 2 ** 31 - 1
 /** One time between `start` and `stop`. */
 interface Run {
   onCheck: HealthCheckCallback | undefined
-  busy: boolean
+  /** Says whether a check may begin. */
+  readonly alone: LoneCheck
   timer?: ReturnType<typeof setInterval>
 }
 
 /**
  * Checks a database again and again and keeps the latest result.
  *
- * A check that is still running when the next is due makes that one fall out. The monitor alone
- * does not keep a process alive.
+ * A check that is still running when the next is due makes that one fall out. A query that hangs
+ * past its time is not joined by others: the database counts as unhealthy until it ends, or until it
+ * has hung for so long (a minute, then two, and so on) that another try is due. The monitor alone does
+ * not keep a process alive.
  *
  * @example
  * ```ts
@@ -49,6 +53,7 @@ export class HealthMonitor<DB = unknown> implements Disposable {
   readonly #db: Kysely<DB>
   readonly #options: HealthMonitorOptions
   readonly #intervalMs: number
+  readonly #timeoutMs: number
   readonly #logger: KyseraLogger
   #run: Run | undefined
   #lastCheck: HealthCheckResult | undefined
@@ -59,7 +64,7 @@ export class HealthMonitor<DB = unknown> implements Disposable {
    * @throws OptionError for an `intervalMs` or for limits that are out of range.
    */
   constructor(db: Kysely<DB>, options: HealthMonitorOptions = {}) {
-    checkTimeout('HealthMonitor', options)
+    this.#timeoutMs = checkTimeout('HealthMonitor', options)
     this.#db = db
     this.#options = options
     this.#intervalMs = checkInterval('HealthMonitor', options.intervalMs)
@@ -72,7 +77,8 @@ export class HealthMonitor<DB = unknown> implements Disposable {
    */
   start(onCheck?: HealthCheckCallback): void {
     if (this.#run) return
-    const run: Run = { onCheck, busy: false }
+    const alone = new LoneCheck('HealthMonitor', this.#timeoutMs, this.#intervalMs)
+    const run: Run = { onCheck, alone }
     this.#run = run
     log(this.#logger, 'debug', `Starting health monitor with ${this.#intervalMs}ms interval`)
     void this.#check(run)
@@ -112,18 +118,52 @@ export class HealthMonitor<DB = unknown> implements Disposable {
     return this.#run !== undefined
   }
 
+  /**
+   * Whether the latest result is too old to go by: there is none, it is older than three intervals and
+   * the timeout, as while the event loop is blocked, or the monitor has been stopped.
+   */
+  isStale(): boolean {
+    const reason = this.#run?.alone.reason()
+    return reason === undefined || reason === 'pending' || reason === 'stale'
+  }
+
   /** Checks once, whether it runs or not. Logs nothing and calls no callback. */
   async checkNow(): Promise<HealthCheckResult> {
-    const result = await checkDatabaseHealth(this.#db, this.#options.pool, this.#options)
+    return this.#look()
+  }
+
+  async #look(ended?: () => void): Promise<HealthCheckResult> {
+    const result = await lookAt(this.#db, this.#options.pool, this.#options, ended)
     this.#lastCheck = result
     return result
   }
 
+  /** The result of a check of this run; nothing where the one before is still within its time. */
+  async #once({ alone }: Run): Promise<HealthCheckResult | undefined> {
+    const flight = alone.begin()
+    if (flight === undefined) {
+      if (alone.reason() !== 'hanging') return undefined
+      this.#lastCheck = failed(lateText(this.#timeoutMs), poolMetrics(this.#options.pool))
+      return this.#lastCheck
+    }
+    let ended = false
+    let late = false
+    const result = await this.#look(() => {
+      ended = true
+      // It only makes room for the next.
+      if (late) alone.settle(flight, false)
+    })
+    if (ended) alone.settle(flight, result.status !== 'unhealthy')
+    else {
+      late = true
+      alone.expire(flight)
+    }
+    return result
+  }
+
   async #check(run: Run): Promise<void> {
-    if (run.busy) return
-    run.busy = true
-    const result = await this.checkNow()
-    run.busy = false
+    const result = await this.#once(run)
+    if (result === undefined) return
     if (result.status !== 'healthy')
       log(this.#logger, 'warn', `Health check status: ${result.status}`)
     if (this.#run !== run) return

@@ -1,6 +1,7 @@
 /** Closing a database in time, by hand or at a signal; takes the place of `@kysera/infra/shutdown`. */
 import type { Kysely } from 'kysely'
 import { describe, OptionError } from '../errors.js'
+import { type Member, sharedRegistry } from '../lifecycle/registry.js'
 import { limited } from './limited.js'
 import { consoleLogger, type KyseraLogger, log } from './logger.js'
 
@@ -54,9 +55,6 @@ interface Process {
   exit(code: number): unknown
 }
 
-/** Shutdowns at a signal that are under way: the process ends with the last, and with 1 if any failed. */
-const underWay = { count: 0, failed: false }
-
 /**
  * Calls `onShutdown`, then closes the database; both within `timeout`. If `onShutdown` fails, the
  * database is closed all the same. After the timeout the work goes on in the background.
@@ -97,6 +95,9 @@ export async function shutdownDatabase<DB>(db: Kysely<DB>): Promise<void> {
  * Shuts the database down at the first SIGTERM or SIGINT and ends the process: with status 0, or 1
  * where the shutdown failed or took too long. Where several databases are registered, the process
  * ends after the last of them.
+ *
+ * Where the lifecycle of `seawall/lifecycle` has been started, it ends the process, and the database
+ * is closed in its turn, when no request needs it any more.
  *
  * Without signals, as in Workers, it logs a warning and does nothing.
  *
@@ -146,13 +147,20 @@ export function createShutdownController<DB>(
   checkTimeout('createShutdownController', options)
   const shutdown = new Shutdown(db, options)
   return {
-    execute: () => shutdown.run('Starting graceful shutdown...'),
+    execute: () => shutdown.execute('Starting graceful shutdown...'),
     registerSignals: () => shutdown.registerSignals(),
     isShuttingDown: () => shutdown.isRunning(),
   }
 }
 
-class Shutdown<DB> {
+/** The longest time runtimes accept. */
+const LONGEST = 2 ** 31 - 1
+/** How much longer than its own limit the lifecycle gives it, in ms. */
+const SPARE_MS = 50
+
+class Shutdown<DB> implements Member {
+  readonly name = 'database'
+  readonly phase = 'db'
   readonly #db: Kysely<DB>
   readonly #options: RegisterShutdownOptions
   readonly #logger: KyseraLogger
@@ -165,11 +173,21 @@ class Shutdown<DB> {
     this.#logger = options.logger ?? consoleLogger
   }
 
+  /** A little more than its own limit, so that it can say that it was too late. */
+  get timeoutMs(): number | undefined {
+    const { timeout } = this.#options
+    return timeout !== undefined && timeout <= LONGEST ? timeout + SPARE_MS : undefined
+  }
+
   isRunning(): boolean {
     return this.#done !== undefined
   }
 
-  run(announcement: string): Promise<void> {
+  run(reason: string): Promise<void> {
+    return this.execute(`Received ${reason}, starting graceful shutdown...`)
+  }
+
+  execute(announcement: string): Promise<void> {
     if (this.#done) return this.#done
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     // Set before anything is called, so that `onShutdown` finds the shutdown begun.
@@ -196,7 +214,9 @@ class Shutdown<DB> {
     const listeners = signals.map(
       signal => [signal, () => this.#onSignal(signal, proc as Process)] as const,
     )
+    const { members } = sharedRegistry()
     const unregister = (): void => {
+      members.delete(this)
       for (const [signal, listener] of listeners) proc.off?.(signal, listener)
     }
     try {
@@ -205,10 +225,17 @@ class Shutdown<DB> {
       unregister()
       throw error
     }
+    members.add(this)
     return unregister
   }
 
   #onSignal(signal: string, proc: Process): void {
+    const { started, shutdown } = sharedRegistry()
+    if (started) {
+      // Its turn comes with the databases. A signal that the lifecycle does not listen to begins it.
+      shutdown?.(signal)
+      return
+    }
     if (this.#signalled) {
       if (!this.#options.forceOnSecondSignal) return
       log(this.#logger, 'warn', `Received ${signal} during shutdown, exiting at once`)
@@ -218,21 +245,23 @@ class Shutdown<DB> {
     this.#signalled = true
     if (this.#done)
       log(this.#logger, 'info', `Received ${signal}, graceful shutdown has already begun`)
-    void this.#exitAfter(this.run(`Received ${signal}, starting graceful shutdown...`), proc)
+    void this.#exitAfter(this.run(signal), proc)
   }
 
   async #exitAfter(done: Promise<void>, proc: Process): Promise<void> {
-    underWay.count++
+    // Other copies of this package may be closing theirs: the process ends with the last.
+    const shared = sharedRegistry()
+    shared.leaving++
     try {
       await done
     } catch (error) {
-      underWay.failed = true
+      shared.failed = true
       log(this.#logger, 'error', 'Error during shutdown:', error)
     }
-    underWay.count--
-    if (underWay.count > 0) return
-    const code = underWay.failed ? 1 : 0
-    underWay.failed = false
+    shared.leaving--
+    if (shared.leaving > 0) return
+    const code = shared.failed ? 1 : 0
+    shared.failed = false
     proc.exit(code)
   }
 }

@@ -9,6 +9,7 @@ export {
   type HookOptions,
   type HookPhase,
 } from './hooks.js'
+export { type CloseOptions, closeOnShutdown, stopOnShutdown } from './integrations.js'
 export {
   Lifecycle,
   type LifecycleEvents,
@@ -20,4 +21,12 @@ export {
   type Unregister,
 } from './lifecycle.js'
 export type { LifecycleHost, LifecycleOptions, Reporter } from './options.js'
+export {
+  type IsConnected,
+  type ProbeAnswer,
+  type ProbeOptions,
+  type ProbeRouter,
+  Probes,
+  probes,
+} from './probes.js'
 export type { Repeat } from './signals.js'

@@ -200,7 +200,11 @@ export class Lifecycle implements Disposable {
       options,
     )
     if (options.health) this.useHealth(options.health)
-    if (isShared(this)) sharedRegistry().started = true
+    if (isShared(this)) {
+      const shared = sharedRegistry()
+      shared.started = true
+      shared.shutdown = reason => void this.shutdown(reason)
+    }
     this.#checkBudget()
     return this
   }
@@ -384,7 +388,6 @@ export class Lifecycle implements Disposable {
       this.#log('warn', `${signal} again: at most ${seconds(shortenedMs)} left`)
       this.#step(TIME)
     } else if (meaning === 'exit') {
-      this.#log('warn', `${signal} for the third time: ends at once`)
       this.#step(TIME)
     }
   }
@@ -466,6 +469,8 @@ export class Lifecycle implements Disposable {
         const sum = limits.reduce((a, b) => a + b, 0)
         const open = later.length - limits.length
         const now = this.clock.now()
+        // Now, as it may block.
+        this.#tell()
         return this.#core.lifecycleHookLimit(
           this.#handle,
           now,
@@ -512,7 +517,8 @@ export class Lifecycle implements Disposable {
   #forced(): void {
     const code = this.#core.lifecycleExitCode(this.#handle)
     const now = this.clock.now()
-    this.#log('error', `the deadline has come: ends with exit code ${code}`)
+    const why = code > 128 ? 'a third signal has come' : 'the deadline has come'
+    this.#log('error', `${why}: ends with exit code ${code}`)
     for (const { what, since } of aliveNow(this.#hooks, this.#drains, true, now)) {
       this.#log('error', `alive: ${what}, for ${seconds(now - since)}`)
     }
@@ -624,6 +630,7 @@ export class Lifecycle implements Disposable {
     const shared = sharedRegistry()
     if (shared.lifecycle !== this) return
     shared.started = false
+    delete shared.shutdown
     delete shared.lifecycle
   }
 }

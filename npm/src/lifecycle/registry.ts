@@ -20,6 +20,8 @@ export interface Shared {
   lifecycle?: unknown
   /** Whether the lifecycle has been started, and so is who ends the process. */
   started: boolean
+  /** Begins the shutdown of a lifecycle that was started; nothing if it has begun. */
+  shutdown?: ((reason: string) => void) | undefined
   readonly members: Set<Member>
   /** Shutdowns under way without a lifecycle: the process ends with the last, 1 if any failed. */
   leaving: number

@@ -2,8 +2,8 @@
  * How well something answers: the time limit of a check, a grade for its latency, a summary of many
  * durations. Which limits there are and what they mean is the engine's decision.
  */
-import { engine } from './engine/index.js'
-import { optionProblem } from './errors.js'
+import { engine } from '../engine/index.js'
+import { optionProblem } from '../errors.js'
 
 /** How well a dependency answered, from best to worst. */
 export type Grade = 'healthy' | 'degraded' | 'unhealthy'

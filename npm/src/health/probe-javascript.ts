@@ -1,0 +1,133 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { engine } from '../engine/index.js'
+import { optionProblem } from '../errors.js'
+import { LEVELS } from '../pressure/explain.js'
+import { bodyOf, pathOf } from './body.js'
+import { checksParts, HealthChecks, type HealthVerdict } from './checks.js'
+import { metricsText } from './metrics.js'
+import {
+  limitsOf,
+  listenError,
+  monitorOf,
+  type ProbeRoute,
+  type ProbeServerOptions,
+  serverRoutes,
+} from './probe-options.js'
+import type { ProbeAddress, ProbeCounts, ProbeServer } from './probe-server.js'
+import { type HealthKind, KINDS } from './words.js'
+
+const MOST_CONNECTIONS = 256
+const HEAD_MS = 5000
+
+/** A server in JavaScript, for where there are no threads: it answers while JavaScript does. @internal */
+export async function openJavaScript(options: ProbeServerOptions): Promise<ProbeServer> {
+  const { details = true, port, socketPath, host } = options
+  const limits = limitsOf(options)
+  refuse(limits, options)
+  const own = options.checks ? undefined : new HealthChecks()
+  const checks = options.checks ?? (own as HealthChecks)
+  const parts = checksParts(checks)
+  const [monitor, release] = monitorOf(options)
+  const routes = serverRoutes(options.paths)
+  const counts: ProbeCounts = { open: 0, accepted: 0, displaced: 0, answered: 0, refused: 0 }
+
+  const verdict = (kind: HealthKind): HealthVerdict =>
+    parts.judge(kind, limits, LEVELS.indexOf(monitor.level))
+
+  const text = (route: ProbeRoute): [status: number, type: string, text: string] => {
+    if (route === 'metrics') {
+      const verdicts = KINDS.map(verdict)
+      const reports = checks.report().checks
+      const type = 'text/plain; version=0.0.4; charset=utf-8'
+      return [200, type, metricsText(verdicts, reports, counts, monitor)]
+    }
+    const answer = verdict(route)
+    const body = { ...bodyOf(checks, answer, details), blockedMs: 0, pressure: monitor.level }
+    return [answer.passing ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`]
+  }
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    counts.answered++
+    const { method } = request
+    const route = routes.get(pathOf(request.url ?? '/'))
+    response.setHeader('cache-control', 'no-store')
+    let answer: [number, string, string] = [404, 'text/plain', 'not found\n']
+    if (method !== 'GET' && method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD')
+      response.setHeader('connection', 'close')
+      answer = [405, 'text/plain', '']
+    } else if (route !== undefined) {
+      try {
+        answer = text(route)
+      } catch {
+        // The checks were disposed of: the service is at its end.
+        answer = [503, 'application/json', '{"status":"fail"}\n']
+      }
+    }
+    const [status, type, body] = answer
+    response.statusCode = status
+    response.setHeader('content-type', type)
+    response.setHeader('content-length', new TextEncoder().encode(body).length)
+    response.end(method === 'HEAD' ? undefined : body)
+  }
+
+  const letGo = (): void => {
+    own?.[Symbol.dispose]()
+    release()
+  }
+  const { createServer } = await import('node:http')
+  const server: Server = createServer(
+    { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: HEAD_MS },
+    handle,
+  )
+  server.maxConnections = MOST_CONNECTIONS
+  server.on('connection', (socket: Socket) => {
+    socket.unref?.()
+    counts.accepted++
+    counts.open++
+    socket.once('close', () => counts.open--)
+  })
+  server.on('clientError', (_error, socket) => {
+    counts.refused++
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => {
+      letGo()
+      reject(listenError(options, error))
+    })
+    if (socketPath === undefined) server.listen(port, host, resolve)
+    else server.listen(socketPath, resolve)
+  })
+  server.unref?.()
+  const address = server.address() as ProbeAddress
+
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= new Promise(resolve => {
+      letGo()
+      server.close(() => resolve())
+      server.closeAllConnections?.()
+    })
+    return closed
+  }
+  return {
+    kind: 'javascript',
+    address: () => address,
+    counts: () => ({ ...counts }),
+    close,
+    [Symbol.dispose]: () => void close(),
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** @throws OptionError for limits that the engine refuses. */
+function refuse(limits: Float64Array, options: ProbeServerOptions): void {
+  const core = engine()
+  const none = core.healthNew(0)
+  const answer = core.healthVerdict(none, 0, limits, Number.NaN, Number.NaN, 0)
+  core.healthFree(none)
+  if (answer.length === 0) throw optionProblem('startProbeServer', options, core)
+}
