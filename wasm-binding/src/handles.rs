@@ -16,6 +16,8 @@ use seawall::health::HealthSet;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::lifecycle::Lifecycle;
+use seawall::lifecycle::drain::Drain;
+use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -50,6 +52,8 @@ pub(crate) enum Policy {
     Instances(Instances),
     Idempotency(Idempotency),
     Respawn(Respawn, Rng),
+    Drain(Drain),
+    Reconnect(Reconnect),
     Health(HealthSet),
     Lifecycle(Box<Lifecycle>),
     Pressure(Arc<Monitor>),

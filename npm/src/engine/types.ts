@@ -8,6 +8,7 @@ import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
+import type { DrainEngine } from './contract/drain.js'
 import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { HttpEngine } from './contract/http.js'
@@ -21,6 +22,7 @@ import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { ProbeEngine } from './contract/probes.js'
 import type { RateEngine } from './contract/rate.js'
+import type { ReconnectEngine } from './contract/reconnect.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
 import type { ThrottleEngine } from './contract/throttle.js'
@@ -33,6 +35,7 @@ import type { TimeoutEngine } from './contract/timeout.js'
 export interface Engine
   extends OptionProblem,
     BreakerEngine,
+    ReconnectEngine,
     RegistryEngine,
     CacheEngine,
     CauseEngine,
@@ -46,6 +49,7 @@ export interface Engine
     PeriodicEngine,
     ChaosEngine,
     ClassifyEngine,
+    DrainEngine,
     HealthEngine,
     HttpEngine,
     IdempotencyEngine,
