@@ -71,6 +71,13 @@ async function start(env = {}, { options = {} } = {}) {
   void server.exited.then(() => running.delete(server))
   const up = await server.message(({ mode, failed }) => mode === 'primary' || failed)
   const info = messages.find(({ info }) => info?.includes('tcp://'))?.info
+  if (up.mode) {
+    const { workers } = up
+    const ready = () => messages.filter(({ mode }) => mode === 'worker').length >= workers
+    await server.message(ready)
+    // The word of the last one is on its way to the primary.
+    await sleep(50)
+  }
   server.port = Number(/:(\d+)$/.exec(info ?? '')?.[1])
   server.up = up
   return server

@@ -84,6 +84,7 @@ export class Primary {
       for (const place of this.#places) this.#fork(place)
       await ready
       engine().frontOpen?.()
+      this.#stayAlive()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
       if (this.#config.installSignalHandlers) this.#listenToSignals()
       return { mode: 'primary', pid: process.pid, host, port, workers }
@@ -219,6 +220,7 @@ export class Primary {
 
   #firstReady(): Promise<void> {
     const ms = Math.max(5000, this.#config.gracefulShutdownTimeoutMs)
+    let clear = (): void => {}
     return new Promise<void>((resolve, reject) => {
       const late = setTimeout(
         () => reject(new Error('defuss-express: no worker became ready during startup')),
@@ -226,11 +228,11 @@ export class Primary {
       )
       this.#onReady = resolve
       this.#onLost = reject
-      this.#undo.push(() => clearTimeout(late))
+      clear = () => clearTimeout(late)
     }).finally(() => {
       this.#onReady = undefined
       this.#onLost = undefined
-      this.#undo.pop()?.()
+      clear()
     })
   }
 
@@ -262,6 +264,13 @@ export class Primary {
     } catch (error) {
       report(error, 'startServer: the telemetry sink')
     }
+  }
+
+  /** The front's thread alone does not keep the process, which would end with its last worker. */
+  #stayAlive(): void {
+    if (!this.#native) return
+    const timer = setInterval(() => {}, 2 ** 31 - 1)
+    this.#undo.push(() => clearInterval(timer))
   }
 
   #listenToSignals(): void {
