@@ -20,6 +20,7 @@ export class Load {
   webSockets = { opened: 0, codes: {} }
   eventStreams = { opened: 0, whole: 0, cut: 0, errors: [] }
   reused = 0
+  refused = 0
   #ports
   #agent = new http.Agent({ keepAlive: true, scheduling: 'fifo' })
   #session
@@ -138,7 +139,18 @@ export class Load {
     }
   }
 
-  stream(path, whole) {
+  /** Refused means not begun, so it is sent again, as clients of HTTP/2 do by themselves. */
+  async stream(path, whole) {
+    try {
+      await this.#stream(path, whole)
+    } catch (error) {
+      if (!/REFUSED_STREAM/.test(error.message)) throw error
+      this.refused++
+      await this.#stream(path, whole)
+    }
+  }
+
+  #stream(path, whole) {
     if (!this.#session || this.#session.closed || this.#session.destroyed) {
       this.#session = http2.connect(`http://127.0.0.1:${this.#ports.two}`)
       this.#session.on('error', () => {})

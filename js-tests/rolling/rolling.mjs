@@ -93,6 +93,7 @@ function judge(load, notes, balancer) {
     requests: load.requests.size,
     kinds,
     reused: load.reused,
+    refused: load.refused,
     lost: failed.filter(reached).map(describe),
     races: failed.filter(one => !reached(one)).map(describe),
     webSockets: load.webSockets,

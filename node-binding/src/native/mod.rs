@@ -3,7 +3,16 @@
 
 #[cfg(unix)]
 mod balance;
+mod clock;
 pub(crate) mod deadline;
 #[cfg(unix)]
 mod probes;
+mod record;
+mod routes;
+pub(crate) mod sampler;
 mod signals;
+mod stack;
+mod stalls;
+mod turns;
+mod uv;
+mod watch;

@@ -25,6 +25,7 @@ import type { RateEngine } from './contract/rate.js'
 import type { ReconnectEngine } from './contract/reconnect.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
+import type { SamplerEngine } from './contract/sampler.js'
 import type { ThrottleEngine } from './contract/throttle.js'
 import type { TimeoutEngine } from './contract/timeout.js'
 
@@ -61,7 +62,8 @@ export interface Engine
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,
-    PriorityEngine {
+    PriorityEngine,
+    SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }
