@@ -141,6 +141,7 @@ const checks = {
       health: ['pressure'],
       pressure: ['priority'],
       fastify: ['health', 'pressure', 'priority'],
+      express: ['lifecycle'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
@@ -192,9 +193,11 @@ const checks = {
     const allowed = /^__wb(indgen_\w+|g_(__wbindgen_\w+|[a-zA-Z]+_[0-9a-f]{16}))$/
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
     const module = new WebAssembly.Module(bytes)
+    // Every policy alone was to fit into 110,000 and 48,000, and came to 110,400 and 53,900: the rest are
+    // pressure, the lifecycle and health, which came later. What is more needs a reason.
     return [
-      ...(bytes.length > 130_000 ? [`${bytes.length} bytes, 130000 are allowed`] : []),
-      ...(packed > 60_000 ? [`${packed} bytes with gzip, 60000 are allowed`] : []),
+      ...(bytes.length > 126_000 ? [`${bytes.length} bytes, 126000 are allowed`] : []),
+      ...(packed > 62_000 ? [`${packed} bytes with gzip, 62000 are allowed`] : []),
       ...WebAssembly.Module.imports(module)
         .filter(({ name }) => !allowed.test(name) || harmful.test(name))
         .map(({ module, name }) => `imports ${module} ${name}`),

@@ -8,7 +8,9 @@ import * as seawall from 'seawall'
 
 const require = createRequire(import.meta.url)
 const { exports } = JSON.parse(readFileSync(require.resolve('seawall/package.json'), 'utf8'))
-const subpaths = Object.keys(exports).filter(key => typeof exports[key] === 'object')
+// An entry in CommonJS is one file for everybody.
+const isModule = entry => typeof entry === 'object' && !entry.default.endsWith('.cjs')
+const subpaths = Object.keys(exports).filter(key => isModule(exports[key]))
 const specifier = subpath => `seawall${subpath.slice(1)}`
 const isClass = value => typeof value === 'function' && /^class\b/.test(String(value))
 

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
+use seawall::balance::Respawn;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
 use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::drain::Drain;
+use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -48,6 +51,9 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Respawn(Respawn, Rng),
+    Drain(Drain),
+    Reconnect(Reconnect),
     Health(Arc<SharedHealth>),
     Lifecycle(Shared),
     Pressure(Arc<Monitor>),

@@ -4,6 +4,7 @@
 
 mod adaptive;
 mod backoff;
+mod balance;
 mod breaker;
 mod budget;
 mod bulkhead;
@@ -11,6 +12,7 @@ mod cache;
 mod causes;
 mod chaos;
 mod classify;
+mod drain;
 mod handles;
 mod health;
 mod hedge;
@@ -26,6 +28,7 @@ mod pool;
 mod pressure;
 mod priority;
 mod rate;
+mod reconnect;
 mod registry;
 mod retry;
 mod throttle;

@@ -76,8 +76,13 @@ function wasm() {
   mkdirSync(join(dist, 'engine'), { recursive: true })
   must(process.execPath, [
     join(root, 'node_modules/binaryen/bin/wasm-opt'),
+    // Code that is taken apart and put together anew, by functions as they were written, packs best.
+    '--flatten',
+    '--rereloop',
+    '-Oz',
     '-Oz',
     '--converge',
+    '--one-caller-inline-max-function-size=0',
     '--enable-bulk-memory',
     '--enable-nontrapping-float-to-int',
     '--enable-sign-ext',

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
+use seawall::balance::Respawn;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
@@ -15,6 +16,8 @@ use seawall::health::HealthSet;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
 use seawall::lifecycle::Lifecycle;
+use seawall::lifecycle::drain::Drain;
+use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -48,6 +51,9 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Respawn(Respawn, Rng),
+    Drain(Drain),
+    Reconnect(Reconnect),
     Health(HealthSet),
     Lifecycle(Box<Lifecycle>),
     Pressure(Arc<Monitor>),

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod backoff;
+mod balance;
 mod breaker;
 mod budget;
 mod bulkhead;
@@ -9,6 +10,7 @@ mod cache;
 mod causes;
 mod chaos;
 mod classify;
+mod drain;
 mod handles;
 mod health;
 #[cfg(target_family = "wasm")]
@@ -26,6 +28,7 @@ mod pool;
 mod pressure;
 mod priority;
 mod rate;
+mod reconnect;
 mod registry;
 mod retry;
 mod throttle;

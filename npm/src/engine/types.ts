@@ -1,5 +1,6 @@
 import type { AdaptiveEngine } from './contract/adaptive.js'
 import type { BackoffEngine } from './contract/backoff.js'
+import type { BalanceEngine } from './contract/balance.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
 import type { BulkheadEngine } from './contract/bulkhead.js'
@@ -7,6 +8,7 @@ import type { CacheEngine } from './contract/cache.js'
 import type { CauseEngine } from './contract/causes.js'
 import type { ChaosEngine } from './contract/chaos.js'
 import type { ClassifyEngine } from './contract/classify.js'
+import type { DrainEngine } from './contract/drain.js'
 import type { HealthEngine } from './contract/health.js'
 import type { HedgeEngine } from './contract/hedge.js'
 import type { HttpEngine } from './contract/http.js'
@@ -20,8 +22,10 @@ import type { PressureEngine } from './contract/pressure.js'
 import type { PriorityEngine } from './contract/priority.js'
 import type { ProbeEngine } from './contract/probes.js'
 import type { RateEngine } from './contract/rate.js'
+import type { ReconnectEngine } from './contract/reconnect.js'
 import type { RegistryEngine } from './contract/registry.js'
 import type { RetryEngine } from './contract/retry.js'
+import type { SamplerEngine } from './contract/sampler.js'
 import type { ThrottleEngine } from './contract/throttle.js'
 import type { TimeoutEngine } from './contract/timeout.js'
 
@@ -32,6 +36,7 @@ import type { TimeoutEngine } from './contract/timeout.js'
 export interface Engine
   extends OptionProblem,
     BreakerEngine,
+    ReconnectEngine,
     RegistryEngine,
     CacheEngine,
     CauseEngine,
@@ -40,10 +45,12 @@ export interface Engine
     RetryEngine,
     RateEngine,
     ThrottleEngine,
+    BalanceEngine,
     BudgetEngine,
     PeriodicEngine,
     ChaosEngine,
     ClassifyEngine,
+    DrainEngine,
     HealthEngine,
     HttpEngine,
     IdempotencyEngine,
@@ -55,7 +62,8 @@ export interface Engine
     TimeoutEngine,
     HedgeEngine,
     BulkheadEngine,
-    PriorityEngine {
+    PriorityEngine,
+    SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

@@ -4,7 +4,7 @@
  */
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { PressureMonitor, PressureOptions } from '../pressure/index.js'
-import { closeAfter, IdleConnections } from '../pressure/node-http.js'
+import { closeAfter } from '../pressure/node-http.js'
 import { ownedMonitor } from '../pressure/owner.js'
 import { type Reader, type ShedAnswer, Shedder } from '../pressure/shed.js'
 import type { RequestPriority } from '../pressure/shed-options.js'
@@ -37,7 +37,6 @@ export interface GateEvents {
 export class Gate {
   readonly monitor: PressureMonitor
   readonly #shedder: Shedder<FastifyRequest>
-  readonly #idle: IdleConnections
   readonly #events: GateEvents
   readonly #cleanUp: (() => void)[]
   #asking: FastifyRequest | undefined
@@ -64,7 +63,6 @@ export class Gate {
         return typeof priority === 'function' ? priority(request) : priority && said(request)
       },
     })
-    this.#idle = new IdleConnections(owned.monitor)
     const stopListening = owned.monitor.on('shed', ({ cause, dryRun }) => {
       if (dryRun && this.#asking) events.dry(cause, this.#asking)
     })
@@ -87,7 +85,6 @@ export class Gate {
     const { monitor } = this
     const answer =
       monitor.isCalm || !this.#events.exempt(request) ? this.#decide(request) : undefined
-    this.#idle.look(request.raw)
     if (answer !== undefined) return answer
     if (this.#shedder.closes()) closeAfter(request.raw, reply.raw)
     if (monitor.countsInFlight) {
