@@ -8,7 +8,7 @@ use super::level::{LEAVE, Level};
 use super::signals::{SIGNALS, Signal, Signals};
 use super::spell::Spell;
 use crate::Rng;
-use crate::limit::priority::{Ask, CLASS_LEVELS, LEVELS, Priorities, Priority, REMEMBERED};
+use crate::limit::priority::{Ask, CLASS_LEVELS, LEVELS, Priorities};
 use crate::options::Problem;
 use crate::time::Instant;
 
@@ -31,10 +31,11 @@ const STANDING: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Judge {
     pub(super) config: PressureConfig,
-    priorities: Priorities,
+    pub(super) priorities: Priorities,
     rng: Rng,
     /// For the times that are told to those who do not ask, so that these change no other draw.
-    lots: Rng,
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only a monitor draws from it"))]
+    pub(super) lots: Rng,
     pub(super) signals: Signals,
     pub(super) level: Level,
     pub(super) since: Instant,
@@ -173,37 +174,12 @@ impl Judge {
         }
     }
 
-    fn count(&mut self, class: usize, times: u32) {
+    pub(super) fn count(&mut self, class: usize, times: u32) {
         let cause = usize::from(self.cause().code());
         let counts = self.shed.get_mut(cause);
         if let Some(count) = counts.and_then(|counts| counts.get_mut(class)) {
             *count = count.wrapping_add(times);
         }
-    }
-
-    /// How many classes, from the lowest, are refused whatever their levels within; none in a dry
-    /// run, in which nobody is.
-    pub(super) fn sure(&self) -> u16 {
-        let dry_run = self.config.dry_run && !self.maintenance;
-        if dry_run { 0 } else { self.threshold / CLASS_LEVELS }
-    }
-
-    /// Counts requests of a class that were refused as [`Judge::sure`] says, and remembers the last.
-    pub(super) fn refused(&mut self, class: Priority, times: u32) {
-        self.count(usize::from(class as u8), times);
-        for _ in 0..times.min(u32::from(REMEMBERED)) {
-            let _ = self.priorities.judge_at(&Ask::class(class), MAINTENANCE);
-        }
-        self.set_threshold();
-    }
-
-    /// A time to come back after, in s, of the part `of` between one and two drains; 0: not known.
-    pub(super) fn lot(&mut self, place: usize, of: usize) -> f64 {
-        if self.drain_ms < 1_000.0 {
-            return 0.0;
-        }
-        let part = (place as f64 + self.lots.unit()) / of as f64;
-        libm::round(libm::ceil(self.drain_ms / 1_000.0) * (1.0 + part))
     }
 
     /// Whole seconds: the drain that is expected, rounded up, times a number drawn from 1 to 2.
@@ -276,7 +252,7 @@ impl Judge {
         }
     }
 
-    fn set_threshold(&mut self) {
+    pub(super) fn set_threshold(&mut self) {
         self.threshold = if self.maintenance {
             MAINTENANCE
         } else if self.pressure >= 1.0 {
