@@ -5,7 +5,7 @@
  */
 import { systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import {
   OptionError,
   optionProblem,
@@ -77,8 +77,8 @@ const LEAST_SAMPLE_MS = 10
 const SECONDS = 32
 
 const handles = new Handles(handle => {
-  engine().pressureUnwatch?.(handle)
-  engine().pressureFree(handle)
+  processEngine().pressureUnwatch?.(handle)
+  processEngine().pressureFree(handle)
 })
 
 let handleOf: (monitor: PressureMonitor) => number
@@ -131,7 +131,7 @@ export class PressureMonitor implements Disposable {
       const got = `must be a number of at least ${LEAST_SAMPLE_MS}, got ${sampleIntervalMs}`
       throw new OptionError(`PressureMonitor: \`sampleIntervalMs\` ${got}`, 'sampleIntervalMs')
     }
-    const core = engine()
+    const core = processEngine()
     this.#options = { ...options }
     this.#handle = core.pressureNew(numbersOf(options), seedOr(options.seed))
     if (this.#handle < 0) throw optionProblem('PressureMonitor', options, core)
@@ -253,13 +253,13 @@ export class PressureMonitor implements Disposable {
     const handle = this.#live()
     this.#numbers ??= new Float64Array(SIGNAL_NAMES.length)
     const now = (this.#options.clock ?? systemClock).now()
-    engine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
+    processEngine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
     this.#look()
   }
 
   /** Refuses everybody, or no longer, also in a dry run: what is never refused is up to who asks. */
   setMaintenance(on: boolean): void {
-    engine().pressureMaintenance(this.#live(), on)
+    processEngine().pressureMaintenance(this.#live(), on)
     this.#look()
   }
 
@@ -288,7 +288,7 @@ export class PressureMonitor implements Disposable {
         throw new OptionError(`PressureMonitor: \`${name}\` cannot be changed`, name)
       }
     }
-    const core = engine()
+    const core = processEngine()
     const all = updated(this.#options, options)
     if (core.pressureUpdate(this.#live(), numbersOf(all)) < 0) {
       throw optionProblem('PressureMonitor', all, core)
@@ -352,7 +352,7 @@ export class PressureMonitor implements Disposable {
 
   #ask(ask: PressureAsk | undefined): PressureRefusal | undefined {
     if (this.#read(board.THRESHOLD) === 0) return undefined
-    const code = engine().pressureAdmit(this.#handle, rankCode(ask?.priority), ask?.cohort)
+    const code = processEngine().pressureAdmit(this.#handle, rankCode(ask?.priority), ask?.cohort)
     if (code === 0) return undefined
     const dryRun = code < 0
     const answer = Math.abs(code) - 1
@@ -369,9 +369,9 @@ export class PressureMonitor implements Disposable {
     const { source = 'auto', clock, sampleIntervalMs } = this.#options
     if (source === 'manual' || (clock && typeof source !== 'function')) return
     const handle = this.#handle
-    if (source === 'auto' && engine().pressureWatch?.(handle) === true) {
+    if (source === 'auto' && processEngine().pressureWatch?.(handle) === true) {
       this.#source = 'native'
-      this.#stop = () => engine().pressureUnwatch?.(handle)
+      this.#stop = () => processEngine().pressureUnwatch?.(handle)
       return
     }
     this.#source = 'pulse'
@@ -380,7 +380,7 @@ export class PressureMonitor implements Disposable {
     const observer: Observer = {
       sampleMs: sampleIntervalMs ?? PULSE_MS,
       beat: (now, numbers) => {
-        engine().pressureObserve(handle, now, numbers)
+        processEngine().pressureObserve(handle, now, numbers)
         this.#look()
         return this.#level > 0
       },
