@@ -41,7 +41,7 @@ const FINE: u32 = 4;
 /// The unit of the buckets as a power of two: 1024 ns.
 const UNIT: u32 = 10;
 /// Latencies up to 73 minutes; longer ones count as that long.
-const BUCKETS: usize = 464;
+pub(crate) const BUCKETS: usize = 464;
 /// No bucket of 16 bits can overflow.
 const MOST: u32 = 50_000;
 
@@ -161,7 +161,7 @@ impl Latencies {
 }
 
 /// The bucket of a latency: below 32 units each has its own, then the highest five bits count.
-fn index(latency: Duration) -> usize {
+pub(crate) fn index(latency: Duration) -> usize {
     let units = (nanos(latency) >> UNIT).max(1);
     let shift = units.ilog2().saturating_sub(FINE);
     let index = (u64::from(shift) << FINE).saturating_add(units >> shift);
@@ -169,7 +169,7 @@ fn index(latency: Duration) -> usize {
 }
 
 /// The latency at a share of a bucket.
-fn inside(bucket: usize, share: f64) -> Duration {
+pub(crate) fn inside(bucket: usize, share: f64) -> Duration {
     let low = edge(bucket);
     let high = edge(bucket.saturating_add(1));
     crate::time::duration((low + (high - low) * share) as u64)

@@ -14,6 +14,8 @@ use seawall::door::{Slab, isolate};
 use seawall::health::SharedHealth;
 use seawall::hedge::Hedge;
 use seawall::http::{Idempotency, Instances};
+use seawall::lifecycle::drain::Drain;
+use seawall::lifecycle::reconnect::Reconnect;
 use seawall::limit::adaptive::AdaptiveLimiter;
 use seawall::limit::bulkhead::Bulkhead;
 use seawall::limit::priority::Priorities;
@@ -48,6 +50,8 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Drain(Drain),
+    Reconnect(Reconnect),
     Health(Arc<SharedHealth>),
     Lifecycle(Shared),
     Pressure(Arc<Monitor>),

@@ -89,11 +89,12 @@ fn v2_in_its_own_namespace() {
 }
 
 #[test]
-fn no_limit_means_the_machine() {
-    let machine = ((16303428.0 - 9876544.0) / 1024.0, 16303428.0 / 1024.0);
+fn no_limit_means_what_the_machine_uses_and_no_limit() {
+    let machine = (16303428.0 - 9876544.0) * 1024.0;
     for case in ["v1-unlimited", "v2-unlimited"] {
         let (sampler, signals) = first(case);
-        assert_eq!(memory(&signals), machine, "{case}");
+        assert_eq!(signals.get(Signal::MemoryUsed), Some(machine), "{case}");
+        assert_eq!(signals.get(Signal::MemoryLimit), None, "{case}");
         assert_eq!(sampler.container().memory_limit, None, "{case}");
         assert_eq!(signals.get(Signal::CpuThrottled), None, "{case}");
     }
@@ -155,6 +156,17 @@ fn throttling_is_a_part_of_the_periods_that_passed() {
 }
 
 #[test]
+fn without_a_group_the_processors_others_wait_for_do_not_count() {
+    let files = Copy::of("v2-unlimited", "own");
+    files.write("proc/self/schedstat", "4000000000 500000000 77\n");
+    let mut sampler = Sampler::at(&files.0);
+    assert_eq!(sampler.sample(at(0.0)).get(Signal::CpuStall), None, "nothing to compare with");
+    files.write("proc/pressure/cpu", "some avg10=99.00 avg60=9.00 avg300=9.00 total=6627810207\n");
+    files.write("proc/self/schedstat", "4000000000 520000000 78\n");
+    assert_eq!(sampler.sample(at(1.0)).get(Signal::CpuStall), Some(0.02));
+}
+
+#[test]
 fn waiting_is_measured_and_not_averaged() {
     let files = Copy::of("v2", "psi");
     let mut sampler = Sampler::at(&files.0);
@@ -198,8 +210,7 @@ fn this_process() {
     let signals = sampler.sample(at(0.0));
     let rss = signals.get(Signal::Rss).expect("known everywhere");
     assert!(rss > MIB && rss < 4096.0 * MIB, "{rss}");
-    let (used, limit) = memory(&signals);
-    assert!(used > 0.0 && used < limit);
+    assert!(signals.get(Signal::MemoryUsed).is_some_and(|used| used > MIB));
     sampler.sample(at(0.5));
     #[allow(clippy::disallowed_methods, reason = "a test may measure")]
     let started = Monotonic::now();
@@ -334,6 +345,7 @@ proptest! {
         }
         _ = parse::number(&text);
         _ = parse::resident_pages(&text);
+        _ = parse::waited_ns(&text);
         _ = parse::page_size(text.as_bytes());
         for quota in [Quota::v2(&text), Quota::v1(&text, &other)].into_iter().flatten() {
             prop_assert!(quota.cpus() > 0.0 && quota.cpus().is_finite());
@@ -359,7 +371,7 @@ proptest! {
             "cpu.max", "cpu.stat", "cpu.pressure", "memory.pressure", "io.pressure",
         ];
         let group = group.map(|name| format!("sys/fs/cgroup/{name}"));
-        let process = ["meminfo", "self/statm", "self/cgroup", "self/mountinfo", "self/auxv", "x"];
+        let process = ["meminfo", "self/statm", "self/cgroup", "self/mountinfo", "self/auxv", "self/schedstat"];
         let all: Vec<_> = group.into_iter().chain(process.map(|name| format!("proc/{name}"))).collect();
         let mut sampler = Sampler::at(&files.0);
         for (step, (file, text)) in texts.iter().enumerate() {

@@ -28,7 +28,10 @@ use seawall::{
     timeout::Timeout,
 };
 #[cfg(feature = "process")]
-use seawall::{health::HealthSet, lifecycle::Lifecycle, pressure::Monitor};
+use seawall::{
+    health::HealthSet, lifecycle::Lifecycle, lifecycle::drain::Drain,
+    lifecycle::reconnect::Reconnect, pressure::Monitor,
+};
 
 use crate::options::refused;
 
@@ -68,6 +71,10 @@ pub(crate) enum Policy {
     Instances(Instances),
     #[cfg(feature = "engine")]
     Idempotency(Idempotency),
+    #[cfg(feature = "process")]
+    Drain(Drain),
+    #[cfg(feature = "process")]
+    Reconnect(Reconnect),
     #[cfg(feature = "process")]
     Health(HealthSet),
     #[cfg(feature = "process")]

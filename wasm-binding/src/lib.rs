@@ -20,6 +20,8 @@ mod causes;
 mod chaos;
 #[cfg(feature = "engine")]
 mod classify;
+#[cfg(feature = "process")]
+mod drain;
 mod handles;
 #[cfg(feature = "process")]
 mod health;
@@ -48,6 +50,8 @@ mod pressure;
 mod priority;
 #[cfg(feature = "engine")]
 mod rate;
+#[cfg(feature = "process")]
+mod reconnect;
 #[cfg(feature = "engine")]
 mod registry;
 #[cfg(feature = "engine")]

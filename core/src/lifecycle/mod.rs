@@ -38,7 +38,9 @@
 
 mod budget;
 mod config;
+pub mod drain;
 mod options;
+pub mod reconnect;
 mod signals;
 
 use core::time::Duration;

@@ -9,7 +9,11 @@
 //! **How memory is counted.** What counts against a limit is what is in use without the page cache
 //! that the kernel can take back at once (`inactive_file`). The limit is the smaller of `memory.max`
 //! and `memory.high`; of nested groups, the one that is nearest to its limit. A limit that is no
-//! smaller than the machine is none.
+//! smaller than the machine is none, and then none is known.
+//!
+//! **Whose waiting.** Waiting for processors, memory and disks is that of the own group. A process
+//! without one shares the machine's, but for processors: that others wait for those is no reason to
+//! refuse work, so it is then how long the first thread of the process itself waited.
 //!
 //! **Here alone** the crate reads files, behind the feature `os`. Time is an argument as everywhere.
 //! What is read is taken apart in [`parse`], by functions that take text.

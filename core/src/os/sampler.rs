@@ -103,6 +103,9 @@ impl Sampler {
     /// What is known at `now`: memory, throttling, waiting. The signals of an event loop and of
     /// requests are not.
     ///
+    /// Without a limit the memory in use is the machine's, and no limit is known: what others of a
+    /// machine use is no reason for pressure on this process.
+    ///
     /// A rising count of `high` in `memory.events` means that the kernel already slows the group
     /// down: with four fifths of the limit in use, all of it then counts as used.
     pub fn sample(&mut self, now: Instant) -> Signals {
@@ -114,10 +117,9 @@ impl Sampler {
             }
         };
         set(Signal::Rss, self.resident());
-        if let Some((used, limit)) = self.memory(now) {
-            set(Signal::MemoryUsed, Some(used));
-            set(Signal::MemoryLimit, Some(limit));
-        }
+        let nearest = self.memory(now);
+        set(Signal::MemoryUsed, nearest.map(|(used, _)| used).or_else(|| self.machine_memory()));
+        set(Signal::MemoryLimit, nearest.map(|(_, limit)| limit));
         let buffer = &mut self.buffer;
         let throttled = self.throttled.iter_mut().filter_map(|group| group.sample(now, buffer));
         set(Signal::CpuThrottled, throttled.reduce(f64::max));
@@ -168,20 +170,20 @@ impl Sampler {
         Some(bytes as f64)
     }
 
-    /// Used bytes and the limit of the group that is nearest to its limit, else of the machine.
+    /// Used bytes and the limit of the group that is nearest to its limit.
     fn memory(&mut self, now: Instant) -> Option<(f64, f64)> {
         let buffer = &mut self.buffer;
         let groups = self.memory.iter_mut().filter_map(|group| group.sample(now, buffer));
-        let nearest = groups.reduce(|a, b| if b.0 * a.1 > a.0 * b.1 { b } else { a });
-        nearest.or_else(|| self.machine_memory())
+        groups.reduce(|a, b| if b.0 * a.1 > a.0 * b.1 { b } else { a })
     }
 
-    fn machine_memory(&mut self) -> Option<(f64, f64)> {
+    /// Used bytes of the machine.
+    fn machine_memory(&mut self) -> Option<f64> {
         let known = self.meminfo.read(&mut self.buffer).and_then(|text| {
             let total = parse::meminfo(&text, "MemTotal")?;
-            Some((total.saturating_sub(parse::meminfo(&text, "MemAvailable")?), total))
+            Some(total.saturating_sub(parse::meminfo(&text, "MemAvailable")?))
         });
-        let (used, total) = known.or_else(|| self.machine.as_mut()?.memory())?;
-        Some((used as f64, total as f64))
+        let used = known.or_else(|| Some(self.machine.as_mut()?.memory()?.0))?;
+        Some(used as f64)
     }
 }

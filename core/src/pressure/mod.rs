@@ -50,12 +50,14 @@ mod answer;
 #[cfg(feature = "std")]
 pub mod board;
 mod config;
+mod delays;
 mod explain;
 mod judge;
 mod level;
 #[cfg(feature = "std")]
 mod monitor;
 mod options;
+pub mod recorder;
 mod signals;
 mod spell;
 
@@ -63,6 +65,7 @@ pub use answer::{Answer, Cause, Shed};
 #[cfg(feature = "std")]
 pub use board::Board;
 pub use config::{Limits, PressureConfig};
+pub use delays::{Delayed, Delays, Utilization};
 pub use explain::{Explanation, Gauge};
 pub use judge::{CAUSES, CLASSES, CRITICAL, Judge, MAINTENANCE};
 pub use level::Level;

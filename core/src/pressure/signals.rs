@@ -25,9 +25,10 @@ pub enum Signal {
     HeapLimit = 7,
     /// Bytes of the process that are resident in memory.
     Rss = 8,
-    /// Bytes of memory that count against the container's limit, page cache that can go left out.
+    /// Bytes of memory that count against the container's limit, page cache that can go left out;
+    /// without a limit, those in use on the machine.
     MemoryUsed = 9,
-    /// The container's limit of memory in bytes, the machine's where it has none.
+    /// The container's limit of memory in bytes; not known where it has none.
     MemoryLimit = 10,
     /// Which part of the last scheduler periods the container was throttled in, 0 to 1.
     CpuThrottled = 11,

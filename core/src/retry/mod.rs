@@ -217,6 +217,12 @@ impl Retry {
             .unwrap_or(Duration::ZERO))
     }
 
+    /// Whether the time since the first try plays a part.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.config.max_elapsed.or(self.config.backoff.config().max_elapsed).is_some()
+    }
+
     fn past(&self, elapsed: Duration) -> bool {
         let limits = [self.config.max_elapsed, self.config.backoff.config().max_elapsed];
         limits.into_iter().flatten().any(|limit| elapsed > limit)

@@ -221,6 +221,7 @@ impl Drop for BreakerPermit {
 enum Step {
     New,
     Running(Paused),
+    #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "made by the layers"))]
     Refused(Rejected),
     Over,
 }

@@ -355,7 +355,7 @@ impl<J> Run<'_, J> {
         F: Future<Output = Result<T, E>>,
         J: Judge<T, Error<E>>,
     {
-        let mut tries = self.parts.retry.clone().map(|retry| Tries::new(retry, deadline));
+        let mut tries = self.parts.retry.as_ref().map(|retry| Tries::new(retry, deadline));
         loop {
             let result = {
                 let inner = pin!(self.hedged(deadline, call));

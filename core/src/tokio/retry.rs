@@ -1,5 +1,6 @@
 //! Repeating calls that failed.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -120,7 +121,7 @@ impl Retry {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let mut tries = Tries::new(self.clone(), deadline);
+        let mut tries = Tries::new(self, deadline);
         loop {
             let result = call().await;
             match tries.again(judge.judge(result.as_ref()), None) {
@@ -133,25 +134,28 @@ impl Retry {
 
 /// The tries of one call.
 #[derive(Debug)]
-pub(crate) struct Tries {
-    retry: Retry,
+pub(crate) struct Tries<B> {
+    retry: B,
     /// How many there have been.
     made: u32,
-    began: Instant,
+    /// Where that matters: reading the clock costs more than all the rest of a call that succeeds.
+    began: Option<Instant>,
     previous: Duration,
     deadline: Option<Instant>,
     _call: Option<Spent>,
     repetition: Option<Spent>,
 }
 
-impl Tries {
+impl<B: Borrow<Retry>> Tries<B> {
     /// None yet.
-    pub(crate) fn new(retry: Retry, deadline: Option<Instant>) -> Self {
-        let call = retry.budget.as_ref().map(Budget::began);
+    pub(crate) fn new(retry: B, deadline: Option<Instant>) -> Self {
+        let rule = retry.borrow();
+        let call = rule.budget.as_ref().map(Budget::began);
+        let began = rule.shared.rule.is_timed().then(clock::now);
         Self {
             retry,
             made: 0,
-            began: clock::now(),
+            began,
             previous: Duration::ZERO,
             deadline,
             _call: call,
@@ -171,7 +175,7 @@ impl Tries {
         };
         let now = clock::now();
         let failure = Failure {
-            elapsed: now.since(self.began),
+            elapsed: self.began.map_or(Duration::ZERO, |began| now.since(began)),
             previous: self.previous,
             wanted,
             refused,
@@ -179,11 +183,11 @@ impl Tries {
             remaining: self.deadline.map(|deadline| deadline.since(now)),
             ..Failure::new(self.made, verdict)
         };
-        let shared = &self.retry.shared;
+        let Retry { shared, budget } = self.retry.borrow();
         let Decision::After(wait) = shared.rule.decide(&failure, &mut lock(&shared.rng)) else {
             return None;
         };
-        if let Some(budget) = &self.retry.budget {
+        if let Some(budget) = budget {
             self.repetition = Some(budget.allow()?);
         }
         self.previous = wait;

@@ -147,6 +147,7 @@ pin_project! {
 enum Step {
     New,
     Running,
+    #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "made by the layers"))]
     Refused(Rejected),
     Over,
 }

@@ -160,7 +160,7 @@ pin_project! {
         request: R,
         judge: J,
         twice: bool,
-        tries: Tries,
+        tries: Tries<Retry>,
         #[pin]
         step: Step<S::Future>,
     }

@@ -29,4 +29,14 @@ export {
   Probes,
   probes,
 } from './probes.js'
+export {
+  type ConnectingClient,
+  type Connection,
+  type ConnectionEvents,
+  type ConnectionState,
+  type Reconnecting,
+  type ReconnectingOptions,
+  reconnecting,
+} from './reconnecting.js'
+export * from './servers/index.js'
 export type { Repeat } from './signals.js'

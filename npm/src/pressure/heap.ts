@@ -36,7 +36,8 @@ export class HeapProbe {
   #afterGc: number | undefined
   #stop: (() => void) | undefined
 
-  start(): void {
+  /** `collected` is called after each full collection. */
+  start(collected?: () => void): void {
     this.#limit = oldLimit()
     try {
       const { PerformanceObserver } = builtin<Hooks>('node:perf_hooks') ?? {}
@@ -44,6 +45,7 @@ export class HeapProbe {
       const observer = new PerformanceObserver(list => {
         if (list.getEntries().some(({ detail }) => detail?.kind === MAJOR)) {
           this.#afterGc = oldUsed()
+          collected?.()
         }
       })
       observer.observe({ entryTypes: ['gc'] })

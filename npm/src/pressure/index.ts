@@ -19,6 +19,8 @@ export {
 export type { PressureRequest, PressureResponse } from './node-http.js'
 export type { PressureLimits, PressureOptions, PressureThresholds } from './options.js'
 export type { PressureOwner } from './owner.js'
+export { type PressureRecord, type PressureRecording, readRecording } from './recording.js'
 export type { ShedAnswer, ShedError } from './shed.js'
 export type { Criticality, RequestPriority, ShedOptions } from './shed-options.js'
 export type { PressureSignal, PressureSignals } from './signals.js'
+export type { PressureStall } from './stalls.js'

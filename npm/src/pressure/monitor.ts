@@ -27,8 +27,10 @@ import {
   type PressureExplanation,
   type PressureLevel,
 } from './explain.js'
+import { enterRoute, watchNatively } from './native.js'
 import { checkPressure, numbersOf, type PressureOptions } from './options.js'
 import { type Observer, PULSE_MS, Pulse, runtimePulse } from './pulse.js'
+import { type PressureRecording, presentRecording, recordTo } from './recording.js'
 import {
   type PressureSignal,
   type PressureSignals,
@@ -36,6 +38,7 @@ import {
   signalNumbers,
   signalsOf,
 } from './signals.js'
+import { knownStalls, type PressureStall } from './stalls.js'
 
 /** What a request says of itself. */
 export interface PressureAsk {
@@ -66,13 +69,25 @@ export interface PressureEvents {
   }
   /** A request was refused; in a dry run it was let in. */
   shed: PressureRefusal & { readonly dryRun: boolean }
-  /** The event loop stood still for so many ms, and turns again. `count` counts since the start. */
-  stall: { readonly ms: number; readonly count: number }
+  /** The event loop stood still and turns again. */
+  stall: PressureStall
 }
 
+/** Options that cannot be changed. */
+const FIXED = [
+  'clock',
+  'seed',
+  'source',
+  'sampleIntervalMs',
+  'stallMs',
+  'stallStack',
+  'recordTo',
+  'name',
+] as const
 /** How often the memory is looked at for events while the native thread measures. */
 const LOOK_MS = 100
 const LEAST_SAMPLE_MS = 10
+const LEAST_STALL_MS = 10
 /** Answers of the engine: the cause in so many bits, the seconds above. */
 const SECONDS = 32
 
@@ -82,6 +97,7 @@ const handles = new Handles(handle => {
 })
 
 let handleOf: (monitor: PressureMonitor) => number
+let tellStall: (monitor: PressureMonitor, stall: PressureStall) => void
 
 /** The engine's handle. @internal */
 export function pressureHandle(monitor: PressureMonitor): number {
@@ -107,6 +123,7 @@ export function pressureHandle(monitor: PressureMonitor): number {
 export class PressureMonitor implements Disposable {
   static {
     handleOf = monitor => monitor.#handle
+    tellStall = (monitor, stall) => monitor.#listeners?.emit('stall', stall)
   }
 
   #options: PressureOptions
@@ -126,7 +143,11 @@ export class PressureMonitor implements Disposable {
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range */
   constructor(options: PressureOptions = {}) {
     checkPressure(options)
-    const { sampleIntervalMs } = options
+    const { sampleIntervalMs, stallMs } = options
+    if (stallMs !== undefined && !(stallMs >= LEAST_STALL_MS)) {
+      const got = `must be a number of at least ${LEAST_STALL_MS}, got ${stallMs}`
+      throw new OptionError(`PressureMonitor: \`stallMs\` ${got}`, 'stallMs')
+    }
     if (sampleIntervalMs !== undefined && !(sampleIntervalMs >= LEAST_SAMPLE_MS)) {
       const got = `must be a number of at least ${LEAST_SAMPLE_MS}, got ${sampleIntervalMs}`
       throw new OptionError(`PressureMonitor: \`sampleIntervalMs\` ${got}`, 'sampleIntervalMs')
@@ -248,6 +269,27 @@ export class PressureMonitor implements Disposable {
     words[board.QUEUE_TAG] = sequence
   }
 
+  /**
+   * Notes which route is entered, so that a stall can tell who blocked. A write to memory (some 10 ns);
+   * nothing without a native thread.
+   */
+  enter(route: string): void {
+    enterRoute(route)
+  }
+
+  /**
+   * The stalls of this isolate's event loop, the oldest of the last hundred first. Empty without a
+   * native thread: then there is only the event `stall`.
+   */
+  stalls(): PressureStall[] {
+    return this.#source === 'native' ? knownStalls() : []
+  }
+
+  /** What happened in the last minute; `undefined` without a native thread. */
+  recording(): PressureRecording | undefined {
+    return this.#source === 'native' ? presentRecording() : undefined
+  }
+
   /** Takes what was measured elsewhere, by someone else or with `source: 'manual'`. */
   observe(signals: PressureSignals): void {
     const handle = this.#live()
@@ -279,11 +321,9 @@ export class PressureMonitor implements Disposable {
    *
    * @throws OptionError as the constructor; nothing has changed then.
    */
-  update(
-    options: Omit<PressureOptions, 'clock' | 'seed' | 'source' | 'sampleIntervalMs' | 'name'>,
-  ): void {
+  update(options: Omit<PressureOptions, (typeof FIXED)[number]>): void {
     checkPressure(options)
-    for (const name of ['clock', 'seed', 'source', 'sampleIntervalMs', 'name'] as const) {
+    for (const name of FIXED) {
       if ((options as PressureOptions)[name] !== undefined) {
         throw new OptionError(`PressureMonitor: \`${name}\` cannot be changed`, name)
       }
@@ -306,10 +346,10 @@ export class PressureMonitor implements Disposable {
     this.#listeners ??= new Listeners('PressureMonitor')
     const listeners = this.#listeners
     const remove = listeners.add(event, listener)
-    if (this.#handle >= 0) this.#watch()
+    if (this.#handle >= 0 && event === 'change') this.#watch()
     return () => {
       remove()
-      if (listeners.has('change') || listeners.has('stall')) return
+      if (listeners.has('change')) return
       this.#looking?.()
       this.#looking = undefined
     }
@@ -369,10 +409,13 @@ export class PressureMonitor implements Disposable {
     const { source = 'auto', clock, sampleIntervalMs } = this.#options
     if (source === 'manual' || (clock && typeof source !== 'function')) return
     const handle = this.#handle
-    if (source === 'auto' && processEngine().pressureWatch?.(handle) === true) {
-      this.#source = 'native'
-      this.#stop = () => processEngine().pressureUnwatch?.(handle)
-      return
+    if (source === 'auto') {
+      this.#stop = watchNatively(handle, this, this.#options, tellStall)
+      if (this.#stop) {
+        this.#source = 'native'
+        if (this.#options.recordTo !== undefined) this.#record(this.#options.recordTo)
+        return
+      }
     }
     this.#source = 'pulse'
     const pulse =
@@ -389,7 +432,16 @@ export class PressureMonitor implements Disposable {
     this.#stop = () => pulse.delete(observer)
   }
 
-  /** Looks for events now and then, where nobody beats who would tell of them. */
+  #record(path: string): void {
+    try {
+      recordTo(path)
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Looks for changes now and then, where nobody beats who would tell of them. */
   #watch(): void {
     if (this.#looking || this.#source !== 'native') return
     const timer = setInterval(() => this.#look(), LOOK_MS)
@@ -405,7 +457,9 @@ export class PressureMonitor implements Disposable {
     const isNewStall = stalls !== this.#stalls
     this.#level = level
     this.#stalls = stalls
-    if (isNewStall && this.#listeners?.has('stall')) {
+    // The native thread tells of stalls itself, and knows more of them.
+    const tells = isNewStall && this.#source !== 'native'
+    if (tells && this.#listeners?.has('stall')) {
       this.#listeners.emit('stall', { ms: this.#read(board.STALL), count: stalls })
     }
     if (level === before || !this.#listeners?.has('change')) return

@@ -70,6 +70,22 @@ export interface PressureOptions extends PressureThresholds {
    * its own.
    */
   sampleIntervalMs?: number | undefined
+  /**
+   * From which length in ms on the event loop stood still, for {@link PressureMonitor.stalls} and the
+   * event `stall`. Default 100. Of several monitors the native thread takes the least.
+   */
+  stallMs?: number | undefined
+  /**
+   * Look at what JavaScript is doing in each stall, once, by interrupting it. Needs the native thread.
+   * Default `false`.
+   */
+  stallStack?: boolean | undefined
+  /**
+   * A file into which the native thread records the last minute, to be read by `readRecording` when
+   * the process is gone, however it ended. `{pid}` stands for the id of the process; each isolate
+   * needs a file of its own. Without, it is recorded in memory.
+   */
+  recordTo?: string | undefined
   /** Stands in its errors and explanations. */
   name?: string | undefined
   /** The same seed refuses the same requests. Default a random one. */
@@ -107,6 +123,9 @@ const FIELDS: Record<string, Kind> = {
   dryRun: 'boolean',
   source: 'any',
   sampleIntervalMs: 'number',
+  stallMs: 'number',
+  stallStack: 'boolean',
+  recordTo: 'string',
   name: 'string',
   seed: 'number',
   clock: 'object',

@@ -239,3 +239,18 @@ async fn no_parts_let_everything_through() {
     let policy = Policy::builder().build().unwrap();
     assert_eq!(policy.call(|| takes(3)).await.unwrap(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_run_in_a_task() {
+    let policy = Policy::builder()
+        .deadline(ms(1_000))
+        .retry(retry(2))
+        .hedge(Hedge::new(HedgeConfig::fixed(ms(50))).unwrap())
+        .breaker(breaker(5))
+        .timeout(timeout(500))
+        .bulkhead(bulkhead())
+        .build()
+        .unwrap();
+    let task = tokio::spawn(async move { policy.call(|| takes(10)).await });
+    assert_eq!(task.await.unwrap().unwrap(), 10);
+}

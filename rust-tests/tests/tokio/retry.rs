@@ -116,3 +116,12 @@ async fn the_same_seed_waits_the_same() {
     let _ = other.call(fails).await;
     assert_ne!(times[0], begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_all_of_it_counts_from_the_first_try() {
+    let config = RetryConfig { max_elapsed: Some(ms(250)), ..config(100) };
+    let limited = Retry::new(config).unwrap();
+    let begun = Instant::now();
+    assert!(limited.call(fails).await.is_err());
+    assert!((200..210).contains(&(begun.elapsed().as_millis() as u64)));
+}

@@ -1,8 +1,11 @@
+import type { DrainEngine } from '../contract/drain.js'
 import type { HealthEngine } from '../contract/health.js'
 import type { LifecycleEngine } from '../contract/lifecycle.js'
 import type { OptionProblem } from '../contract/options.js'
 import type { PressureEngine } from '../contract/pressure.js'
 import type { ProbeEngine } from '../contract/probes.js'
+import type { ReconnectEngine } from '../contract/reconnect.js'
+import type { SamplerEngine } from '../contract/sampler.js'
 
 /**
  * The part of the engine that is about a process and not about a call. In WASM it is a file of its
@@ -10,10 +13,13 @@ import type { ProbeEngine } from '../contract/probes.js'
  */
 export interface ProcessEngine
   extends OptionProblem,
+    DrainEngine,
     HealthEngine,
     LifecycleEngine,
     PressureEngine,
-    ProbeEngine {
+    ProbeEngine,
+    ReconnectEngine,
+    SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
 }

@@ -1,0 +1,42 @@
+//! Connections that are made again: see `core/src/lifecycle/reconnect.rs`.
+
+use napi_derive::napi;
+use seawall::lifecycle::reconnect::{Event, Reconnect};
+use seawall::options::Checks;
+
+use crate::handles::{Policy, free, keep, on};
+use crate::millis::duration;
+
+/// The handle of a connection that is stable after `stable_ms`, or -1 after a refusal.
+#[napi]
+pub fn reconnect_new(stable_ms: Option<f64>) -> f64 {
+    let mut checks = Checks::new();
+    let connection = Reconnect::make(stable_ms, &mut checks);
+    keep(Policy::Reconnect(connection), checks)
+}
+
+/// The state an event leads to, or -1 where it means nothing.
+#[napi]
+pub fn reconnect_on(handle: u32, event: u32, now_ms: f64) -> f64 {
+    let state = on(handle, |policy| match policy {
+        Policy::Reconnect(connection) => connection.on(Event::of(event)?, duration(now_ms)),
+        _ => None,
+    });
+    state.map_or(-1.0, |state| f64::from(state as u8))
+}
+
+/// How many attempts have failed one after the other.
+#[napi]
+pub fn reconnect_failures(handle: u32) -> f64 {
+    let failures = on(handle, |policy| match policy {
+        Policy::Reconnect(connection) => Some(connection.failures()),
+        _ => None,
+    });
+    failures.map_or(0.0, f64::from)
+}
+
+/// Gives the handle back.
+#[napi]
+pub fn reconnect_free(handle: u32) {
+    free(handle);
+}
