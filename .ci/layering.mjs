@@ -141,6 +141,7 @@ const checks = {
       health: ['pressure'],
       pressure: ['priority'],
       fastify: ['health', 'pressure', 'priority'],
+      express: ['lifecycle'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {
@@ -203,7 +204,7 @@ const checks = {
     const allowed = /^__wb(indgen_\w+|g_(__wbindgen_\w+|[a-zA-Z]+_[0-9a-f]{16}))$/
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
     // A little above what they are; what is more needs a reason.
-    const limits = { 'engine.wasm': [108_500, 52_800], 'process.wasm': [31_500, 16_400] }
+    const limits = { 'engine.wasm': [108_500, 52_800], 'process.wasm': [33_500, 17_400] }
     return Object.entries(limits).flatMap(([file, [most, mostPacked]]) => {
       const bytes = readFileSync(join(dist, file))
       const packed = gzipSync(bytes, { level: 9 }).length

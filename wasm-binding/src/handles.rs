@@ -7,11 +7,11 @@ use std::cell::RefCell;
 #[cfg(feature = "process")]
 use std::sync::Arc;
 
+use seawall::Rng;
 use seawall::door::{Slab, isolate};
 use seawall::options::Checks;
 #[cfg(feature = "engine")]
 use seawall::{
-    Rng,
     backoff::Backoff,
     cache::Lifetimes,
     chaos::{Chaos, LoopPause},
@@ -29,7 +29,7 @@ use seawall::{
 };
 #[cfg(feature = "process")]
 use seawall::{
-    health::HealthSet, lifecycle::Lifecycle, lifecycle::drain::Drain,
+    balance::Respawn, health::HealthSet, lifecycle::Lifecycle, lifecycle::drain::Drain,
     lifecycle::reconnect::Reconnect, pressure::Monitor,
 };
 
@@ -71,6 +71,8 @@ pub(crate) enum Policy {
     Instances(Instances),
     #[cfg(feature = "engine")]
     Idempotency(Idempotency),
+    #[cfg(feature = "process")]
+    Respawn(Respawn, Rng),
     #[cfg(feature = "process")]
     Drain(Drain),
     #[cfg(feature = "process")]

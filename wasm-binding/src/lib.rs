@@ -6,6 +6,8 @@
 mod adaptive;
 #[cfg(feature = "engine")]
 mod backoff;
+#[cfg(feature = "process")]
+mod balance;
 #[cfg(feature = "engine")]
 mod breaker;
 #[cfg(feature = "engine")]

@@ -1,3 +1,4 @@
+import type { BalanceEngine } from '../contract/balance.js'
 import type { DrainEngine } from '../contract/drain.js'
 import type { HealthEngine } from '../contract/health.js'
 import type { LifecycleEngine } from '../contract/lifecycle.js'
@@ -13,6 +14,7 @@ import type { SamplerEngine } from '../contract/sampler.js'
  */
 export interface ProcessEngine
   extends OptionProblem,
+    BalanceEngine,
     DrainEngine,
     HealthEngine,
     LifecycleEngine,
