@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 
 /** The words of `core/src/pressure/board.rs`. @internal */
 export const SEQUENCE = 0
@@ -45,7 +45,7 @@ const WORDS = 64
 
 /** The memory of a monitor, asked for once: a runtime must not wrap the same bytes twice. @internal */
 export function boardMemory(handle: number): ArrayBuffer | WebAssembly.Memory {
-  return engine().pressureMemory(handle)
+  return processEngine().pressureMemory(handle)
 }
 
 /** A view on the board, made anew where WASM memory has grown and the old one is void. @internal */

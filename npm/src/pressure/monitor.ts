@@ -5,7 +5,7 @@
  */
 import { systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import {
   OptionError,
   optionProblem,
@@ -92,8 +92,8 @@ const LEAST_STALL_MS = 10
 const SECONDS = 32
 
 const handles = new Handles(handle => {
-  engine().pressureUnwatch?.(handle)
-  engine().pressureFree(handle)
+  processEngine().pressureUnwatch?.(handle)
+  processEngine().pressureFree(handle)
 })
 
 /** By what the engine answers, so that who gets one again can know it again. */
@@ -170,7 +170,7 @@ export class PressureMonitor implements Disposable {
       const got = `must be a number of at least ${LEAST_SAMPLE_MS}, got ${sampleIntervalMs}`
       throw new OptionError(`PressureMonitor: \`sampleIntervalMs\` ${got}`, 'sampleIntervalMs')
     }
-    const core = engine()
+    const core = processEngine()
     this.#options = { ...options }
     this.#handle = core.pressureNew(numbersOf(options), seedOr(options.seed))
     if (this.#handle < 0) throw optionProblem('PressureMonitor', options, core)
@@ -313,13 +313,13 @@ export class PressureMonitor implements Disposable {
     const handle = this.#live()
     this.#numbers ??= new Float64Array(SIGNAL_NAMES.length)
     const now = (this.#options.clock ?? systemClock).now()
-    engine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
+    processEngine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
     this.#look()
   }
 
   /** Refuses everybody, or no longer, also in a dry run: what is never refused is up to who asks. */
   setMaintenance(on: boolean): void {
-    engine().pressureMaintenance(this.#live(), on)
+    processEngine().pressureMaintenance(this.#live(), on)
     this.#look()
   }
 
@@ -346,7 +346,7 @@ export class PressureMonitor implements Disposable {
         throw new OptionError(`PressureMonitor: \`${name}\` cannot be changed`, name)
       }
     }
-    const core = engine()
+    const core = processEngine()
     const all = updated(this.#options, options)
     if (core.pressureUpdate(this.#live(), numbersOf(all)) < 0) {
       throw optionProblem('PressureMonitor', all, core)
@@ -412,7 +412,7 @@ export class PressureMonitor implements Disposable {
     if (this.#read(board.THRESHOLD) === 0) return undefined
     const sure = this.#refuseAll(ask)
     const rank = sure < 0 ? rankCode(ask?.priority) : 0
-    const code = sure < 0 ? engine().pressureAdmit(this.#handle, rank, ask?.cohort) : sure
+    const code = sure < 0 ? processEngine().pressureAdmit(this.#handle, rank, ask?.cohort) : sure
     if (code === 0) return undefined
     const dryRun = code < 0
     const refusal = refusalOf(Math.abs(code) - 1)
@@ -454,7 +454,7 @@ export class PressureMonitor implements Disposable {
     const observer: Observer = {
       sampleMs: sampleIntervalMs ?? PULSE_MS,
       beat: (now, numbers) => {
-        engine().pressureObserve(handle, now, numbers)
+        processEngine().pressureObserve(handle, now, numbers)
         this.#look()
         return this.#level > 0
       },
