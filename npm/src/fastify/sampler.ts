@@ -23,7 +23,7 @@ export class Sampler {
   readonly #sampled: (usage: Usage) => void
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
   #utilization = hooks.eventLoopUtilization?.()
-  #active = this.#utilization?.active ?? 0
+  #active = activeMs()
   #due: number
   readonly #timer: NodeJS.Timeout
 
@@ -65,8 +65,7 @@ export class Sampler {
    * a machine that did not run the process. No end where it is not known.
    */
   #worked(): number {
-    const active = hooks.eventLoopUtilization?.()?.active
-    if (active === undefined) return Number.POSITIVE_INFINITY
+    const active = activeMs()
     const worked = active - this.#active
     this.#active = active
     return Number.isNaN(worked) ? Number.POSITIVE_INFINITY : Math.max(0, worked)
@@ -84,4 +83,10 @@ export class Sampler {
     clearTimeout(this.#timer)
     this.#histogram.disable?.()
   }
+}
+
+/** For how long the loop has worked in all, in ms; NaN where it is not known. */
+function activeMs(): number {
+  const idle = hooks.nodeTiming?.idleTime
+  return idle === undefined ? Number.NaN : performance.now() - idle
 }

@@ -1,7 +1,7 @@
 /**
  * The event loop of this isolate as a native thread sees it, for all monitors of the isolate at once.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { HeapProbe } from './heap.js'
 import { type PressureStall, stallOf } from './stalls.js'
 
@@ -42,7 +42,7 @@ export function watchNatively<T extends object>(
   wishes: Wishes,
   stalled: (target: T, stall: PressureStall) => void,
 ): (() => void) | undefined {
-  const core = engine()
+  const core = processEngine()
   // Bun has the functions of libuv, and ends the process when they are called.
   const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
   if (foreign || core.pressureWatch?.(handle) !== true) return undefined
@@ -80,7 +80,7 @@ function settle(): void {
     stacks ||= stallStack === true
   }
   if (users.size > 0) {
-    engine().pressureStallLimit?.(limit, stacks)
+    processEngine().pressureStallLimit?.(limit, stacks)
   } else {
     words = undefined
     heap.stop()
@@ -100,7 +100,7 @@ function later(): void {
 }
 
 function tell(): void {
-  const stalls = engine().pressureStalls?.(told) ?? []
+  const stalls = processEngine().pressureStalls?.(told) ?? []
   for (const native of stalls) {
     told = native.number
     const stall = stallOf(native)
@@ -131,7 +131,7 @@ export function routeNumber(route: string): number {
   const name = route.length > LONGEST_ROUTE ? route.slice(0, LONGEST_ROUTE) : route
   const known = routes.get(name)
   if (known !== undefined) return known
-  const number = engine().pressureRoute?.(name) ?? 0
+  const number = processEngine().pressureRoute?.(name) ?? 0
   if (routes.size < MOST_ROUTES) routes.set(name, number)
   return number
 }
