@@ -118,15 +118,12 @@ function finish(part, out) {
   note(`${file} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
 }
 
-/**
- * A small stack, loops as they are written (what their rewriting saves in time costs 0.1 KB with gzip),
- * and no paths of this machine in the messages of the standard library.
- */
+/** A small stack, and no paths of this machine in the messages of the standard library. */
 function rustflags() {
   const library = join(ask('rustc', ['--print', 'sysroot']), 'lib/rustlib/src/rust/library/')
   const crates = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src/')
   const paths = [root, crates, library].map(path => `--remap-path-prefix=${path}=`)
-  return ['-Clink-arg=-zstack-size=65536', '-Cllvm-args=-disable-lsr', ...paths]
+  return ['-Clink-arg=-zstack-size=65536', ...paths]
 }
 
 async function ts() {
