@@ -141,6 +141,7 @@ const checks = {
       health: ['pressure'],
       pressure: ['priority'],
       fastify: ['health', 'pressure', 'priority'],
+      express: ['lifecycle'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {

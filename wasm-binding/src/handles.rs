@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use seawall::Rng;
 use seawall::backoff::Backoff;
+use seawall::balance::Respawn;
 use seawall::cache::Lifetimes;
 use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
@@ -50,6 +51,7 @@ pub(crate) enum Policy {
     Priorities(Priorities),
     Instances(Instances),
     Idempotency(Idempotency),
+    Respawn(Respawn, Rng),
     Drain(Drain),
     Reconnect(Reconnect),
     Health(HealthSet),

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod backoff;
+mod balance;
 mod breaker;
 mod budget;
 mod bulkhead;

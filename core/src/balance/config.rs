@@ -6,6 +6,9 @@ use super::strategy::{Strategy, Weights};
 use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
+/// What is looked at lies in memory for each connection that is.
+const MOST_HEADER_BYTES: u32 = 1 << 20;
+
 /// What a [`Balancer`](super::Balancer) is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BalanceConfig {
@@ -28,6 +31,19 @@ pub struct BalanceConfig {
     /// After how long a latency has faded to about a third, for [`Strategy::PeakEwma`]. Default
     /// 10 s.
     pub latency_decay: Duration,
+    /// For how long a worker has to claim a connection before it is offered to another. Default
+    /// 20 ms.
+    pub offer_for: Duration,
+    /// For how long a connection waits for a worker before it is refused. Default 1 s. Zero: not
+    /// at all.
+    pub patience: Duration,
+    /// How many connections may wait at a time; the others wait in the kernel. Default 1024.
+    pub max_waiting: u32,
+    /// How long the first bytes of a connection are waited for, where a function is to choose by
+    /// them. Default 10 ms.
+    pub inspect_for: Duration,
+    /// How many of them are looked at. Default 16,384.
+    pub max_header_bytes: u32,
 }
 
 impl Default for BalanceConfig {
@@ -41,6 +57,11 @@ impl Default for BalanceConfig {
             eject_after: 3,
             eject_for: Duration::from_secs(5),
             latency_decay: Duration::from_secs(10),
+            offer_for: Duration::from_millis(20),
+            patience: Duration::from_secs(1),
+            max_waiting: 1024,
+            inspect_for: Duration::from_millis(10),
+            max_header_bytes: 16_384,
         }
     }
 }
@@ -53,6 +74,9 @@ impl BalanceConfig {
         checks.limit(cpu >= 0.0, "cpuWeight", Rule::AtLeast, 0.0);
         checks.limit(heap >= 0.0, "heapWeight", Rule::AtLeast, 0.0);
         checks.above_zero("latencyDecayMs", self.latency_decay);
+        checks.above_zero("offerMs", self.offer_for);
+        checks.at_least_one("maxWaiting", self.max_waiting);
+        checks.up_to("maxHeaderBytes", self.max_header_bytes, MOST_HEADER_BYTES);
     }
 }
 
@@ -81,6 +105,16 @@ pub struct BalanceOptions {
     pub eject_for_ms: Option<f64>,
     /// After how long a latency has faded, in ms.
     pub latency_decay_ms: Option<f64>,
+    /// For how long an offer stands, in ms.
+    pub offer_ms: Option<f64>,
+    /// For how long a connection waits for a worker, in ms.
+    pub patience_ms: Option<f64>,
+    /// How many may wait.
+    pub max_waiting: Option<f64>,
+    /// How long the first bytes are waited for, in ms.
+    pub request_inspection_timeout_ms: Option<f64>,
+    /// How many of them are looked at.
+    pub max_header_bytes: Option<f64>,
 }
 
 impl BalanceOptions {
@@ -113,6 +147,19 @@ impl BalanceOptions {
                 "latencyDecayMs",
                 self.latency_decay_ms,
                 default.latency_decay,
+            ),
+            offer_for: checks.positive("offerMs", self.offer_ms, default.offer_for),
+            patience: checks.millis_or("patienceMs", self.patience_ms, default.patience),
+            max_waiting: checks.count("maxWaiting", self.max_waiting, default.max_waiting),
+            inspect_for: checks.millis_or(
+                "requestInspectionTimeoutMs",
+                self.request_inspection_timeout_ms,
+                default.inspect_for,
+            ),
+            max_header_bytes: checks.count(
+                "maxHeaderBytes",
+                self.max_header_bytes,
+                default.max_header_bytes,
             ),
         };
         config.check(&mut checks);

@@ -46,7 +46,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
-pub use respawn::{Respawn, RespawnConfig, Respawned};
+pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
+#[doc(hidden)]
+pub use strategy::lightest;
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
 pub use worker::Load;
 

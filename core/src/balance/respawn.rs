@@ -34,6 +34,41 @@ impl Default for RespawnConfig {
     }
 }
 
+/// The same in plain values; what is left out has the default of [`RespawnConfig`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
+pub struct RespawnOptions {
+    /// The wait before the first new start, in ms.
+    pub respawn_delay_ms: Option<f64>,
+    /// The longest wait, in ms.
+    pub respawn_max_delay_ms: Option<f64>,
+    /// How many new starts there may be within the window.
+    pub respawn_limit: Option<f64>,
+    /// The window, in ms.
+    pub respawn_window_ms: Option<f64>,
+}
+
+impl RespawnOptions {
+    /// What they describe, as far as `checks` let it pass.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn make(&self, checks: &mut Checks) -> Respawn {
+        let default = RespawnConfig::default();
+        let config = RespawnConfig {
+            delay: checks.millis_or("respawnDelayMs", self.respawn_delay_ms, default.delay),
+            max_delay: checks.millis_or(
+                "respawnMaxDelayMs",
+                self.respawn_max_delay_ms,
+                default.max_delay,
+            ),
+            limit: checks.whole("respawnLimit", self.respawn_limit, 0.0, default.limit),
+            window: checks.positive("respawnWindowMs", self.respawn_window_ms, default.window),
+        };
+        Respawn { config, starts: VecDeque::new(), row: 0, given_up: false }
+    }
+}
+
 /// What becomes of a worker that has died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Respawned {

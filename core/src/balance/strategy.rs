@@ -88,6 +88,24 @@ pub fn resource_aware(loads: &[Load], weights: &Weights) -> Option<usize> {
     })
 }
 
+/// [`resource_aware`] for numbers, four for each worker: connections, percent of a processor, bytes
+/// of the heap in use and of the heap. Without a heap none of it is in use.
+#[doc(hidden)]
+#[must_use]
+pub fn lightest(numbers: &[f64], weights: &Weights) -> Option<usize> {
+    let score = |index: usize| {
+        let first = index.saturating_mul(4);
+        let Some([connections, cpu, used, total]) =
+            numbers.get(first..first.saturating_add(4)).and_then(|four| four.first_chunk())
+        else {
+            return f64::INFINITY;
+        };
+        let heap = if *total > 0.0 { used / total } else { 0.0 };
+        connections * weights.connection + cpu * weights.cpu + heap * weights.heap
+    };
+    smallest(0..numbers.len() / 4, score)
+}
+
 fn smallest(indexes: impl Iterator<Item = usize>, score: impl Fn(usize) -> f64) -> Option<usize> {
     let mut best = None;
     for index in indexes {

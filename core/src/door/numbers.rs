@@ -13,6 +13,7 @@
 use alloc::vec::Vec;
 
 use crate::backoff::BackoffOptions;
+use crate::balance::{BalanceOptions, RespawnOptions};
 use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::health::{JudgeOptions, WatchOptions};
@@ -154,6 +155,13 @@ in_order! {
 }
 
 in_order! {
+    BalanceOptions:
+    strategy connection_weight cpu_weight heap_weight stuck_after_ms credit slow_start_ms
+    eject_after eject_for_ms latency_decay_ms offer_ms patience_ms max_waiting
+    request_inspection_timeout_ms max_header_bytes
+}
+
+in_order! {
     BreakerOptions:
     threshold within_ms failure_rate slow_call_rate slow_call_ms window_calls window_ms
     window_slices minimum_calls reset_time_ms reset_backoff permits success_rate lease_ms
@@ -179,6 +187,11 @@ in_order! {
     LifecycleOptions:
     grace_ms margin_ms pre_stop_ms drain_delay_ms drain_timeout_ms longest_request_ms hooks_ms
     repeat_within_ms shortened_ms in_cluster env_grace_seconds
+}
+
+in_order! {
+    RespawnOptions:
+    respawn_delay_ms respawn_max_delay_ms respawn_limit respawn_window_ms
 }
 
 in_order! {

@@ -4,10 +4,14 @@
 //! [`judge`] decides about one attempt, [`Instances`] where the next one goes. [`Idempotency`] is
 //! the other end: what a server does with a key it may have seen before.
 
+#[cfg(feature = "http-head")]
+mod head;
 mod idempotency;
 mod instances;
 mod request;
 
+#[cfg(feature = "http-head")]
+pub use head::{Head, latin1, server_name};
 pub use idempotency::{
     Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
 };

@@ -1,6 +1,8 @@
 //! What only native code can do: threads that see, answer and end what JavaScript cannot while it
 //! is blocked.
 
+#[cfg(unix)]
+mod balance;
 mod clock;
 pub(crate) mod deadline;
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 import type { AdaptiveEngine } from './contract/adaptive.js'
 import type { BackoffEngine } from './contract/backoff.js'
+import type { BalanceEngine } from './contract/balance.js'
 import type { BreakerEngine } from './contract/breaker.js'
 import type { BudgetEngine } from './contract/budget.js'
 import type { BulkheadEngine } from './contract/bulkhead.js'
@@ -44,6 +45,7 @@ export interface Engine
     RetryEngine,
     RateEngine,
     ThrottleEngine,
+    BalanceEngine,
     BudgetEngine,
     PeriodicEngine,
     ChaosEngine,

@@ -1,0 +1,262 @@
+// Servers on several workers: real processes, real connections. Native and on Unix only.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, createServer, request } from 'node:http'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { engineKind } from 'seawall'
+
+const native = engineKind() === 'native' && process.platform !== 'win32'
+const fixture = new URL('./fixtures/express-server.mjs', import.meta.url)
+const running = new Set()
+
+after(() => {
+  for (const server of running) server.child.kill('SIGKILL')
+})
+
+/** Starts the fixture and waits until it listens, or has failed. */
+async function start(env = {}, { options = {} } = {}) {
+  const child = spawn(process.execPath, [fixture.pathname], {
+    env: { ...process.env, NODE_TEST_CONTEXT: '', OPTIONS: JSON.stringify(options), ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const messages = []
+  const waiting = new Set()
+  createInterface({ input: child.stdout }).on('line', line => {
+    messages.push(JSON.parse(line))
+    for (const look of waiting) look()
+  })
+  const server = {
+    child,
+    messages,
+    exited: once(child, 'exit').then(([code, signal]) => signal ?? code),
+    /** The first message that `wanted` takes. */
+    message(wanted, ms = 10_000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(look)
+          reject(new Error(`no such message among ${JSON.stringify(messages)}`))
+        }, ms)
+        const look = () => {
+          const found = messages.find(wanted)
+          if (!found) return
+          clearTimeout(timer)
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+      })
+    },
+    async counts() {
+      const seen = messages.filter(message => message.counts).length
+      child.kill('SIGUSR2')
+      await server.message(
+        (message, index) =>
+          message.counts && index >= 0 && messages.filter(m => m.counts).length > seen,
+      )
+      return messages.filter(message => message.counts).at(-1).counts
+    },
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      const code = await server.exited
+      running.delete(server)
+      return code
+    },
+  }
+  running.add(server)
+  void server.exited.then(() => running.delete(server))
+  const up = await server.message(({ mode, failed }) => mode === 'primary' || failed)
+  const info = messages.find(({ info }) => info?.includes('tcp://'))?.info
+  if (up.mode) {
+    const { workers } = up
+    const ready = () => messages.filter(({ mode }) => mode === 'worker').length >= workers
+    await server.message(ready)
+    // The word of the last one is on its way to the primary.
+    await sleep(50)
+  }
+  server.port = Number(/:(\d+)$/.exec(info ?? '')?.[1])
+  server.up = up
+  return server
+}
+
+function get(port, path = '/', { agent = false, ms = 5000, host = '127.0.0.1' } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host, port, path, agent, timeout: ms }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', part => {
+        body += part
+      })
+      response.on('end', () => {
+        const { statusCode: status, headers } = response
+        resolve({ status, headers, body: status === 200 ? JSON.parse(body) : body })
+      })
+    })
+    sent.on('error', reject)
+    sent.on('timeout', () => sent.destroy(new Error('too late')))
+    sent.end()
+  })
+}
+
+const workersOf = async (port, count = 8) => {
+  const pids = new Set()
+  for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)
+  return [...pids]
+}
+
+describe('connections handed over', { skip: !native && 'native only' }, () => {
+  for (const framework of ['http', 'express', 'express4', 'fastify', 'koa', 'hono']) {
+    test(`${framework}: every worker serves, and ends without losing what is under way`, async () => {
+      const server = await start({ FRAMEWORK: framework })
+      assert.equal(server.up.workers, 2)
+      assert.equal((await workersOf(server.port)).length, 2)
+      const { body } = await get(server.port, '/where')
+      assert.equal(body.from, '127.0.0.1')
+      const slow = get(server.port, '/slow?ms=400')
+      await sleep(100)
+      const ended = server.stop()
+      assert.equal((await slow).status, 200)
+      assert.equal(await ended, 0)
+    })
+  }
+
+  test('keep-alive connections stay with their worker', async () => {
+    const server = await start()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const pids = new Set()
+    for (let n = 0; n < 5; n++) pids.add((await get(server.port, '/', { agent })).body.pid)
+    agent.destroy()
+    assert.equal(pids.size, 1)
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('a worker that is stuck gets nothing: everybody else is answered in time', async () => {
+    const server = await start()
+    const [first] = await workersOf(server.port)
+    // Blocked by a request of its own; the connection of that one was claimed before.
+    const stuck = get(server.port, '/block?ms=2500', { ms: 8000 })
+    await sleep(150)
+    const begun = performance.now()
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async (_, n) => {
+        await sleep(n * 10)
+        const at = performance.now()
+        const { body } = await get(server.port)
+        return { pid: body.pid, took: performance.now() - at }
+      }),
+    )
+    assert.ok(performance.now() - begun < 2300, 'all of them while it was stuck')
+    assert.equal(new Set(answers.map(({ pid }) => pid)).size, 1, 'by the one that turns')
+    const worst = Math.max(...answers.map(({ took }) => took))
+    assert.ok(worst < 1000, `${worst} ms`)
+    assert.ok(first)
+    assert.equal((await stuck).status, 200)
+    const { takenBack, waiting, offered } = await server.counts()
+    assert.ok(takenBack >= 1, 'what was offered to it went to the other')
+    assert.deepEqual([waiting, offered], [0, 0])
+    assert.equal((await workersOf(server.port, 20)).length, 2, 'it is back')
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('a worker that dies is started again, and meanwhile connections wait', async () => {
+    const server = await start({}, { options: { workers: 1, patienceMs: 4000 } })
+    const [before] = await workersOf(server.port, 1)
+    await assert.rejects(get(server.port, '/die'))
+    const { body, status } = await get(server.port)
+    assert.equal(status, 200)
+    assert.notEqual(body.pid, before)
+    assert.match((await server.message(({ warn }) => warn)).warn, /exited, respawning index 0$/)
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('without a worker a connection gets 503 in native code, and the primary lives', async () => {
+    const server = await start({}, { options: { respawnWorkers: false, patienceMs: 100 } })
+    for (const _ of [1, 2]) await assert.rejects(get(server.port, '/die'))
+    const { status, headers } = await get(server.port)
+    assert.equal(status, 503)
+    assert.match(headers['retry-after'], /^[12]$/)
+    assert.equal(headers.connection, 'close')
+    assert.equal((await server.counts()).refused, 1)
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('a crash loop ends: at most six starts a worker, then a clear error and a failure', async () => {
+    const server = await start({ CRASH: '1' })
+    assert.match(server.up.failed, /every worker died again and again/)
+    assert.equal(server.up.code, 'SEAWALL_NO_WORKER')
+    assert.equal(await server.exited, 1)
+    const starts = server.messages.filter(({ warn }) => warn).length
+    assert.ok(starts <= 10, `${starts} new starts of two workers`)
+  })
+
+  test('a taken port is one clear error and a failure, and no worker is started', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address()
+    const server = await start({}, { options: { port } })
+    assert.equal(server.up.code, 'EADDRINUSE')
+    assert.equal(
+      server.up.failed,
+      `startServer: cannot listen on 127.0.0.1:${port}: another process listens there`,
+    )
+    assert.equal(await server.exited, 1)
+    other.close()
+  })
+
+  describe('balancer functions', () => {
+    test('choose by the head of the request', async () => {
+      const server = await start({ BALANCER: 'path' })
+      const pid = async path => (await get(server.port, path)).body.pid
+      const [a, b] = [await pid('/a'), await pid('/b')]
+      assert.notEqual(a, b)
+      assert.deepEqual([await pid('/a2'), await pid('/b2'), await pid('/a3')], [a, b, a])
+      assert.equal(await server.stop(), 0)
+    })
+
+    test('that throw close the connection and are logged', async () => {
+      const server = await start({ BALANCER: 'throws' })
+      await assert.rejects(get(server.port), { code: 'ECONNRESET' })
+      const { error, because } = await server.message(({ error }) => error)
+      assert.equal(error, '[defuss-express] load balancer connection error')
+      assert.equal(because, 'no idea')
+      assert.equal(await server.stop(), 0)
+    })
+
+    test('that answer late outlive clients that do not wait', async () => {
+      const server = await start({ BALANCER: 'late' })
+      for (let n = 0; n < 20; n++) {
+        const socket = connect(server.port, '127.0.0.1').on('error', () => {})
+        await once(socket, 'connect')
+        socket.resetAndDestroy()
+      }
+      assert.equal((await get(server.port)).status, 200)
+      assert.equal(await server.stop(), 0)
+    })
+
+    test('get what has come where the head does not end', async () => {
+      const server = await start({ BALANCER: 'path' })
+      const socket = connect(server.port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.write('GET /b HTTP/1.1\r\nHo')
+      await sleep(60)
+      socket.write('st: here\r\nConnection: close\r\n\r\n')
+      let text = ''
+      socket.setEncoding('utf8').on('data', part => {
+        text += part
+      })
+      await once(socket, 'close')
+      assert.match(text, /^HTTP\/1.1 200/)
+      assert.equal(await server.stop(), 0)
+    })
+  })
+
+  test('stopServer ends it from within', async () => {
+    const server = await start()
+    await get(server.port)
+    assert.equal(await server.stop('SIGHUP'), 0)
+  })
+})

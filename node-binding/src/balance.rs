@@ -1,0 +1,60 @@
+//! Which worker is next, and when a dead one is started again: see `core/src/balance`.
+
+use napi_derive::napi;
+use seawall::balance::{RespawnOptions, Respawned, Weights, lightest, round_robin};
+use seawall::door::numbers;
+use seawall::options::Checks;
+use seawall::{Instant, Rng};
+
+use crate::handles::{Policy, free, keep, on};
+
+/// Which of `count` is next after `previous` choices; -1 of none.
+#[napi]
+pub fn balance_turn(previous: f64, count: u32) -> i32 {
+    round_robin(previous as u64, count as usize).map_or(-1, |index| index as i32)
+}
+
+/// Which is the lightest, by four numbers for each: connections, percent of a processor, bytes of
+/// the heap in use and of the heap; -1 of none.
+#[napi]
+pub fn balance_lightest(loads: &[f64], connection: f64, cpu: f64, heap: f64) -> i32 {
+    lightest(loads, &Weights { connection, cpu, heap }).map_or(-1, |index| index as i32)
+}
+
+/// The deaths of one worker: a handle, or -1 after a refusal.
+#[napi]
+pub fn respawn_new(options: &[f64], seed: f64) -> f64 {
+    let mut checks = Checks::new();
+    let respawn = numbers::read::<RespawnOptions>(options).make(&mut checks);
+    keep(Policy::Respawn(respawn, Rng::new(seed as u64)), checks)
+}
+
+/// In how many ms a worker that has just died is started again; -1: no more.
+#[napi]
+pub fn respawn_died(handle: u32, now: f64) -> f64 {
+    on(handle, |policy| match policy {
+        Policy::Respawn(respawn, rng) => Some(respawn.died(Instant::from_millis(now), rng)),
+        _ => None,
+    })
+    .map_or(-1.0, |respawned| match respawned {
+        Respawned::After(wait) => wait.as_secs_f64() * 1e3,
+        Respawned::GivenUp => -1.0,
+    })
+}
+
+/// Forgets the deaths.
+#[napi]
+pub fn respawn_reset(handle: u32) {
+    on(handle, |policy| {
+        if let Policy::Respawn(respawn, _) = policy {
+            respawn.reset();
+        }
+        None::<()>
+    });
+}
+
+/// Gives the handle back.
+#[napi]
+pub fn respawn_free(handle: u32) {
+    free(handle);
+}

@@ -1,0 +1,121 @@
+//! What a worker says of itself, in memory it shares with the primary.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::MmapRaw;
+use seawall::balance::Load;
+use seawall::balance::claim::Slot;
+
+/// Offers that may be open at a time; far more than the credit of a worker.
+pub(super) const SLOTS: usize = 64;
+
+/// Words JavaScript writes, each the bits of a float. Their places are the package's too.
+#[repr(usize)]
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    Ready = 0,
+    Connections = 1,
+    InFlight = 2,
+    Pressure = 3,
+    CpuPercent = 4,
+    Heap = 5,
+    /// For how many milliseconds the loop has not turned, where a thread watches it.
+    Block = 6,
+}
+
+pub(super) const WORDS: usize = 16;
+
+/// The page itself. All zeroes is a worker that is not ready.
+#[repr(C)]
+struct Page {
+    words: [AtomicU64; WORDS],
+    slots: [Slot; SLOTS],
+}
+
+/// A page that is mapped. The worker has made it, the primary got its descriptor.
+pub(super) struct Board {
+    map: MmapRaw,
+}
+
+impl Board {
+    /// A page of zeroes in a file without a name.
+    pub(super) fn create() -> io::Result<(Self, File)> {
+        let file = nameless_file()?;
+        file.set_len(u64::try_from(size_of::<Page>()).unwrap_or(u64::MAX))?;
+        Ok((Self::map(&file)?, file))
+    }
+
+    /// The page in a file that another process made.
+    pub(super) fn map(file: &File) -> io::Result<Self> {
+        // Shorter than a page, reading it would end this process.
+        if file.metadata()?.len() < size_of::<Page>() as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared page is too short"));
+        }
+        Ok(Self { map: memmap2::MmapOptions::new().len(size_of::<Page>()).map_raw(file)? })
+    }
+
+    fn page(&self) -> &Page {
+        // SAFETY: the mapping is as long as a page, which is made of atomics alone, for which any
+        // bits are valid; mappings begin at the boundary of a page of memory.
+        unsafe { &*self.map.as_ptr().cast::<Page>() }
+    }
+
+    pub(super) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.page().slots.get(index)
+    }
+
+    /// Where JavaScript's words begin.
+    pub(super) fn words(&self) -> *mut u8 {
+        self.page().words.as_ptr().cast::<u8>().cast_mut()
+    }
+
+    fn word(&self, word: Word) -> f64 {
+        let bits = self.page().words.get(word as usize).map_or(0, |w| w.load(Ordering::Relaxed));
+        f64::from_bits(bits)
+    }
+
+    /// What the worker says of itself.
+    pub(super) fn load(&self, unanswered: usize) -> Load {
+        let count = |word| self.word(word) as u32;
+        Load {
+            ready: self.word(Word::Ready) > 0.0,
+            connections: count(Word::Connections),
+            in_flight: count(Word::InFlight),
+            unanswered: u32::try_from(unanswered).unwrap_or(u32::MAX),
+            block_ms: self.word(Word::Block),
+            pressure: self.word(Word::Pressure),
+            cpu_percent: self.word(Word::CpuPercent),
+            heap: self.word(Word::Heap),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn nameless_file() -> io::Result<File> {
+    // SAFETY: the name is a string that ends with a zero.
+    let descriptor = unsafe { libc::memfd_create(c"seawall".as_ptr(), libc::MFD_CLOEXEC) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and belongs to nobody else.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless_file() -> io::Result<File> {
+    let mut path =
+        std::env::temp_dir().join("seawall-XXXXXX").into_os_string().into_encoded_bytes();
+    path.push(0);
+    // SAFETY: the template ends with a zero and is writable.
+    let descriptor = unsafe { libc::mkstemp(path.as_mut_ptr().cast()) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the template now is the path of the file just made.
+    unsafe { libc::unlink(path.as_ptr().cast()) };
+    // SAFETY: the descriptor was just made and belongs to nobody else.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}

@@ -1,0 +1,46 @@
+/** Which worker is next (`core/src/balance`), and connections handed over by native code. */
+export interface BalanceEngine {
+  /** Which of `count` is next after `previous` choices; -1 of none. */
+  balanceTurn(previous: number, count: number): number
+  /** The lightest, by connections, percent of a processor, heap in use and heap of each; -1 of none. */
+  balanceLightest(loads: Float64Array, connection: number, cpu: number, heap: number): number
+  /** A handle, or -1 after a refusal; `options` are the numbers of `RespawnOptions` in core. */
+  respawnNew(options: Float64Array, seed: number): number
+  /** In how many ms a worker that has just died is started again; -1: no more. */
+  respawnDied(handle: number, now: number): number
+  respawnReset(handle: number): void
+  respawnFree(handle: number): void
+
+  /** Takes an address for clients; `options` are the numbers of `BalanceOptions` in core. */
+  frontStart?(
+    host: string,
+    port: number,
+    control: string,
+    options: Float64Array,
+    seed: number,
+    ask: ((id: number, head: Uint8Array, host: string, port: number) => void) | undefined,
+  ): number
+  /** Lets clients connect. */
+  frontOpen?(): void
+  frontHost?(): string
+  frontPort?(): number
+  /** Counts, in the order of `FRONT_COUNTS`. */
+  frontCounts?(): Float64Array
+  /** Answers a question of `ask`; a worker below 0 closes the connection. */
+  frontChoose?(id: number, worker: number): void
+  /** Accepts no more; what waits still gets a worker. */
+  frontStop?(): void
+  /** Whether nothing waits any more after `frontStop`. */
+  frontEnded?(): boolean
+  /** Joins the front as a worker; answers the words it is judged by. */
+  backJoin?(
+    control: string,
+    index: number,
+    adopt: (descriptors: number[], open: boolean) => void,
+  ): ArrayBuffer
+  /** Whether waiting for connections keeps the process alive. */
+  backHold?(held: boolean): void
+  backLeave?(): void
+  /** Method, path, version, `1` for HTTP/1, head, name of the TLS server, then headers. */
+  headRead?(bytes: Uint8Array): string[]
+}

@@ -1,0 +1,94 @@
+/**
+ * The balancers by name, as functions over candidates. Given as the option `loadBalancer` they are
+ * not called for each connection: the native front knows the strategy behind each.
+ */
+import { engine } from '../engine/index.js'
+import type { BackendCandidate, LoadBalancerContext, LoadBalancerFunction } from './types.js'
+
+/** What each part of a load weighs. */
+export interface ResourceAwareLoadBalancerWeights {
+  /** One connection. Default 10. */
+  connectionWeight?: number | undefined
+  /** One percent of one processor. Default 2. */
+  cpuWeight?: number | undefined
+  /** The whole heap. Default 100. */
+  heapWeight?: number | undefined
+}
+
+/** The strategies of the core by number, and what the front is told with them. */
+export interface NativeStrategy {
+  strategy: number
+  weights?: readonly [number, number, number] | undefined
+}
+
+const STRATEGIES = new WeakMap<LoadBalancerFunction, NativeStrategy>()
+
+/** The strategy behind a balancer of this module; nothing for a function of the user's. @internal */
+export function nativeStrategy(balancer: LoadBalancerFunction): NativeStrategy | undefined {
+  return STRATEGIES.get(balancer)
+}
+
+/** One candidate after the other. */
+export function roundRobinLoadBalancer(context: LoadBalancerContext): BackendCandidate {
+  const { candidates, previousIndex } = context
+  return chosen(context, engine().balanceTurn(previousIndex, candidates.length))
+}
+STRATEGIES.set(roundRobinLoadBalancer, { strategy: 0 })
+
+/** The candidate with the fewest connections, the first of equals. */
+export function leastConnectionsLoadBalancer(context: LoadBalancerContext): BackendCandidate {
+  return chosen(context, engine().balanceLightest(loads(context), 1, 0, 0))
+}
+STRATEGIES.set(leastConnectionsLoadBalancer, { strategy: 1 })
+
+/**
+ * A balancer that takes the candidate with the smallest weighted sum of connections, processor and
+ * heap. A candidate that has not told of itself yet counts as idle.
+ *
+ * @example
+ * ```ts
+ * import { createResourceAwareLoadBalancer } from 'seawall/express'
+ *
+ * const byProcessor = createResourceAwareLoadBalancer({ connectionWeight: 0, cpuWeight: 1 })
+ * console.log(typeof byProcessor)
+ * ```
+ */
+export function createResourceAwareLoadBalancer(
+  weights: ResourceAwareLoadBalancerWeights = {},
+): LoadBalancerFunction {
+  const { connectionWeight = 10, cpuWeight = 2, heapWeight = 100 } = weights
+  const balancer = (context: LoadBalancerContext): BackendCandidate =>
+    chosen(
+      context,
+      engine().balanceLightest(loads(context), connectionWeight, cpuWeight, heapWeight),
+    )
+  STRATEGIES.set(balancer, { strategy: 2, weights: [connectionWeight, cpuWeight, heapWeight] })
+  return balancer
+}
+
+/** {@link createResourceAwareLoadBalancer} with its defaults. */
+export const resourceAwareLoadBalancer: LoadBalancerFunction =
+  /* @__PURE__ */
+  createResourceAwareLoadBalancer()
+
+/** What is used where none is given: {@link roundRobinLoadBalancer}. */
+export const defaultLoadBalancer: LoadBalancerFunction = roundRobinLoadBalancer
+
+function loads({ candidates }: LoadBalancerContext): Float64Array {
+  return Float64Array.from(
+    candidates.flatMap(({ activeProxyConnections, stats }) => [
+      activeProxyConnections,
+      stats?.cpuPercent ?? 0,
+      stats?.heapUsedBytes ?? 0,
+      stats?.heapTotalBytes ?? 0,
+    ]),
+  )
+}
+
+function chosen({ candidates }: LoadBalancerContext, index: number): BackendCandidate {
+  const candidate = candidates[index]
+  if (!candidate) {
+    throw new Error('defuss-express: no healthy backend candidates are available')
+  }
+  return candidate
+}

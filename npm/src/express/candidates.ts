@@ -1,0 +1,51 @@
+/** What is known of workers, for balancer functions and for people. */
+import type { ResolvedServerConfig } from './config.js'
+import type { WorkerMessage } from './messages.js'
+import type { BackendCandidate } from './types.js'
+
+export class Candidates {
+  readonly #config: ResolvedServerConfig
+  readonly #byIndex: Map<number, BackendCandidate> = new Map()
+
+  constructor(config: ResolvedServerConfig) {
+    this.#config = config
+  }
+
+  /** Those that can be chosen now, by index. */
+  able(): BackendCandidate[] {
+    const { workerHeartbeatStaleAfterMs } = this.#config
+    const since = Date.now() - workerHeartbeatStaleAfterMs
+    return [...this.#byIndex.values()]
+      .filter(
+        ({ ready, healthy, lastHeartbeatAt = 0 }) => ready && healthy && lastHeartbeatAt >= since,
+      )
+      .sort((a, b) => a.workerIndex - b.workerIndex)
+  }
+
+  add(index: number): void {
+    const { workerHost, baseWorkerPort } = this.#config
+    this.#byIndex.set(index, {
+      id: `worker-${index}`,
+      workerIndex: index,
+      host: workerHost,
+      port: baseWorkerPort + index,
+      healthy: false,
+      ready: false,
+      activeProxyConnections: 0,
+    })
+  }
+
+  remove(index: number): void {
+    this.#byIndex.delete(index)
+  }
+
+  /** Takes a worker's word; which worker it is says the channel, not the message. */
+  hear(index: number, { type, port, pid, stats }: WorkerMessage): void {
+    const candidate = this.#byIndex.get(index)
+    if (!candidate) return
+    if (type === 'defuss:worker-ready') candidate.ready = candidate.healthy = true
+    if (type === 'defuss:worker-stopping') candidate.ready = candidate.healthy = false
+    Object.assign(candidate, { port, pid, stats, lastHeartbeatAt: Date.now() })
+    if (stats) candidate.activeProxyConnections = stats.activeConnections
+  }
+}

@@ -1,0 +1,187 @@
+/** The configuration of a server on several workers: what is given, the environment, defaults. */
+import { availableParallelism } from 'node:os'
+import { check, type Kind } from '../options.js'
+import { defaultLoadBalancer } from './balancers.js'
+import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
+
+/** How a server on several workers is run. Times are in milliseconds. */
+export interface ServerConfigInput {
+  /** Where clients connect. Default the variable HOST or LISTEN_HOST, else `0.0.0.0`. */
+  host?: string | undefined
+  /** Default the variable PORT or LISTEN_PORT, else 3000. 0: any that is free. */
+  port?: number | undefined
+  /** What candidates say as their host. Default the variable WORKER_HOST, else `127.0.0.1`. */
+  workerHost?: string | undefined
+  /**
+   * The first of the ports of workers; they open them only in the mode `cluster`. Default the
+   * variable BASE_WORKER_PORT, else 3001.
+   */
+  baseWorkerPort?: number | undefined
+  /** How many workers; below 1 it is one. Default `auto`: as many as there are processors. */
+  workers?: number | 'auto' | undefined
+  /**
+   * How connections get to workers. `handoff`: accepted by a native thread and handed over, with
+   * the client's address. `cluster`: by Node's own cluster. Default `handoff` where the addon is
+   * there, on Unix.
+   */
+  mode?: 'handoff' | 'cluster' | undefined
+  /** How long a balancer function of yours waits for the head of a request. Default 10. */
+  requestInspectionTimeoutMs?: number | undefined
+  /** How many bytes of it are looked at. Default 16,384. */
+  maxHeaderBytes?: number | undefined
+  /** Whether clients may close their half of a connection and still get an answer. Default true. */
+  allowHalfOpen?: boolean | undefined
+  /** How often workers tell of themselves. Default 60,000. */
+  workerHeartbeatIntervalMs?: number | undefined
+  /** After how long without a word a worker is no candidate any more. Default 150,000. */
+  workerHeartbeatStaleAfterMs?: number | undefined
+  /** How long requests under way may take when the server stops. Default 10,000. */
+  gracefulShutdownTimeoutMs?: number | undefined
+  /** Whether a worker that dies is started again. Default true. */
+  respawnWorkers?: boolean | undefined
+  /** How often within a minute; the death after that is final. Default 5. */
+  respawnLimit?: number | undefined
+  /** Chooses among workers. Default round robin, with those that are stuck left out. */
+  loadBalancer?: LoadBalancerFunction | undefined
+  /** For how long a connection waits for a worker before it gets 503. Default 1000. */
+  patienceMs?: number | undefined
+  /** Default the console; parts that are missing are silent. */
+  logger?: Partial<LoggerLike> | undefined
+  /** Variables for the environment of workers. */
+  workerEnv?: Record<string, string> | undefined
+  /** Whether SIGINT and SIGTERM stop the server. Default true. */
+  installSignalHandlers?: boolean | undefined
+  /** Default none. */
+  telemetry?: TelemetrySink | undefined
+}
+
+/** A configuration without gaps. */
+export interface ResolvedServerConfig {
+  host: string
+  port: number
+  workerHost: string
+  baseWorkerPort: number
+  workers: number
+  mode: 'handoff' | 'cluster' | undefined
+  requestInspectionTimeoutMs: number
+  maxHeaderBytes: number
+  allowHalfOpen: boolean
+  workerHeartbeatIntervalMs: number
+  workerHeartbeatStaleAfterMs: number
+  gracefulShutdownTimeoutMs: number
+  respawnWorkers: boolean
+  respawnLimit: number | undefined
+  loadBalancer: LoadBalancerFunction
+  patienceMs: number | undefined
+  logger: LoggerLike
+  workerEnv: Record<string, string>
+  installSignalHandlers: boolean
+  telemetry: TelemetrySink
+}
+
+const FIELDS: Record<keyof ServerConfigInput, Kind> = {
+  host: 'string',
+  port: 'number',
+  workerHost: 'string',
+  baseWorkerPort: 'number',
+  workers: 'any',
+  mode: ['handoff', 'cluster'],
+  requestInspectionTimeoutMs: 'number',
+  maxHeaderBytes: 'number',
+  allowHalfOpen: 'boolean',
+  workerHeartbeatIntervalMs: 'number',
+  workerHeartbeatStaleAfterMs: 'number',
+  gracefulShutdownTimeoutMs: 'number',
+  respawnWorkers: 'boolean',
+  respawnLimit: 'number',
+  loadBalancer: 'function',
+  patienceMs: 'number',
+  logger: 'object',
+  workerEnv: 'object',
+  installSignalHandlers: 'boolean',
+  telemetry: 'object',
+}
+
+const silent = (): void => {}
+const NO_TELEMETRY: TelemetrySink = {
+  incrementCounter: silent,
+  recordHistogram: silent,
+  setGauge: silent,
+}
+
+let current: ResolvedServerConfig | undefined
+
+/** The configuration at present. */
+export function getServerConfig(): ResolvedServerConfig {
+  const config = current ?? defaults()
+  current = config
+  return config
+}
+
+/**
+ * Changes the configuration where `next` says something else; `logger` and `workerEnv` are merged
+ * key by key.
+ *
+ * @throws OptionError for an option nobody knows or of the wrong type.
+ *
+ * @example
+ * ```ts
+ * import { getServerConfig, setServerConfig } from 'seawall/express'
+ *
+ * setServerConfig({ port: 8080, workers: 2 })
+ * console.log(getServerConfig().port)
+ * ```
+ */
+export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
+  check('setServerConfig', next, FIELDS)
+  const before = getServerConfig()
+  const said = Object.fromEntries(
+    Object.entries(next).filter(([, value]) => value !== undefined),
+  ) as Partial<ResolvedServerConfig>
+  const { workers, logger, workerEnv } = next
+  const merged: ResolvedServerConfig = {
+    ...before,
+    ...said,
+    workers: workers === undefined ? before.workers : countOf(workers),
+    logger: { ...before.logger, ...logger },
+    workerEnv: { ...before.workerEnv, ...workerEnv },
+  }
+  current = merged
+  return merged
+}
+
+function defaults(): ResolvedServerConfig {
+  const { env } = process
+  const number = (...names: string[]): number | undefined => {
+    const word = names.map(name => env[name]).find(Boolean)
+    const value = Number(word)
+    return word && !Number.isNaN(value) ? value : undefined
+  }
+  return {
+    host: env.HOST || env.LISTEN_HOST || '0.0.0.0',
+    port: number('PORT', 'LISTEN_PORT') ?? 3000,
+    workerHost: env.WORKER_HOST || '127.0.0.1',
+    baseWorkerPort: number('BASE_WORKER_PORT') ?? 3001,
+    workers: countOf('auto'),
+    mode: undefined,
+    requestInspectionTimeoutMs: 10,
+    maxHeaderBytes: 16_384,
+    allowHalfOpen: true,
+    workerHeartbeatIntervalMs: 60_000,
+    workerHeartbeatStaleAfterMs: 150_000,
+    gracefulShutdownTimeoutMs: 10_000,
+    respawnWorkers: true,
+    respawnLimit: undefined,
+    loadBalancer: defaultLoadBalancer,
+    patienceMs: undefined,
+    logger: console,
+    workerEnv: {},
+    installSignalHandlers: true,
+    telemetry: NO_TELEMETRY,
+  }
+}
+
+function countOf(workers: number | 'auto'): number {
+  const count = workers === 'auto' ? availableParallelism() : Math.floor(Number(workers))
+  return count >= 1 ? count : 1
+}

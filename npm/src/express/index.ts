@@ -1,0 +1,103 @@
+/**
+ * Express, or any server of Node, on all cores: connections are accepted by a native thread and
+ * handed to workers, never copied, and never to a worker that is stuck. Takes the place of
+ * `defuss-express`.
+ */
+import cluster from 'node:cluster'
+import { getServerConfig, type ServerConfigInput, setServerConfig } from './config.js'
+import { express } from './framework.js'
+import { type FrontCounts, Primary } from './primary.js'
+import type { ExpressLike, StartServerResult } from './types.js'
+import { Worker } from './worker.js'
+
+export {
+  createResourceAwareLoadBalancer,
+  defaultLoadBalancer,
+  leastConnectionsLoadBalancer,
+  type ResourceAwareLoadBalancerWeights,
+  resourceAwareLoadBalancer,
+  roundRobinLoadBalancer,
+} from './balancers.js'
+export type { ResolvedServerConfig, ServerConfigInput } from './config.js'
+export type { FrontCounts } from './primary.js'
+export type {
+  BackendCandidate,
+  ExpressLike,
+  LoadBalancerContext,
+  LoadBalancerFunction,
+  LoggerLike,
+  ParsedRequest,
+  StartServerResult,
+  TelemetrySink,
+  WorkerRuntimeStats,
+} from './types.js'
+export { express, express as expressDefault, getServerConfig, setServerConfig }
+export default express
+
+let running: { part: Primary | Worker; result: Promise<StartServerResult> } | undefined
+
+/**
+ * Starts the server: in the primary the workers and the front, in a worker the application. The
+ * program runs in every one of the processes, so both are the same call.
+ *
+ * @returns what was started; another call answers the same until {@link stopServer}.
+ * @throws (as a rejection) OptionError; SeawallError with the code of the system where the address
+ * cannot be had; Error where no worker becomes ready in time.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { startServer } from 'seawall/express'
+ *
+ * export async function main(): Promise<void> {
+ *   const app = createServer((request, response) => response.end(`from ${process.pid}`))
+ *   const { mode } = await startServer(app, { port: 3000, workers: 2 })
+ *   console.log(mode)
+ * }
+ * ```
+ */
+export function startServer(
+  app: ExpressLike,
+  next?: ServerConfigInput,
+): Promise<StartServerResult> {
+  if (next) setServerConfig(next)
+  if (running) return running.result
+  const config = getServerConfig()
+  let part: Primary | Worker
+  let result: Promise<StartServerResult>
+  try {
+    if (cluster.isPrimary) {
+      part = new Primary(config)
+      result = part.start()
+    } else {
+      part = new Worker(config)
+      result = part.start(app)
+    }
+  } catch (error) {
+    return Promise.reject(error)
+  }
+  const now = { part, result }
+  running = now
+  result.catch(() => {
+    if (running === now) running = undefined
+  })
+  return result
+}
+
+/**
+ * Stops what {@link startServer} started: no more connections are accepted, what is under way is
+ * finished within `gracefulShutdownTimeoutMs`; workers that outlive that are killed.
+ *
+ * @param graceful false: without waiting for what is under way.
+ */
+export async function stopServer(graceful = true): Promise<void> {
+  const now = running
+  if (!now) return
+  await now.part.stop(graceful)
+  if (running === now) running = undefined
+}
+
+/** What the front has counted; nothing in a worker and where there is none. */
+export function getServerCounts(): FrontCounts | undefined {
+  return running?.part instanceof Primary ? running.part.counts() : undefined
+}

@@ -1,0 +1,156 @@
+/** The worker's part: it makes the application listen, takes connections, and tells of itself. */
+import cluster from 'node:cluster'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { engine } from '../engine/index.js'
+import { report } from '../events.js'
+import { ServerTracker } from '../lifecycle/servers/index.js'
+import { adopt } from './adopt.js'
+import type { ResolvedServerConfig } from './config.js'
+import { listenAt, type Place } from './listen.js'
+import type { WorkerMessage } from './messages.js'
+import { StatsSampler } from './stats.js'
+import type { ExpressLike, StartServerResult } from './types.js'
+
+/** The variables a worker is started with. */
+export const INDEX = 'DEFUSS_WORKER_INDEX'
+export const FOLDER = 'SEAWALL_WORKER_FOLDER'
+
+/** The words of the board, by their places in `board.rs`. */
+const READY = 0
+const CONNECTIONS = 1
+const IN_FLIGHT = 2
+const CPU_PERCENT = 4
+const HEAP = 5
+
+/** How often the board is written: the native front looks at it, nobody is told. */
+const BOARD_MS = 100
+
+/** A worker that runs. */
+export class Worker {
+  readonly #config: ResolvedServerConfig
+  readonly #index: number
+  readonly #sampler = new StatsSampler()
+  #tracker: ServerTracker | undefined
+  #board: Float64Array | undefined
+  #timers: NodeJS.Timeout[] = []
+  #stopped: Promise<void> | undefined
+
+  constructor(config: ResolvedServerConfig) {
+    this.#config = config
+    this.#index = Number(process.env[INDEX] ?? 0)
+  }
+
+  get #port(): number {
+    return this.#config.baseWorkerPort + this.#index
+  }
+
+  /**
+   * Makes `app` listen and takes connections.
+   *
+   * @throws (as a rejection) what listening failed with.
+   */
+  async start(app: ExpressLike): Promise<StartServerResult> {
+    const { host, port, workerHost, logger } = this.#config
+    const folder = process.env[FOLDER]
+    const place: Place = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
+    const server = await listenAt(app, place)
+    this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
+    if (folder) this.#join(server, join(folder, 'front'))
+    logger.info(
+      `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
+    )
+    this.#tell('defuss:worker-ready')
+    const { workerHeartbeatIntervalMs } = this.#config
+    const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
+    this.#timers.push(beat.unref())
+    if (this.#config.installSignalHandlers) this.#listenToSignals()
+    return {
+      mode: 'worker',
+      pid: process.pid,
+      host: workerHost,
+      port: this.#port,
+      workerIndex: this.#index,
+      workerPort: this.#port,
+    }
+  }
+
+  /** Takes no more connections, serves what is under way, and cuts what is left after the time-out. */
+  stop(graceful = true): Promise<void> {
+    this.#stopped ??= this.#stop(graceful)
+    return this.#stopped
+  }
+
+  #join(server: Server, control: string): void {
+    const { allowHalfOpen } = this.#config
+    const memory = engine().backJoin?.(control, this.#index, (descriptors, open) => {
+      for (const descriptor of descriptors) adopt(server, descriptor, allowHalfOpen)
+      // Without a primary there is nobody left to serve.
+      if (!open) void this.stop().finally(() => process.exit(1))
+    })
+    if (!memory) return
+    this.#board = new Float64Array(memory)
+    this.#write()
+    this.#board[READY] = 1
+    this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
+  }
+
+  #write(): void {
+    const board = this.#board
+    const tracker = this.#tracker
+    if (!board || !tracker) return
+    board[CONNECTIONS] = tracker.connectionCount
+    board[IN_FLIGHT] = tracker.activeConnectionCount
+    const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
+    board[CPU_PERCENT] = cpuPercent
+    board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0
+  }
+
+  #tell(type: WorkerMessage['type']): void {
+    const message: WorkerMessage = {
+      type,
+      workerIndex: this.#index,
+      port: this.#port,
+      pid: process.pid,
+    }
+    if (type !== 'defuss:worker-stopping') {
+      message.stats = this.#sampler.sample(this.#tracker?.connectionCount ?? 0)
+      this.#measure(message.stats.activeConnections, message.stats.cpuPercent)
+    }
+    if (process.connected) process.send?.(message, undefined, {}, () => {})
+  }
+
+  #measure(connections: number, cpuPercent: number): void {
+    const { telemetry } = this.#config
+    try {
+      telemetry.setGauge('active_connections', connections)
+      telemetry.recordHistogram('cpu_percent', cpuPercent)
+    } catch (error) {
+      report(error, 'startServer: the telemetry sink')
+    }
+  }
+
+  #listenToSignals(): void {
+    const stop = (): void => {
+      void this.stop().finally(() => process.exit(0))
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    cluster.worker?.once('disconnect', stop)
+  }
+
+  async #stop(graceful: boolean): Promise<void> {
+    const { gracefulShutdownTimeoutMs } = this.#config
+    if (this.#board) this.#board[READY] = 0
+    this.#tell('defuss:worker-stopping')
+    const tracker = this.#tracker
+    const late = setTimeout(() => tracker?.force(), graceful ? gracefulShutdownTimeoutMs : 0)
+    tracker?.beginDrain(0)
+    // What was offered before the front saw that this worker is not ready any more.
+    await new Promise(resolve => setImmediate(resolve))
+    await tracker?.close()
+    clearTimeout(late)
+    for (const timer of this.#timers) clearInterval(timer)
+    engine().backLeave?.()
+  }
+}
