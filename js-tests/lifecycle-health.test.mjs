@@ -153,5 +153,8 @@ test('the native probe server says so until the very end, with JavaScript blocke
   clearTimeout(killer)
   assert.ok(seen.get('503 200') >= 10, JSON.stringify([...seen]))
   // The last may have been cut by the end itself, but nobody was ever told to send more.
-  assert.deepEqual([...seen.keys()].filter(status => /200 |\b503$/.test(status)), [])
+  assert.deepEqual(
+    [...seen.keys()].filter(status => /200 |\b503$/.test(status)),
+    [],
+  )
 })

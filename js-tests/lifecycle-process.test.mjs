@@ -247,7 +247,10 @@ describe('signals', () => {
       { ready: 'SIGTERM', again: 'SIGTERM' },
     )
     assert.deepEqual([end.code, end.lines], [1, ['ready', 'again', 'pool', 'telemetry']])
-    assert.match(end.stderr, /hook 'hangs' of queues failed: TimeoutError: it took longer than \d+ ms/)
+    assert.match(
+      end.stderr,
+      /hook 'hangs' of queues failed: TimeoutError: it took longer than \d+ ms/,
+    )
     assert.ok(end.ms < 3000, `${end.ms}`)
   })
 

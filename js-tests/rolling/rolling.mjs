@@ -40,7 +40,11 @@ export async function rolling({
       if (message.raced !== undefined) result.raced += message.raced
       if (message.ready === false) balancer.remove(backend.ports)
     })
-    const [{ ports }] = await once(child, 'message')
+    const dead = once(child, 'exit').then(([code]) => {
+      throw new Error(`a process ended with ${code} before it listened`)
+    })
+    const [{ ports }] = await Promise.race([once(child, 'message'), dead])
+    dead.catch(() => {})
     backend.ports = ports
     await balancer.add(ports)
     return backend

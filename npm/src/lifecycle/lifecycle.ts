@@ -458,7 +458,8 @@ export class Lifecycle implements Disposable {
     this.#onExit = code => {
       if (this.#ended) return
       const alive = aliveNow(this.#hooks, this.#drains, true, this.clock.now())
-      const left = alive.length > 0 ? `; not finished: ${alive.map(({ what }) => what).join(', ')}` : ''
+      const left =
+        alive.length > 0 ? `; not finished: ${alive.map(({ what }) => what).join(', ')}` : ''
       this.#log(
         'error',
         `process.exit() was called in phase '${this.#phase}': ends with exit code ${code}${left}`,
