@@ -4,13 +4,25 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { request } from 'node:http'
-import { test } from 'node:test'
+import { afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { engineKind, list } from 'seawall'
 import { HealthChecks, startProbeServer } from 'seawall/health'
 import { Lifecycle, reconnecting } from 'seawall/lifecycle'
 
 const isNative = engineKind() === 'native' && process.platform !== 'win32'
+
+// Node 22 knows no `using`.
+const open = []
+const closing = what => {
+  open.push(what)
+  return what
+}
+afterEach(async () => {
+  for (const what of open.splice(0).reverse()) {
+    await (what[Symbol.asyncDispose] ?? what[Symbol.dispose]).call(what)
+  }
+})
 
 /** The status of a path, and what it says; `refused` where nobody listens. */
 function get(port, path) {
@@ -52,19 +64,21 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (
 )) {
   test(`readiness follows the connection and the drain, liveness neither (${kind} probe server)`, async () => {
     let client = new Client()
-    await using db = reconnecting(
-      () => {
-        client = new Client()
-        return client
-      },
-      { backoff: list({ delaysMs: [20], repeatLast: true }), stableMs: 0 },
+    const db = closing(
+      reconnecting(
+        () => {
+          client = new Client()
+          return client
+        },
+        { backoff: list({ delaysMs: [20], repeatLast: true }), stableMs: 0 },
+      ),
     )
-    using checks = new HealthChecks()
+    const checks = closing(new HealthChecks())
     checks.add('db', () => db.check(), { kind: 'readiness', intervalMs: 20 })
-    await using probes = await startProbeServer({ port: 0, host: '127.0.0.1', checks, kind })
+    const probes = closing(await startProbeServer({ port: 0, host: '127.0.0.1', checks, kind }))
     const { port } = /** @type {any} */ (probes.address())
     const exited = Promise.withResolvers()
-    using life = new Lifecycle({ exit: code => exited.resolve(code) })
+    const life = closing(new Lifecycle({ exit: code => exited.resolve(code) }))
     life.start({ graceMs: 10_000, marginMs: 100, drainDelayMs: 150, health: checks })
 
     assert.match(await becomes(port, '/readyz', 503), /no db connection|db/)
@@ -100,10 +114,10 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (
 
 test('what cannot recover is neither ready nor live, whoever is asked first', async () => {
   for (const late of [false, true]) {
-    using checks = new HealthChecks()
-    await using probes = await startProbeServer({ port: 0, host: '127.0.0.1', checks })
+    const checks = closing(new HealthChecks())
+    const probes = closing(await startProbeServer({ port: 0, host: '127.0.0.1', checks }))
     const { port } = /** @type {any} */ (probes.address())
-    using life = new Lifecycle({ exit: () => {} })
+    const life = closing(new Lifecycle({ exit: () => {} }))
     if (!late) life.useHealth(checks)
     assert.equal((await get(port, '/livez')).status, 200)
     life.setUnrecoverableError(new Error('the index is corrupt'))
