@@ -164,7 +164,8 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       await sleep(5)
       const { headers, text } = await get(at(server), '/metrics')
       assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-      const sample = /^([a-z_]+)(?:\{([a-z]+="(?:[^"\\]|\\.)*",?)+\})? (-?\d+(\.\d+)?|NaN|\+Inf)$/
+      const sample =
+        /^([a-z][a-z0-9_]*)(?:\{([a-z]+="(?:[^"\\]|\\.)*",?)+\})? (-?\d+(\.\d+)?|NaN|\+Inf)$/
       const typed = new Map()
       for (const line of text.trimEnd().split('\n')) {
         const [, hash, name] = /^# (HELP|TYPE) (\S+) \S/.exec(line) ?? []

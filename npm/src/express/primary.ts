@@ -3,7 +3,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { report } from '../events.js'
 import { seedOr } from '../seed.js'
@@ -58,7 +58,7 @@ export class Primary {
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
-    const able = engine().frontStart !== undefined && process.platform !== 'win32'
+    const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
     if (config.mode === 'handoff' && !able) {
       throw new SeawallError(
         'SEAWALL_ENGINE',
@@ -83,7 +83,7 @@ export class Primary {
       const ready = this.#firstReady()
       for (const place of this.#places) this.#fork(place)
       await ready
-      engine().frontOpen?.()
+      processEngine().frontOpen?.()
       this.#stayAlive()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
       if (this.#config.installSignalHandlers) this.#listenToSignals()
@@ -98,7 +98,7 @@ export class Primary {
   counts(): FrontCounts | undefined {
     if (!this.#native) return undefined
     const [accepted = 0, handed = 0, takenBack = 0, refused = 0, waiting = 0, offered = 0] =
-      engine().frontCounts?.() ?? []
+      processEngine().frontCounts?.() ?? []
     return { accepted, handed, takenBack, refused, waiting, offered }
   }
 
@@ -113,7 +113,7 @@ export class Primary {
     const folder = mkdtempSync(join(tmpdir(), 'seawall-'))
     chmodSync(folder, 0o700)
     this.#folder = folder
-    const e = engine()
+    const e = processEngine()
     const native = nativeStrategy(loadBalancer)
     const ask = native ? undefined : this.#ask.bind(this)
     let started: number | undefined
@@ -149,7 +149,7 @@ export class Primary {
   #place(index: number): Place {
     const { respawnLimit = Number.NaN } = this.#config
     const none = Number.NaN
-    const e = engine()
+    const e = processEngine()
     const respawn = e.respawnNew(
       Float64Array.from([none, none, respawnLimit, none]),
       seedOr(undefined),
@@ -190,7 +190,7 @@ export class Primary {
     place.worker = undefined
     this.#candidates.remove(place.index)
     if (this.#stopping || !respawnWorkers) return
-    const wait = engine().respawnDied(place.respawn, performance.now())
+    const wait = processEngine().respawnDied(place.respawn, performance.now())
     if (wait < 0) {
       place.given = true
       logger.error(
@@ -249,11 +249,11 @@ export class Primary {
       return candidate.workerIndex
     }
     answer().then(
-      index => engine().frontChoose?.(id, index),
+      index => processEngine().frontChoose?.(id, index),
       error => {
         logger.error('[defuss-express] load balancer connection error', error)
         this.#count('incrementCounter', 'proxy_errors', 1)
-        engine().frontChoose?.(id, -1)
+        processEngine().frontChoose?.(id, -1)
       },
     )
   }
@@ -283,11 +283,11 @@ export class Primary {
 
   async #stop(graceful: boolean): Promise<void> {
     this.#stopping = true
-    if (this.#native) engine().frontStop?.()
+    if (this.#native) processEngine().frontStop?.()
     const { gracefulShutdownTimeoutMs } = this.#config
     const gone = this.#places.map(async ({ worker, timer, respawn }) => {
       clearTimeout(timer)
-      engine().respawnFree(respawn)
+      processEngine().respawnFree(respawn)
       if (!worker || worker.isDead()) return
       const exit = new Promise<void>(resolve => worker.process.once('exit', () => resolve()))
       worker.process.kill(graceful ? 'SIGTERM' : 'SIGKILL')

@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import type { ParsedRequest } from './types.js'
 
 /** What the first bytes of a connection say. */
@@ -7,7 +7,7 @@ export function parseRequestHead(
   remoteAddress?: string,
   remotePort?: number,
 ): ParsedRequest {
-  const words = engine().headRead?.(Buffer.from(bytes)) ?? []
+  const words = processEngine().headRead?.(Buffer.from(bytes)) ?? []
   const [method = '', path = '', version = '', isHttp1 = '', rawHead = '', serverName = ''] = words
   const headers: Record<string, string> = Object.create(null)
   for (let at = 6; at + 1 < words.length; at += 2) {

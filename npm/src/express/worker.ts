@@ -2,7 +2,7 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { report } from '../events.js'
 import { ServerTracker } from '../lifecycle/servers/index.js'
 import { adopt } from './adopt.js'
@@ -83,7 +83,7 @@ export class Worker {
 
   #join(server: Server, control: string): void {
     const { allowHalfOpen } = this.#config
-    const memory = engine().backJoin?.(control, this.#index, (descriptors, open) => {
+    const memory = processEngine().backJoin?.(control, this.#index, (descriptors, open) => {
       for (const descriptor of descriptors) adopt(server, descriptor, allowHalfOpen)
       // Without a primary there is nobody left to serve.
       if (!open) void this.stop().finally(() => process.exit(1))
@@ -151,6 +151,6 @@ export class Worker {
     await tracker?.close()
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
-    engine().backLeave?.()
+    processEngine().backLeave?.()
   }
 }

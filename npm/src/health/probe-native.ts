@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { OptionError, optionProblem } from '../errors.js'
 import { pressureHandle } from '../pressure/monitor.js'
 import { type ChecksParts, checksParts } from './checks.js'
@@ -93,16 +93,16 @@ function startBeat(words: Float64Array, clock: Clock): () => void {
   return () => clearInterval(timer)
 }
 
-type Threads = Engine &
+type Threads = ProcessEngine &
   Required<
     Pick<
-      Engine,
+      ProcessEngine,
       'probeOpen' | 'probeAddress' | 'probeMemory' | 'probeDescribe' | 'probeCounts' | 'probeClose'
     >
   >
 
 function threads(): Threads {
-  const core = engine()
+  const core = processEngine()
   if (core.probeOpen === undefined) {
     const message =
       'startProbeServer: `kind` must be "javascript" here, there are no native threads'

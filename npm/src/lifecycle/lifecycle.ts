@@ -4,8 +4,8 @@
  * hooks and the words.
  */
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { OptionError, optionProblem } from '../errors.js'
 import { call, Listeners, report } from '../events.js'
 import { check } from '../options.js'
@@ -141,7 +141,7 @@ export class Lifecycle implements Disposable {
   /** @internal */
   readonly clock: Clock
   #options: LifecycleOptions = {}
-  #engine: Engine | undefined
+  #engine: ProcessEngine | undefined
   #handle = -1
   #started = false
   #deadline = false
@@ -184,7 +184,7 @@ export class Lifecycle implements Disposable {
     if (this.#started) return this.#startAgain(options)
     this.#make(options)
     const native = isNode() && isMainThread() && this.clock === systemClock && !this.#host.exit
-    const core = this.#engine as Engine
+    const core = this.#engine as ProcessEngine
     const now = (): number => this.clock.now()
     this.#deadline = native && core.lifecycleGuard?.(this.#handle, now()) === true
     this.#source = new SignalSource(core, this.#handle, now, (repeat, signal) =>
@@ -237,8 +237,8 @@ export class Lifecycle implements Disposable {
   }
 
   /** The engine's part; a shutdown without a start has the defaults. */
-  #make(options: LifecycleOptions): Engine {
-    const core = engine()
+  #make(options: LifecycleOptions): ProcessEngine {
+    const core = processEngine()
     const handle = core.lifecycleNew(lifecycleNumbers(options))
     if (handle < 0) throw optionProblem('lifecycle', options, core)
     if (this.#handle >= 0) core.lifecycleFree(this.#handle)
@@ -249,7 +249,7 @@ export class Lifecycle implements Disposable {
     return core
   }
 
-  get #core(): Engine {
+  get #core(): ProcessEngine {
     return this.#engine ?? this.#make(this.#options)
   }
 

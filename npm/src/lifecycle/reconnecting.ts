@@ -1,8 +1,8 @@
 /** A client whose connection is made again whenever it is lost. */
 import { Backoff, type BackoffOptions, connectionSchedule } from '../backoff.js'
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { call, Listeners, report } from '../events.js'
 import { check, type Kind } from '../options.js'
@@ -178,7 +178,7 @@ const UNKNOWN = new Set([
 class Keeper<C extends ConnectingClient> {
   readonly #create: () => C
   readonly #options: ReconnectingOptions<C>
-  readonly #engine: Engine
+  readonly #engine: ProcessEngine
   readonly #handle: number
   readonly #backoff: Backoff
   readonly #ownBackoff: boolean
@@ -201,7 +201,7 @@ class Keeper<C extends ConnectingClient> {
 
   constructor(create: () => C, options: ReconnectingOptions<C>) {
     const { backoff, clock = systemClock, name = 'reconnecting' } = options
-    const core = engine()
+    const core = processEngine()
     this.#create = create
     this.#options = options
     this.#engine = core

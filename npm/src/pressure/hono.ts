@@ -1,4 +1,5 @@
 import type { PressureMonitor } from './monitor.js'
+import { IdleConnections, type PressureRequest } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
 import { Shedder } from './shed.js'
@@ -45,9 +46,12 @@ export function pressureHono<C extends PressureHonoContext = PressureHonoContext
     header: (context: C, name: string) => context.req.header(name),
   }
   const shedder = new Shedder<C>('pressureHono', monitor, reader, owned.shed)
+  const idle = new IdleConnections(monitor)
   // biome-ignore lint/suspicious/noConfusingVoidType: Hono's own type of middleware.
   const middleware = async (context: C, next: () => Promise<void>): Promise<Response | void> => {
     const answer = shedder.decide(context)
+    const { incoming } = (context as { env?: { incoming?: PressureRequest } }).env ?? {}
+    if (incoming) idle.look(incoming)
     if (answer !== undefined) {
       if (shedder.forwards) throw shedder.error(answer)
       return new Response(answer.body, { status: answer.status, headers: { ...answer.headers } })

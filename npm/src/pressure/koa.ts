@@ -1,6 +1,7 @@
 import type { PressureMonitor } from './monitor.js'
 import {
   closeAfter,
+  closeRefused,
   IdleConnections,
   nodeReader,
   type PressureRequest,
@@ -59,7 +60,7 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
     const answer = shedder.decide(context)
     idle.look(req)
     if (answer !== undefined) {
-      if (answer.close) closeAfter(req, res)
+      if (answer.close) closeRefused(req, res)
       if (shedder.forwards) throw shedder.error(answer)
       const { connection: _, ...headers } = answer.headers
       context.status = answer.status

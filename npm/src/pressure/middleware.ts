@@ -2,6 +2,7 @@ import type { PressureMonitor } from './monitor.js'
 import {
   answerNode,
   closeAfter,
+  closeRefused,
   IdleConnections,
   nodeReader,
   type PressureRequest,
@@ -76,7 +77,7 @@ export function pressureMiddleware<R extends PressureRequest = PressureRequest>(
       }
       next()
     } else if (shedder.forwards) {
-      if (answer.close) closeAfter(request, response)
+      if (answer.close) closeRefused(request, response)
       next(shedder.error(answer))
     } else {
       answerNode(request, response, answer)

@@ -1,7 +1,7 @@
 /**
  * The event loop of this isolate as a native thread sees it, for all monitors of the isolate at once.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { HeapProbe } from './heap.js'
 import { type PressureStall, stallOf } from './stalls.js'
 
@@ -41,7 +41,7 @@ export function watchNatively<T extends object>(
   wishes: Wishes,
   stalled: (target: T, stall: PressureStall) => void,
 ): (() => void) | undefined {
-  const core = engine()
+  const core = processEngine()
   // Bun has the functions of libuv, and ends the process when they are called.
   const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
   if (foreign || core.pressureWatch?.(handle) !== true) return undefined
@@ -77,7 +77,7 @@ function settle(): void {
     stacks ||= stallStack === true
   }
   if (users.size > 0) {
-    engine().pressureStallLimit?.(limit, stacks)
+    processEngine().pressureStallLimit?.(limit, stacks)
   } else {
     words = undefined
     heap.stop()
@@ -97,7 +97,7 @@ function later(): void {
 }
 
 function tell(): void {
-  const stalls = engine().pressureStalls?.(told) ?? []
+  const stalls = processEngine().pressureStalls?.(told) ?? []
   for (const native of stalls) {
     told = native.number
     const stall = stallOf(native)
@@ -113,7 +113,7 @@ export function enterRoute(route: string): void {
   if (words === undefined) return
   let number = routes.get(route)
   if (number === undefined) {
-    number = engine().pressureRoute?.(route) ?? 0
+    number = processEngine().pressureRoute?.(route) ?? 0
     if (routes.size < MOST_ROUTES) routes.set(route, number)
   }
   words[ROUTE] = number
