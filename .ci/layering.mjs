@@ -203,8 +203,9 @@ const checks = {
   'the WASM files are small and import nothing but their glue'() {
     const allowed = /^__wb(indgen_\w+|g_(__wbindgen_\w+|[a-zA-Z]+_[0-9a-f]{16}))$/
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
-    // A little above what they are; what is more needs a reason.
-    const limits = { 'engine.wasm': [108_500, 52_800], 'process.wasm': [33_500, 17_400] }
+    // A little above what they are; what is more needs a reason. Classifying errors is 19,000 and 9,500
+    // of the first file; without it the rest fits into 110,000 and 48,000 with gzip.
+    const limits = { 'engine.wasm': [107_900, 52_400], 'process.wasm': [33_500, 17_400] }
     return Object.entries(limits).flatMap(([file, [most, mostPacked]]) => {
       const bytes = readFileSync(join(dist, file))
       const packed = gzipSync(bytes, { level: 9 }).length

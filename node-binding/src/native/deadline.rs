@@ -16,8 +16,13 @@ use seawall::lifecycle::{Phase, Repeat};
 use crate::lifecycle::{Shared, shared};
 use crate::native::{sampler, signals};
 
-/// JavaScript knows more of what is alive, so it goes first if it can.
-const SLACK: Duration = Duration::from_millis(50);
+/// JavaScript knows more of what is alive, so it goes first if it can: its timers are due at the
+/// deadline itself.
+const SLACK: Duration = Duration::from_millis(15);
+/// A third signal is a deadline that JavaScript has yet to hear of.
+const HEARS: Duration = Duration::from_millis(50);
+/// The least code of an end by a signal.
+const SIGNALLED: u8 = 128;
 /// JavaScript tells several times a second what is alive; after this it counts as blocked.
 const BLOCKED_MS: f64 = 700.0;
 /// From when on the last route entered is told.
@@ -63,7 +68,8 @@ impl Guard {
     /// How long the process still has; `None` while nothing ends it.
     fn left(&self) -> Option<Duration> {
         let lifecycle = self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = lifecycle.deadline()?.after(SLACK);
+        let slack = if lifecycle.forced_code() > SIGNALLED { HEARS } else { SLACK };
+        let end = lifecycle.deadline()?.after(slack);
         Some(end.since(self.now()))
     }
 }
@@ -155,7 +161,7 @@ fn report(guarded: &Guard) -> (String, u8) {
         Phase::Done => "done",
         Phase::Forced => "forced",
     };
-    let why = if code > 128 { "a third signal" } else { "the deadline" };
+    let why = if code > SIGNALLED { "a third signal" } else { "the deadline" };
     let mut text = String::with_capacity(512);
     // Writing into a string cannot fail.
     let _ =

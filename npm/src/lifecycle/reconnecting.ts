@@ -113,11 +113,11 @@ export interface Connection<C> extends Disposable, AsyncDisposable {
   // biome-ignore lint/suspicious/noExplicitAny: whatever the client sends
   on(event: string, listener: (...args: any[]) => void): () => void
   /**
-   * For a readiness check.
+   * For a readiness check: `checks.add('db', () => db.check())` of `seawall/health`. Answers true.
    *
    * @throws SeawallError `SEAWALL_DISCONNECTED` with the message `no db connection`
    */
-  check(): void
+  check(): true
 }
 
 /** A client whose connection is made again: its own members, and those of {@link Connection}. */
@@ -229,6 +229,7 @@ class Keeper<C extends ConnectingClient> {
       on: (event: string, listener: (...args: any[]) => void) => this.#on(event, listener),
       check: () => {
         if (this.#state !== CONNECTED) throw this.#refusal('no db connection')
+        return true
       },
       [Symbol.dispose]: () => void this.#disconnect(),
       [Symbol.asyncDispose]: () => this.#disconnect(),
