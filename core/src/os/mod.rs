@@ -13,7 +13,7 @@
 //!
 //! **Whose waiting.** Waiting for processors, memory and disks is that of the own group. A process
 //! without one shares the machine's, but for processors: that others wait for those is no reason to
-//! refuse work, so it is then how long the first thread of the process itself waited.
+//! refuse work, so it is then not known.
 //!
 //! **Here alone** the crate reads files, behind the feature `os`. Time is an argument as everywhere.
 //! What is read is taken apart in [`parse`], by functions that take text.

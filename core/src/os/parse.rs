@@ -36,12 +36,6 @@ pub fn resident_pages(statm: &str) -> Option<u64> {
     statm.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// For how many nanoseconds a thread was ready to run and was not, from `/proc/self/schedstat`.
-#[must_use]
-pub fn waited_ns(schedstat: &str) -> Option<u64> {
-    schedstat.split_ascii_whitespace().nth(1)?.parse().ok()
-}
-
 /// Bytes of a page, from `/proc/self/auxv`: pairs of machine words, of which number 6 is the page.
 #[must_use]
 pub fn page_size(auxv: &[u8]) -> Option<u64> {

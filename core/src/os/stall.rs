@@ -14,9 +14,8 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(super) struct Stall {
     kind: &'static str,
-    file: KernelFile,
-    /// How long this process waited for a processor, where the file is the machine's.
-    own: Option<KernelFile>,
+    /// None where nothing is known of this process.
+    file: Option<KernelFile>,
     total: Window<1>,
 }
 
@@ -24,8 +23,10 @@ impl Stall {
     /// Those of processors, memory and disks.
     ///
     /// All tasks of a machine never wait for processors, so there any one that does counts. But that
-    /// others of a machine do says nothing of this process: without a group of its own it counts how
-    /// long its first thread waited to be run.
+    /// others of a machine do says nothing of this process: without a group of its own it is not
+    /// known. How long its threads wait to be run says nothing either: on a machine that is busy
+    /// with something else, a process with next to nothing to do waits most of the time it is awake,
+    /// and would refuse what it could serve.
     pub(super) fn all(root: &Path, group: Option<&Group>) -> [Self; 3] {
         let folder = group.map(|group| below(root, &group.folder()));
         // Every group has this file but the root, whose pressure is the machine's.
@@ -33,14 +34,9 @@ impl Stall {
         [("cpu", "some"), ("memory", "full"), ("io", "full")].map(|(name, kind)| {
             let own = folder.as_ref().map(|folder| folder.join([name, ".pressure"].concat()));
             let own = own.filter(|path| path.exists());
-            let waits = own.is_none() && name == "cpu";
-            let path = own.unwrap_or_else(|| root.join("proc/pressure").join(name));
-            Self {
-                kind,
-                file: KernelFile::new(path),
-                own: waits.then(|| KernelFile::new(root.join("proc/self/schedstat"))),
-                total: Window::default(),
-            }
+            let machine = (name != "cpu").then(|| root.join("proc/pressure").join(name));
+            let file = own.or(machine).map(KernelFile::new);
+            Self { kind, file, total: Window::default() }
         })
     }
 
@@ -48,15 +44,10 @@ impl Stall {
     /// short spike back, and hold on to it when it is over; it stands in where there is no sample to
     /// compare with yet.
     pub(super) fn sample(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<f64> {
-        let own = self.own.as_mut().and_then(|file| parse::waited_ns(&file.read(buffer)?));
-        let (total_us, before) = match own {
-            Some(nanos) => (nanos / 1000, None),
-            None => {
-                let waited = parse::waited(&self.file.read(buffer)?, self.kind)?;
-                (waited.total_us, Some(waited.avg10))
-            }
+        let waited = parse::waited(&self.file.as_mut()?.read(buffer)?, self.kind)?;
+        let Some((seconds, [risen])) = self.total.risen(now, [waited.total_us]) else {
+            return Some(waited.avg10);
         };
-        let Some((seconds, [risen])) = self.total.risen(now, [total_us]) else { return before };
         Some((risen / (seconds * 1e6)).clamp(0.0, 1.0))
     }
 }
