@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
@@ -35,12 +36,14 @@ struct Offered {
 pub(super) struct Peer {
     pub(super) index: usize,
     stream: UnixStream,
-    board: Board,
+    board: Arc<Board>,
     offered: Vec<Offered>,
     /// Since when it has not said a word, though an offer was taken back from it for that.
     silent_since: Option<u64>,
     /// Whether it has been ready, so that it is seen to become it.
     pub(super) was_ready: bool,
+    /// Offers it could not take, for want of descriptors, since this was last looked at.
+    pub(super) untaken: u64,
 }
 
 /// What has become of offers.
@@ -51,12 +54,24 @@ pub(super) struct Settled {
 }
 
 impl Peer {
-    pub(super) fn new(index: usize, stream: UnixStream, board: Board) -> Self {
-        Self { index, stream, board, offered: Vec::new(), silent_since: None, was_ready: false }
+    pub(super) fn new(index: usize, stream: UnixStream, board: Arc<Board>) -> Self {
+        Self {
+            index,
+            stream,
+            board,
+            offered: Vec::new(),
+            silent_since: None,
+            was_ready: false,
+            untaken: 0,
+        }
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.stream.as_raw_fd()
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.board
     }
 
     pub(super) fn load(&self, now: u64) -> Load {
@@ -118,7 +133,11 @@ impl Peer {
         loop {
             match wire::receive(self.stream.as_fd()) {
                 // It turns again: what is late for a claim is answered all the same.
-                Ok(_) => self.silent_since = None,
+                Ok(([_, untaken], _)) => {
+                    self.silent_since = None;
+                    // No more than it can ever have been offered.
+                    self.untaken = self.untaken.saturating_add(untaken).min(SLOTS as u64);
+                }
                 Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
             }
         }
