@@ -10,6 +10,10 @@ export const native = engineKind() === 'native' && process.platform !== 'win32'
 const fixture = new URL('./fixtures/express-server.mjs', import.meta.url)
 const running = new Set()
 let asked = 0
+let latest
+
+/** The server started last, also while it starts. */
+export const last = () => latest
 
 /** Ends what a failed test has left. */
 export function endAll() {
@@ -75,6 +79,7 @@ export async function start(
     },
   }
   running.add(server)
+  latest = server
   void server.exited.then(() => running.delete(server))
   const up = await server.message(({ mode, failed }) => mode === 'primary' || failed)
   const info = messages.find(({ info }) => info?.includes('tcp://'))?.info

@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { engine } from '../engine/index.js'
-import { report } from '../events.js'
+import { call } from '../events.js'
 import { ServerTracker } from '../lifecycle/servers/index.js'
 import { PressureMonitor } from '../pressure/index.js'
 import { adoptAll } from './adopt.js'
@@ -155,12 +155,9 @@ export class Worker {
 
   #measure(connections: number, cpuPercent: number): void {
     const { telemetry } = this.#config
-    try {
-      telemetry.setGauge('active_connections', connections)
-      telemetry.recordHistogram('cpu_percent', cpuPercent)
-    } catch (error) {
-      report(error, 'startServer: the telemetry sink')
-    }
+    const where = 'startServer: the telemetry sink'
+    call(() => telemetry.setGauge('active_connections', connections), where)
+    call(() => telemetry.recordHistogram('cpu_percent', cpuPercent), where)
   }
 
   #listenToPrimary(): void {

@@ -74,6 +74,11 @@ impl Questions {
 
     /// Looks at a connection; as a rule the request has come with it.
     pub(super) fn add(&mut self, waiting: Waiting, address: SocketAddr) {
+        // Who says nothing must not stop the thread.
+        if waiting.stream.set_nonblocking(true).is_err() {
+            self.gone = self.gone.saturating_add(1);
+            return;
+        }
         let since = clock::now();
         let until = since.saturating_add(self.inspect);
         self.look(Peeking { waiting, address, since, until });
