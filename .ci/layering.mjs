@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { dist, platformName, root } from '../npm/scripts/paths.mjs'
+import { dist, platformName, root, wasmParts } from '../npm/scripts/paths.mjs'
 import { withoutDisplay, withoutTests } from './rust-source.mjs'
 
 const ask = (command, ...args) => execFileSync(command, args, { cwd: root, encoding: 'utf8' })
@@ -161,47 +161,65 @@ const checks = {
   },
 
   'both engines export what the contract names, and nothing else'() {
-    const contract = new Map()
-    for (const path of under('npm/src/engine/contract/', /\.ts$/)) {
-      for (const [, name] of read(path).matchAll(/^ {2}(\w+)\??[(:]/gm)) contract.set(name, path)
-    }
-    const wanted = new Set(contract.keys())
     const addon = createRequire(import.meta.url)(
       join(root, 'npm/platforms', platformName(), 'seawall.node'),
     )
-    const glue = readFileSync(join(dist, 'engine/wasm-glue.js'), 'utf8')
-    const exported = [...glue.matchAll(/^export function (\w+)/gm)].map(([, name]) => name)
     // Only an addon has memory that a runtime might copy.
-    const unnamed = new Set(['sharesMemory'])
-    // The memory is not asked of the WASM engine: whoever started it has it.
-    for (const [, name] of read('npm/src/engine/wasm.ts').matchAll(/\b(\w+Memory): \(\) =>/g))
-      exported.push(name)
-    const engines = { native: new Set(Object.keys(addon)), wasm: new Set(exported) }
-    return Object.entries(engines).flatMap(([engine, names]) => [
-      ...difference(wanted, names)
-        .filter(name => !isOptional(contract.get(name), name))
-        .map(name => `${engine} lacks ${name} (${contract.get(name)})`),
-      ...difference(names, wanted)
-        .filter(name => engine !== 'native' || !unnamed.has(name))
-        .map(name => `${engine} exports ${name}, which no contract names`),
-    ])
+    const native = new Set(Object.keys(addon).filter(name => name !== 'sharesMemory'))
+    const everything = new Set()
+    const problems = []
+    for (const part of Object.values(wasmParts)) {
+      const contract = contractOf(part)
+      for (const name of contract.keys()) everything.add(name)
+      const glue = readFileSync(join(dist, part, 'wasm-glue.js'), 'utf8')
+      const exported = [...glue.matchAll(/^export function (\w+)/gm)].map(([, name]) => name)
+      // The memory is not asked of the WASM engine: whoever started it has it.
+      const start = read(`npm/src/${part}/wasm.ts`)
+      for (const [, name] of start.matchAll(/\b(\w+Memory): \(\) =>/g)) exported.push(name)
+      const wasm = new Set(exported)
+      const wanted = new Set(contract.keys())
+      const lacking = names =>
+        difference(wanted, names)
+          .filter(name => !isOptional(contract.get(name), name))
+          .map(name => `${name} (${contract.get(name)})`)
+      problems.push(
+        ...lacking(native).map(name => `native lacks ${name}`),
+        ...lacking(wasm).map(name => `wasm (${part}) lacks ${name}`),
+        ...difference(wasm, wanted).map(
+          name => `wasm (${part}) exports ${name}, which its contract does not name`,
+        ),
+      )
+    }
+    const unnamed = difference(native, everything)
+    return [
+      ...problems,
+      ...unnamed.map(name => `native exports ${name}, which no contract names`),
+      ...under('npm/src/engine/contract/', /\.ts$/)
+        .filter(path => !Object.values(wasmParts).some(part => contracts(part).includes(path)))
+        .map(path => `${path} is in no part of the engine`),
+    ]
   },
 
-  'the WASM engine is small and imports nothing but its glue'() {
-    const bytes = readFileSync(join(dist, 'engine.wasm'))
-    const packed = gzipSync(bytes, { level: 9 }).length
+  'the WASM files are small and import nothing but their glue'() {
     const allowed = /^__wb(indgen_\w+|g_(__wbindgen_\w+|[a-zA-Z]+_[0-9a-f]{16}))$/
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
-    const module = new WebAssembly.Module(bytes)
-    // Every policy alone was to fit into 110,000 and 48,000, and came to 110,400 and 53,900: the rest are
-    // pressure, the lifecycle and health, which came later. What is more needs a reason.
-    return [
-      ...(bytes.length > 126_000 ? [`${bytes.length} bytes, 126000 are allowed`] : []),
-      ...(packed > 62_000 ? [`${packed} bytes with gzip, 62000 are allowed`] : []),
-      ...WebAssembly.Module.imports(module)
-        .filter(({ name }) => !allowed.test(name) || harmful.test(name))
-        .map(({ module, name }) => `imports ${module} ${name}`),
-    ]
+    // A little above what they are; what is more needs a reason. Classifying errors is 19,000 and 9,500
+    // of the first file; without it the rest fits into 110,000 and 48,000 with gzip.
+    const limits = { 'engine.wasm': [107_900, 52_400], 'process.wasm': [33_500, 17_400] }
+    return Object.entries(limits).flatMap(([file, [most, mostPacked]]) => {
+      const bytes = readFileSync(join(dist, file))
+      const packed = gzipSync(bytes, { level: 9 }).length
+      const module = new WebAssembly.Module(bytes)
+      return [
+        ...(bytes.length > most ? [`${file}: ${bytes.length} bytes, ${most} are allowed`] : []),
+        ...(packed > mostPacked
+          ? [`${file}: ${packed} bytes with gzip, ${mostPacked} are allowed`]
+          : []),
+        ...WebAssembly.Module.imports(module)
+          .filter(({ name }) => !allowed.test(name) || harmful.test(name))
+          .map(({ module, name }) => `${file} imports ${module} ${name}`),
+      ]
+    })
   },
 
   'one version'() {
@@ -237,6 +255,21 @@ const checks = {
       ),
     ]
   },
+}
+
+/** The files of the contract that a part of the engine consists of. */
+function contracts(part) {
+  const imports = read(`npm/src/${part}/types.ts`).matchAll(/from '\.{1,2}\/contract\/(\w+)\.js'/g)
+  return Array.from(imports, ([, word]) => `npm/src/engine/contract/${word}.ts`)
+}
+
+/** The functions of a part, each with the file that names it. */
+function contractOf(part) {
+  const found = new Map()
+  for (const path of contracts(part)) {
+    for (const [, name] of read(path).matchAll(/^ {2}(\w+)\??[(:]/gm)) found.set(name, path)
+  }
+  return found
 }
 
 function isOptional(path, name) {

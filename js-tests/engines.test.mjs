@@ -79,6 +79,31 @@ for (const engine of ['native', 'wasm']) {
   })
 }
 
+test('the WASM about the process is loaded when it is needed, and only then', () => {
+  const script = `
+    const sizes = []
+    const { Module } = WebAssembly
+    WebAssembly.Module = class extends Module {
+      constructor(bytes) { super(bytes); sizes.push(bytes.length) }
+    }
+    const { CircuitBreaker } = await import('seawall')
+    const { PressureMonitor } = await import('seawall/pressure')
+    const { HealthChecks } = await import('seawall/health')
+    await import('seawall/lifecycle')
+    const atImport = sizes.length
+    new CircuitBreaker()
+    const forCalls = sizes.length
+    const monitor = new PressureMonitor({ source: 'manual' })
+    const checks = new HealthChecks()
+    const level = monitor.level
+    let refused
+    try { new PressureMonitor({ blockMs: { soft: 9, hard: 3 } }) } catch (error) { refused = error.option }
+    console.log(JSON.stringify({ atImport, forCalls, all: sizes.length, level, refused }))`
+  const { stdout, stderr } = child(script, { engine: 'wasm' })
+  const expected = { atImport: 0, forCalls: 1, all: 2, level: 'normal', refused: 'blockMs.hard' }
+  assert.deepEqual(JSON.parse(stdout || '{}'), expected, stderr)
+})
+
 test('an empty SEAWALL_ENGINE asks for nothing', () => {
   assert.equal(child(ask, { engine: '' }).stdout, 'native')
 })

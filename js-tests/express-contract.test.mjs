@@ -387,7 +387,7 @@ describe('the server', onlyNative, () => {
 
   test('FIX 9: a signal while workers start ends all of them', async () => {
     const app = start({ DELAY: '3000' })
-    await sleep(600)
+    await last().message(({ event }) => event === 'workerStarted')
     last().child.kill('SIGTERM')
     const { up, exited, messages } = await app
     assert.equal(up.code, 'SEAWALL_STOPPED')

@@ -41,7 +41,13 @@ test('the suite is there', () => assert.equal(files.length, 6, files.join(' ')))
 let sum = 0
 for (const file of files) {
   test(`${file} of the original passes`, () => {
-    const { passed, failed, output } = run(file, require.resolve('seawall/fastify'))
+    // Its tests wait for times of the wall clock, and a file of them is to pass once: on a machine
+    // that is busy the original fails some of them as well.
+    let result
+    for (let tries = 0; tries < 3 && result?.failed !== 0; tries++) {
+      result = run(file, require.resolve('seawall/fastify'))
+    }
+    const { passed, failed, output } = result
     assert.equal(failed, 0, output)
     assert.ok(passed > 0, output)
     sum += passed

@@ -84,7 +84,7 @@ test('connected: every member of the client, private fields included', async () 
   assert.ok('query' in db && 'connected' in db && !('nothing' in db))
   db.mark = 7
   assert.equal(clients[0].mark, 7)
-  db.check()
+  assert.equal(db.check(), true)
   await db.connect()
   assert.deepEqual(seen, ['reconnect', 'connect'])
   assert.equal(clock.timers, 0, 'no timer while it works')

@@ -365,6 +365,39 @@ describe('when it closes', () => {
     assert.equal(client.error, undefined)
   })
 
+  test('connections that the kernel has accepted are served, however many', async () => {
+    const { tracker, port } = await start(http.createServer((_, res) => res.end('ok')))
+    const ends = Array.from({ length: 60 }, () => {
+      const { promise, resolve } = Promise.withResolvers()
+      let text = ''
+      const socket = net.connect(port, '127.0.0.1')
+      socket.on('data', chunk => (text += chunk))
+      socket.on('error', error => resolve(error.code))
+      socket.on('end', () => resolve(text.split('\r\n\r\n')[1]))
+      socket.write(GET())
+      return promise
+    })
+    // All are connected by now; libuv takes one of them in each turn of its loop.
+    await new Promise(resolve => setImmediate(resolve))
+    await tracker.close()
+    assert.deepEqual(await Promise.all(ends), Array(60).fill('ok'))
+  })
+
+  test('connections that go on coming do not keep it from closing', async () => {
+    const { tracker, port } = await start(http.createServer((_, res) => res.end('ok')))
+    let coming = true
+    const come = () => {
+      if (!coming) return
+      const socket = net.connect(port, '127.0.0.1', () => socket.destroy())
+      socket.on('error', never)
+      socket.on('close', () => setImmediate(come))
+    }
+    for (let i = 0; i < 8; i++) come()
+    await sleep(20)
+    assert.equal(await open(tracker.close(), 5000), false)
+    coming = false
+  })
+
   test('bytes that arrived while the loop was busy are read before an idle connection is closed', async () => {
     const { tracker, port } = await start(http.createServer((_, res) => res.end('served')))
     const { spawn } = await import('node:child_process')

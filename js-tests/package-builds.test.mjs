@@ -14,16 +14,16 @@ const subpaths = Object.keys(exports).filter(key => isModule(exports[key]))
 const specifier = subpath => `seawall${subpath.slice(1)}`
 const isClass = value => typeof value === 'function' && /^class\b/.test(String(value))
 
-async function bundle(contents) {
+async function bundle(contents, platform = 'node') {
   const { outputFiles, metafile } = await build({
     stdin: { contents, resolveDir: import.meta.dirname },
     bundle: true,
     write: false,
     metafile: true,
     minify: true,
-    platform: 'node',
+    platform,
     format: 'esm',
-    external: ['kysely'],
+    external: ['kysely', 'node:*'],
   })
   return { size: outputFiles[0].contents.length, files: Object.keys(metafile.inputs) }
 }
@@ -73,4 +73,13 @@ test('a bundler takes the modules, and leaves out what nobody asked for', async 
     files.filter(file => /dist\/node\//.test(file)),
     [],
   )
+})
+
+test('a bundler leaves out the WASM about the process where nobody asked for it', async () => {
+  const parts = async specifier => {
+    const { files } = await bundle(`export * from '${specifier}'`, 'browser')
+    return files.flatMap(file => /(\w+)\/wasm-glue\.js$/.exec(file)?.[1] ?? [])
+  }
+  assert.deepEqual(await parts('seawall'), ['engine'])
+  assert.ok((await parts('seawall/pressure')).includes('process'))
 })

@@ -27,7 +27,8 @@ test('a million keys seen stay within the cap, and what is in use stays', async 
   let evicted = 0
   const keys = new PolicyRegistry({
     max: 100,
-    policy: { breaker: { threshold: 1 } },
+    // Longer than the test takes on the slowest machine: it is to find the breaker open.
+    policy: { breaker: { threshold: 1, resetTimeMs: 3_600_000 } },
     onEvict: () => {
       evicted++
     },

@@ -1,8 +1,8 @@
 // The native thread against loops that are really blocked, in processes of their own.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -122,6 +122,58 @@ describe('the native thread', { skip }, () => {
       tell(monitor.stalls().at(-1))
     `)
     assert.deepEqual([stall.route, stall.entered], ['GET /earlier', false])
+  })
+
+  it('does not take a process that nobody ran for one that blocks', { skip: linux }, async () => {
+    const child = start(`
+      const monitor = new PressureMonitor({ blockMs: { soft: 50, hard: 100 } })
+      const seen = []
+      setInterval(() => seen.push(monitor.level), 5)
+      process.on('SIGUSR2', () => { tell({ seen: [...new Set(seen)], stalls: monitor.stalls() }); process.exit() })
+      await named()
+      tell('ready')
+    `)
+    await once(child.stdout, 'data')
+    await new Promise(resolve => setTimeout(resolve, 200))
+    child.text = ''
+    for (let round = 0; round < 3; round++) {
+      child.kill('SIGSTOP')
+      await new Promise(resolve => setTimeout(resolve, 300))
+      child.kill('SIGCONT')
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    child.kill('SIGUSR2')
+    await once(child, 'close')
+    const { stalls } = JSON.parse(child.text)
+    assert.ok(stalls.filter(({ ms }) => ms >= 250).length === 0, child.text)
+  })
+
+  it('tells the stalls of a second watch, after a first whose monitor was collected', async () => {
+    const heard = await run(
+      `
+      const watch = () => {
+        const monitor = new PressureMonitor({ stallMs: 60 })
+        monitor.on('stall', () => {})
+        return new WeakRef(monitor)
+      }
+      const first = watch()
+      for (let round = 0; round < 5; round++) { await sleep(10); block(100) }
+      await sleep(20)
+      // Who asks a weak reference holds on to its target until the turn is over.
+      for (let round = 0; round < 10; round++) { await sleep(20); gc() }
+      await sleep(50)
+      const second = new PressureMonitor({ stallMs: 60 })
+      let ms = []
+      second.on('stall', stall => ms.push(stall.ms))
+      await sleep(30)
+      block(150)
+      await sleep(50)
+      tell(first.deref() === undefined)
+      tell(ms.filter(it => it >= 150).length)
+    `,
+      '--expose-gc',
+    )
+    assert.deepEqual(heard, [true, 1])
   })
 
   it('knows work, heap and memory', async () => {
@@ -306,6 +358,63 @@ describe('the flight recorder', { skip }, () => {
       assert.ok(Math.abs(last.at - Date.now()) < 2_000)
       assert.ok(readFileSync(path).length < 200_000)
     } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('takes the file of another process that still records, and ends neither', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'seawall-'))
+    try {
+      const path = join(folder, 'one.bin')
+      const record = name => `
+        const monitor = new PressureMonitor({ recordTo: ${JSON.stringify(path)} })
+        monitor.enter('${name}')
+        setInterval(() => monitor.enter('${name}'), 10)
+        await sleep(300)
+        tell('now')
+      `
+      const first = start(record('first'))
+      await once(first.stdout, 'data')
+      // Again and again, as processes of a cluster do.
+      const second = start(`
+        for (let round = 0; round < 300; round++) {
+          new PressureMonitor({ recordTo: ${JSON.stringify(path)} })[Symbol.dispose]()
+        }
+        ${record('second')}`)
+      await once(second.stdout, 'data')
+      await new Promise(resolve => setTimeout(resolve, 400))
+      const { process: pid, records, torn } = readRecording(path)
+      assert.deepEqual([pid, torn], [second.pid, 0])
+      const routes = new Set(records.map(({ route }) => route))
+      assert.ok(routes.has('second') && !routes.has('first'), `${[...routes]}`)
+      assert.deepEqual([first.exitCode, first.signalCode], [null, null])
+      assert.deepEqual(readdirSync(folder), ['one.bin'])
+      for (const child of [first, second]) {
+        child.kill('SIGKILL')
+        await once(child, 'close')
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('says that a disk is full, and leaves what was recorded before', async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'seawall-'))
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=300k', 'tmpfs', folder])
+    try {
+      if (mount.status !== 0) return t.skip('nothing can be mounted here')
+      const path = join(folder, 'one.bin')
+      await run(`
+        const monitor = new PressureMonitor({ recordTo: ${JSON.stringify(path)} })
+        await sleep(250)
+      `)
+      const before = readRecording(path).records.length
+      assert.ok(before > 0)
+      assert.throws(() => new PressureMonitor({ recordTo: path }), /No space left/)
+      assert.deepEqual(readdirSync(folder), ['one.bin'])
+      assert.equal(readRecording(path).records.length, before)
+    } finally {
+      if (mount.status === 0) spawnSync('umount', [folder])
       rmSync(folder, { recursive: true })
     }
   })

@@ -1,6 +1,6 @@
 // What is measured of real processes: blocked loops, full heaps, idle servers, load from outside.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import http from 'node:http'
@@ -15,10 +15,11 @@ const fixture = join(import.meta.dirname, 'fixtures/pressure-child.mjs')
 
 async function child(scenario, options = {}, { flags = [], program = process.execPath } = {}) {
   const args = [...flags, fixture, scenario, JSON.stringify(options)]
-  const { stdout } = await run(program, args, { timeout: 40_000, cwd: import.meta.dirname })
+  const { stdout } = await run(program, args, { timeout: 55_000, cwd: import.meta.dirname })
   return JSON.parse(stdout)
 }
 
+const long = process.env.SEAWALL_LONG === '1'
 const SOURCES = ['pulse', 'auto']
 
 for (const source of SOURCES) {
@@ -44,8 +45,26 @@ for (const source of SOURCES) {
     }
   })
 
+  test(`${source}: an idle process that others keep from the processor refuses nobody either`, async () => {
+    const loop = 'const end = Date.now() + 20_000; while (Date.now() < end);'
+    const others = [0, 1].map(() => spawn(process.execPath, ['-e', loop]))
+    try {
+      const off = { heap: false, memory: false, cpuStall: false, cpuThrottled: false }
+      for (const sampleIntervalMs of source === 'pulse' ? [10, 100, 1_000] : [100]) {
+        const limits = { soft: 50, hard: 50 }
+        const of = { delayMs: limits, delayMaxMs: limits, blockMs: limits, ...off }
+        const monitor = { source, sampleIntervalMs, ...of }
+        const seen = await child('idle', { monitor, ms: 2_000 })
+        assert.equal(seen.refusals, 0, JSON.stringify(seen))
+      }
+      const stall = await child('stall', { monitor: { source, sampleIntervalMs: 1_000 }, ms: 600 })
+      assert.equal(stall.stalls.length, 1, JSON.stringify(stall))
+    } finally {
+      for (const other of others) other.kill('SIGKILL')
+    }
+  })
+
   test(`${source}: idle and then a burst trips, start-up work and then idle clears`, async () => {
-    const long = process.env.SEAWALL_LONG === '1'
     const monitor = { source, blockMs: false, delayMs: false, cpuStall: false, cpuThrottled: false }
     const burst = await child('burst', { monitor, ms: long ? 20_000 : 3_000 })
     assert.equal(burst.quiet, 'normal')
@@ -64,6 +83,28 @@ for (const source of SOURCES) {
     const seen = await child('heap', { monitor }, { flags })
     assert.equal(seen.cause, 'heapUsed', JSON.stringify(seen))
     assert.ok(seen.clearedMs < 2_000, JSON.stringify(seen))
+  })
+
+  test(`${source}: after a soak counters are at zero, nothing is kept, the process ends`, async () => {
+    const monitor = { source, utilization: { soft: 0.5, hard: 0.9 }, inFlight: { soft: 100 } }
+    monitor.inFlight.hard = 1_000
+    const seen = await child(
+      'soak',
+      { monitor, ms: long ? 30_000 : 4_500 },
+      { flags: ['--expose-gc'] },
+    )
+    const told = JSON.stringify(seen)
+    assert.ok(seen.shed > 0, told)
+    assert.deepEqual([seen.counted, seen.failed], [seen.shed, 0], told)
+    assert.deepEqual([seen.inFlight, seen.level, seen.connections], [0, 'normal', 0], told)
+    const [, second, third] = seen.heaps
+    assert.ok(third - second < 1_000_000, told)
+  })
+
+  test(`${source}: it costs next to nothing while idle`, async () => {
+    const { part } = await child('quiet', { monitor: { source }, ms: long ? 20_000 : 4_000 })
+    // Each time the process is woken costs more where others are at work.
+    assert.ok(part < 0.02, `${part}`)
   })
 
   test(`${source}: monitors keep no process alive`, async () => {

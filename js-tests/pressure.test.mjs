@@ -259,3 +259,35 @@ test('options are checked', () => {
   refused({ maxRetryAfterMs: -1 }, 'maxRetryAfterMs')
   manual({ delayMs: { soft: 50, hard: 50 } })[Symbol.dispose]()
 })
+
+test('classes of which all are refused are refused without asking, counted and remembered', () => {
+  let now = 0
+  const clock = { now: () => now, setTimer: () => 0, clearTimer() {} }
+  const monitor = new PressureMonitor({ source: 'manual', clock, maxRetryAfterMs: 10_000 })
+  monitor.observe({ block: 300 })
+  now = 9_500
+  monitor.observe({ delayP99: 400 })
+  const waits = new Set()
+  for (let i = 0; i < 40; i++) {
+    const { cause, retryAfterMs } = monitor.admit(i % 2 ? { priority: 'low' } : undefined)
+    assert.equal(cause, 'delayP99')
+    assert.ok(retryAfterMs >= 10_000 && retryAfterMs <= 20_000, String(retryAfterMs))
+    waits.add(retryAfterMs)
+  }
+  assert.ok(waits.size > 3, [...waits].join())
+  // A user, or a level, is the engine's to judge.
+  assert.equal(monitor.admit({ cohort: 'someone' })?.cause, 'delayP99')
+  assert.equal(monitor.admit({ priority: 299 })?.cause, 'delayP99')
+  assert.equal(monitor.admit({ priority: 'high' }), undefined)
+  const { shed, shedBy } = monitor.explain()
+  assert.equal(shed, 42, JSON.stringify(shedBy))
+  monitor.setMaintenance(true)
+  assert.equal(monitor.admit({ priority: 'veryHigh' }).cause, 'maintenance')
+  assert.equal(monitor.explain().shed, 43)
+  monitor.setMaintenance(false)
+  monitor.update({ dryRun: true })
+  assert.equal(monitor.admit(), undefined)
+  assert.equal(monitor.explain().shed, 44)
+  monitor[Symbol.dispose]()
+  assert.equal(monitor.admit(), undefined)
+})

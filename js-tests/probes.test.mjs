@@ -2,7 +2,7 @@
 // The probe server, over real sockets: what it answers, while JavaScript is blocked, to clients that
 // mean no good.
 import assert from 'node:assert/strict'
-import { fork, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -160,11 +160,13 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
     it('serves metrics in the text format of Prometheus', async () => {
       const checks = closing(new HealthChecks())
       checks.add('a "b"', () => true)
+      checks.add('c\td\u0001\n}', () => true)
       const server = closing(await start({ checks }))
       await sleep(5)
       const { headers, text } = await get(at(server), '/metrics')
       assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-      const sample = /^([a-z_]+)(?:\{([a-z]+="(?:[^"\\]|\\.)*",?)+\})? (-?\d+(\.\d+)?|NaN|\+Inf)$/
+      const sample =
+        /^([a-z][a-z0-9_]*)(?:\{([a-z]+="(?:[^"\\]|\\.)*",?)+\})? (-?\d+(\.\d+)?|NaN|\+Inf)$/
       const typed = new Map()
       for (const line of text.trimEnd().split('\n')) {
         const [, hash, name] = /^# (HELP|TYPE) (\S+) \S/.exec(line) ?? []
@@ -176,6 +178,9 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       }
       assert.match(text, /^seawall_health_passing\{probe="readiness"\} 1$/m)
       assert.match(text, /^seawall_health_check_passing\{check="a \\"b\\"",kind="readiness"\} 1$/m)
+      // Prometheus knows three escapes, and throws all metrics away for another.
+      const odd = 'seawall_health_check_passing{check="c\td\u0001\\n}",kind="readiness"} 1'
+      assert.ok(text.split('\n').includes(odd), text)
       assert.match(text, /^seawall_event_loop_blocked_seconds 0/m)
       assert.match(text, /^seawall_pressure_level 0$/m)
     })
@@ -224,6 +229,8 @@ for (const kind of /** @type {('native' | 'javascript')[]} */ (kinds)) {
       const text = await raw(at(server).port, two, last)
       const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
       assert.deepEqual(statuses, ['200', '404', '200'])
+      // Clients that are told do not send on a connection that is just being closed.
+      assert.equal(text.match(/^keep-alive: timeout=5\r$/gim)?.length, 2, text)
     })
 
     it('listens on a Unix socket, in the place of a file that was left over', async () => {
@@ -382,6 +389,96 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
     assert.equal(code, 0)
   })
 
+  const CHILD = `
+    import { PressureMonitor } from 'seawall/pressure'
+    import { startProbeServer } from 'seawall/health'
+    const block = ms => { const end = performance.now() + ms; while (performance.now() < end); }
+    const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
+    const options = { port: 0, host: '127.0.0.1', readinessBlockMs: 300 }
+    setInterval(() => {}, 1000)
+  `
+  /** A process that blocks in a route, and what its probe server says then. */
+  async function blockedIn(code) {
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', '--input-type=module', '-e', CHILD + code],
+      { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    const [line] = await once(child.stdout.setEncoding('utf8'), 'data')
+    const port = Number(line)
+    await sleep(1000)
+    const ready = await get({ port }, '/readyz')
+    const { text: metrics } = await get({ port }, '/metrics')
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    return { ready, body: JSON.parse(ready.text), metrics }
+  }
+
+  it('says which route blocks, and for how long at that very moment', async () => {
+    const { ready, body, metrics } = await blockedIn(`
+      const monitor = new PressureMonitor()
+      const server = await startProbeServer({ ...options, monitor })
+      await sleep(300)
+      console.log(server.address().port)
+      monitor.enter('GET /report')
+      block(5000)
+    `)
+    assert.deepEqual([ready.status, body.reason, body.route], [503, 'blocked', 'GET /report'])
+    assert.ok(body.blockedMs > 700 && body.blockedMs < 4000, body.blockedMs)
+    const loop = Number(/^seawall_event_loop_delay_max_seconds (\S+)/m.exec(metrics)?.[1])
+    assert.ok(loop > 0.7, `the delay of the loop is that of the moment: ${loop}`)
+  })
+
+  it('sees the loop whatever becomes of its monitor', async () => {
+    const { ready, body } = await blockedIn(`
+      const monitor = new PressureMonitor()
+      const server = await startProbeServer({ ...options, monitor, readinessLevel: 'elevated' })
+      monitor[Symbol.dispose]()
+      console.log(server.address().port)
+      await sleep(50)
+      block(5000)
+    `)
+    assert.deepEqual([ready.status, body.reason, body.pressure], [503, 'blocked', undefined])
+    assert.ok(body.blockedMs > 700, body.blockedMs)
+  })
+
+  it('sees the loop beside a monitor that is told what others measure', async () => {
+    const { ready, body } = await blockedIn(`
+      const monitor = new PressureMonitor({ source: 'manual' })
+      const server = await startProbeServer({ ...options, monitor })
+      console.log(server.address().port)
+      block(5000)
+    `)
+    assert.deepEqual([ready.status, body.reason], [503, 'blocked'])
+  })
+
+  it('goes on looking where nobody keeps the server', async () => {
+    const { ready, body } = await blockedIn(`
+      const { port } = (await startProbeServer(options)).address()
+      for (let round = 0; round < 20; round++) { await sleep(10); gc() }
+      console.log(port)
+      block(5000)
+    `)
+    assert.deepEqual([ready.status, body.reason], [503, 'blocked'])
+  })
+
+  it('has nothing run in JavaScript where a thread looks', async () => {
+    const beats = []
+    const { setInterval: before } = globalThis
+    globalThis.setInterval = /** @type {any} */ (
+      (...all) => {
+        beats.push(all)
+        return /** @type {any} */ (before)(...all)
+      }
+    )
+    try {
+      closing(await startProbeServer({ port: 0, host }))
+      assert.deepEqual(beats, [])
+    } finally {
+      globalThis.setInterval = before
+    }
+  })
+
   it('is not held by a thousand connections that say nothing, or little', async () => {
     const server = closing(await startProbeServer({ port: 0, host }))
     const { port } = at(server)
@@ -394,8 +491,8 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
     })
     await until(() => server.counts().accepted >= 1000, 'all have come')
     const { open, displaced } = server.counts()
-    assert.ok(open <= 256, `${open} are open`)
-    assert.ok(displaced >= 744, `${displaced} had to go`)
+    assert.ok(open <= 256, `$openare open`)
+    assert.ok(displaced >= 744, `$displacedhad to go`)
     const times = []
     for (let i = 0; i < 50; i++) {
       const { status, ms } = await get({ port }, '/livez')
@@ -407,7 +504,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
     for (const socket of sockets) socket.destroy()
     await until(() => server.counts().open === 0, 'the counters are at zero')
     times.sort((a, b) => a - b)
-    assert.ok((times[25] ?? 0) < 50, `the median took ${times[25]} ms`)
+    assert.ok((times[25] ?? 0) < 50, `the median took $times[25]ms`)
   })
 
   it('ends a connection whose head does not come, however steadily it drips', async () => {
@@ -420,7 +517,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
     await once(socket, 'close')
     clearInterval(drip)
     const took = performance.now() - started
-    assert.ok(took > 4000 && took < 8000, `after ${took} ms`)
+    assert.ok(took > 4000 && took < 8000, `after $tookms`)
     await until(() => server.counts().open === 0, 'it is gone')
   })
 

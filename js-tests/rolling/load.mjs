@@ -13,6 +13,8 @@ const MIX = [
   ...Array(20).fill('stream'),
 ]
 const STEP = 37
+/** Under way at once, at most. */
+const MOST = 500
 
 export class Load {
   /** @type {Map<string, { kind: string, error?: string, done: boolean }>} */
@@ -21,6 +23,8 @@ export class Load {
   eventStreams = { opened: 0, whole: 0, cut: 0, errors: [] }
   reused = 0
   refused = 0
+  /** What was due while these clients could not keep up. */
+  held = 0
   #ports
   #agent = new http.Agent({ keepAlive: true, scheduling: 'fifo' })
   #session
@@ -36,11 +40,16 @@ export class Load {
   start({ perSecond, webSockets = 8, eventStreams = 8 }) {
     for (let i = 0; i < webSockets; i++) this.#webSocket()
     for (let i = 0; i < eventStreams; i++) this.#events()
-    const begun = performance.now()
+    let [due, last] = [0, performance.now()]
     this.#timer = setInterval(() => {
-      const due = ((performance.now() - begun) / 1000) * perSecond
-      // After a stall of this process the rate is kept, not caught up with all at once.
-      for (let i = 0; this.#sent < due && i < 20; i++) this.#send()
+      const now = performance.now()
+      due += ((now - last) / 1000) * perSecond
+      last = now
+      // What was not sent while this process stood still is never sent: clients that catch up, or pile
+      // up without end, are another load than the one that was asked for.
+      for (let i = 0; due >= 1 && i < 20 && this.#pending.size < MOST; i++, due--) this.#send()
+      this.held += Math.floor(due)
+      due %= 1
     }, 5)
   }
   #timer
@@ -77,7 +86,7 @@ export class Load {
     this.#pending.add(pending)
   }
 
-  #request(options, send) {
+  #request(options, send, record) {
     return new Promise((resolve, reject) => {
       const request = http.request({ host: '127.0.0.1', port: this.#ports.one, ...options })
       request.on('response', response => {
@@ -91,17 +100,20 @@ export class Load {
       })
       request.on('error', reject)
       request.on('socket', () => {
+        const { socket } = request
+        record.port = socket.localPort
         if (request.reusedSocket) this.reused++
+        else socket.once('connect', () => (record.port = socket.localPort))
       })
       send(request)
     })
   }
 
-  async keepAlive(path, whole) {
-    whole(await this.#request({ path, agent: this.#agent }, request => request.end()), 0)
+  async keepAlive(path, whole, record) {
+    whole(await this.#request({ path, agent: this.#agent }, request => request.end(), record), 0)
   }
 
-  async slowBody(path, whole) {
+  async slowBody(path, whole, record) {
     const send = async request => {
       for (const part of ['abc', 'def', 'ghi']) {
         request.write(part)
@@ -110,7 +122,7 @@ export class Load {
       request.end()
     }
     const options = { path, method: 'POST', agent: this.#agent, headers: { 'content-length': 9 } }
-    whole(await this.#request(options, send), 9)
+    whole(await this.#request(options, send, record), 9)
   }
 
   async halfHead(path, whole, record) {

@@ -38,11 +38,15 @@ export async function rolling({
     const backend = { child, ports: [] }
     child.on('message', message => {
       if (message.raced !== undefined) result.raced += message.raced
-      if (message.ready === false) balancer.remove(backend)
+      if (message.ready === false) balancer.remove(backend.ports)
     })
-    const [{ ports }] = await once(child, 'message')
+    const dead = once(child, 'exit').then(([code]) => {
+      throw new Error(`a process ended with ${code} before it listened`)
+    })
+    const [{ ports }] = await Promise.race([once(child, 'message'), dead])
+    dead.catch(() => {})
     backend.ports = ports
-    balancer.add(backend)
+    await balancer.add(ports)
     return backend
   }
 
@@ -57,6 +61,7 @@ export async function rolling({
     result.longestMs = Math.max(result.longestMs, performance.now() - before)
   }
 
+  let told
   try {
     const running = []
     for (let i = 0; i < processes; i++) running.push(await launch())
@@ -71,27 +76,31 @@ export async function rolling({
     await sleep(200)
     await load.stop()
     for (const backend of running) await end(backend)
+    told = await balancer.end()
   } finally {
     for (const child of started) child.kill('SIGKILL')
-    balancer.close()
+    balancer.kill()
   }
   const notes = readFileSync(log, 'utf8').split('\n')
   rmSync(folder, { recursive: true })
-  return { ...result, redispatched: balancer.redispatched, ...judge(load, notes, balancer) }
+  return { ...result, redispatched: told.redispatched, ...judge(load, notes, told) }
 }
 
 /** Lost is what reached a process and was not answered whole; a race never reached one. */
-function judge(load, notes, balancer) {
+function judge(load, notes, { reached: ports, cuts }) {
   const begun = new Set(notes.filter(line => line.startsWith('begun ')).map(line => line.slice(6)))
   const failed = [...load.requests].filter(([, { done }]) => !done)
-  const describe = ([id, { kind, error }]) => `${kind} ${id}: ${error}`
+  const describe = ([id, { kind, error, port }]) =>
+    `${kind} ${id}: ${error} (${cuts.get(port) ?? 'not cut by the balancer'}${begun.has(id) ? '; begun' : ''})`
   // Half a head reaches a process before there is a request to note.
-  const reached = ([id, { port }]) => begun.has(id) || balancer.reached.has(port)
+  const reached = ([id, { kind, port }]) =>
+    begun.has(id) || (kind === 'halfHead' && ports.has(port))
   const kinds = {}
   for (const { kind } of load.requests.values()) kinds[kind] = (kinds[kind] ?? 0) + 1
   return {
     requests: load.requests.size,
     kinds,
+    held: load.held,
     reused: load.reused,
     refused: load.refused,
     lost: failed.filter(reached).map(describe),

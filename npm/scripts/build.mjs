@@ -13,7 +13,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { cache, dist, platformName, root, targetDir } from './paths.mjs'
+import { cache, dist, platformName, root, targetDir, wasmParts } from './paths.mjs'
 import { ask, must } from './run.mjs'
 import { wasmToolchain } from './rust.mjs'
 import { main, note, Stop, seconds, step } from './say.mjs'
@@ -65,15 +65,28 @@ function bindgen() {
 function wasm() {
   const toolchain = wasmToolchain()
   const generator = bindgen()
-  step('WASM engine (cargo, wasm-bindgen, wasm-opt)')
   const triple = 'wasm32-unknown-unknown'
   const crate = ['build', '--profile', 'wasm', '--locked', '-p', 'seawall-wasm', '--target', triple]
-  must('cargo', [...crate, ...toolchain.args], {
-    env: { ...process.env, CARGO_ENCODED_RUSTFLAGS: rustflags().join('\u001f'), ...toolchain.env },
-  })
-  const out = join(targetDir, 'wasm-glue')
-  must(generator, [join(targetDir, triple, 'wasm/seawall_wasm.wasm'), out, 'engine'])
-  mkdirSync(join(dist, 'engine'), { recursive: true })
+  const env = {
+    ...process.env,
+    CARGO_ENCODED_RUSTFLAGS: rustflags().join('\u001f'),
+    ...toolchain.env,
+  }
+  for (const part of Object.keys(wasmParts)) {
+    step(`WASM, ${part} (cargo, wasm-bindgen, wasm-opt)`)
+    const features = ['--no-default-features', '--features', part]
+    must('cargo', [...crate, ...features, ...toolchain.args], { env })
+    const out = join(targetDir, 'wasm-glue')
+    must(generator, [join(targetDir, triple, 'wasm/seawall_wasm.wasm'), out, part])
+    finish(part, out)
+  }
+}
+
+/** What wasm-bindgen made of a part, smaller, and where the package has it. */
+function finish(part, out) {
+  const file = `${part}.wasm`
+  const folder = join(dist, wasmParts[part])
+  mkdirSync(folder, { recursive: true })
   must(process.execPath, [
     join(root, 'node_modules/binaryen/bin/wasm-opt'),
     // Code that is taken apart and put together anew, by functions as they were written, packs best.
@@ -82,7 +95,8 @@ function wasm() {
     '-Oz',
     '-Oz',
     '--converge',
-    '--one-caller-inline-max-function-size=0',
+    '--one-caller-inline-max-function-size=20',
+    '--always-inline-max-function-size=4',
     '--enable-bulk-memory',
     '--enable-nontrapping-float-to-int',
     '--enable-sign-ext',
@@ -91,17 +105,17 @@ function wasm() {
     '--enable-multivalue',
     '--strip-producers',
     '--strip-target-features',
-    join(out, 'engine_bg.wasm'),
+    join(out, `${part}_bg.wasm`),
     '-o',
-    join(dist, 'engine.wasm'),
+    join(dist, file),
   ])
-  cpSync(join(out, 'engine.js'), join(dist, 'engine/wasm-glue.js'))
-  const bytes = readFileSync(join(dist, 'engine.wasm'))
+  cpSync(join(out, `${part}.js`), join(folder, 'wasm-glue.js'))
+  const bytes = readFileSync(join(dist, file))
   writeFileSync(
-    join(dist, 'engine/wasm-bytes.js'),
+    join(folder, 'wasm-bytes.js'),
     `export const bytes = () => Uint8Array.from(atob('${bytes.toString('base64')}'), c => c.charCodeAt(0))\n`,
   )
-  note(`engine.wasm ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
+  note(`${file} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
 }
 
 /** A small stack, and no paths of this machine in the messages of the standard library. */
@@ -121,8 +135,10 @@ async function ts() {
   const sources = readdirSync(src, { recursive: true }).map(name => name.replaceAll('\\', '/'))
   await modules(sources.filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts')))
   await commonjs()
-  for (const name of ['deno.js', 'workerd.js']) {
-    cpSync(join(src, 'engine', name), join(dist, 'engine', name))
+  for (const folder of Object.values(wasmParts)) {
+    for (const name of ['deno.js', 'workerd.js']) {
+      cpSync(join(src, folder, name), join(dist, folder, name))
+    }
   }
   cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
 }
@@ -149,12 +165,17 @@ async function commonjs() {
 
 /** Empties `dist` but for what the WASM build put there: files of sources that are gone would be packed. */
 function clean() {
-  const kept = ['engine.wasm', 'engine/wasm-glue.js', 'engine/wasm-bytes.js']
+  const kept = Object.entries(wasmParts)
+    .flatMap(([part, folder]) => [
+      `${part}.wasm`,
+      `${folder}/wasm-glue.js`,
+      `${folder}/wasm-bytes.js`,
+    ])
     .map(name => join(dist, name))
     .filter(existsSync)
     .map(path => [path, readFileSync(path)])
   rmSync(dist, { recursive: true, force: true })
-  mkdirSync(join(dist, 'engine'), { recursive: true })
+  for (const folder of Object.values(wasmParts)) mkdirSync(join(dist, folder), { recursive: true })
   for (const [path, bytes] of kept) writeFileSync(path, bytes)
 }
 

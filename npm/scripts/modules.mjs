@@ -4,7 +4,7 @@
 //   is left out whole; a class in a large file often cannot be), and for Deno, Workers and browsers.
 // - `dist/node/*`: what Node loads. A file costs Node about a millisecond whatever is in it, and
 //   looking up an `imports` condition another one, so an entry is one small file over `shared.js`, which
-//   holds all of `seawall` with Node's engine loader inside.
+//   holds all of `seawall` with Node's engine loader inside. What that loads, it takes from `dist/engine`.
 //
 // Which of the two a user gets is a matter of `exports` in `npm/package.json` alone.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,11 @@ const common = {
 const forNode = {
   ...common,
   bundle: true,
-  alias: { '#engine': join(src, 'engine/node.ts'), '#lru': join(src, 'lru/node.ts') },
+  alias: {
+    '#engine': join(src, 'engine/node.ts'),
+    '#process': join(src, 'engine/process/node.ts'),
+    '#lru': join(src, 'lru/node.ts'),
+  },
   external: ['node:*', 'kysely', 'lru-cache'],
   // Comments and blanks are a third of what Node would have to read at each import; the names stay.
   minifyWhitespace: true,
@@ -63,17 +67,6 @@ async function single(sources) {
 
 async function forNodeAlone(exported) {
   const entries = nodeEntries()
-  // Needed when the engine is loaded, and only one of the two.
-  const engines = ['native', 'wasm'].map(out => ({ in: `engine/${out}.ts`, out }))
-  const late = await build({
-    ...forNode,
-    entryPoints: engines,
-    outdir: OUT,
-    external: ['../engine/wasm-glue.js'],
-    plugins: [glue],
-  })
-  write(late)
-
   const inner = await build({ ...forNode, entryPoints: ['index.ts'], outdir: OUT })
   const members = new Set(Object.keys(inner.metafile.inputs))
   members.delete('index.ts')
@@ -138,15 +131,6 @@ function from(members) {
       })
     },
   }
-}
-
-/** The glue lies where the other runtimes look for it. */
-const glue = {
-  name: 'glue',
-  setup(build) {
-    const path = '../engine/wasm-glue.js'
-    build.onResolve({ filter: /\/wasm-glue\.js$/ }, () => ({ path, external: true }))
-  },
 }
 
 /** The names that built files import from the shared one. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { dist, platformName, root } from './paths.mjs'
+import { dist, platformName, root, wasmParts } from './paths.mjs'
 
 const crates = ['Cargo.toml', 'Cargo.lock', 'core/Cargo.toml', 'core/src', 'npm/scripts/build.mjs']
 const platform = join(root, 'npm/platforms', platformName())
@@ -28,7 +28,11 @@ const parts = {
       'wasm-binding/bindgen/Cargo.lock',
       'wasm-binding/bindgen/src',
     ],
-    to: [join(dist, 'engine.wasm'), join(engine, 'wasm-glue.js'), join(engine, 'wasm-bytes.js')],
+    to: Object.entries(wasmParts).flatMap(([part, folder]) => [
+      join(dist, `${part}.wasm`),
+      join(dist, folder, 'wasm-glue.js'),
+      join(dist, folder, 'wasm-bytes.js'),
+    ]),
   },
   ts: {
     from: [
@@ -44,6 +48,7 @@ const parts = {
       join(dist, 'index.js'),
       join(dist, 'node/index.js'),
       join(engine, 'deno.js'),
+      join(engine, 'process/deno.js'),
       join(root, 'npm/README.md'),
     ],
   },

@@ -38,6 +38,12 @@ export function rankCode(priority: PriorityName | number | undefined): number {
   return index < 0 ? Number.NaN : CLASSES + index
 }
 
+/** The place of a class, that of `'medium'` for nothing said; -1 for a level and for what is no class. @internal */
+export function classIndex(priority: PriorityName | number | undefined): number {
+  if (priority === undefined) return 2
+  return typeof priority === 'number' ? -1 : NAMES.indexOf(priority)
+}
+
 const handles = new Handles(handle => engine().priorityFree(handle))
 
 let handleOf: (priorities: Priorities) => number

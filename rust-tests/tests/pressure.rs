@@ -467,3 +467,39 @@ fn options_are_checked() {
     assert_eq!(one(limits(Some(400.0), None), limits(Some(5.0), None)), [400.0, 400.0, 5.0, 10.0]);
     assert_eq!(one(limits(None, Some(50.0)), limits(None, Some(8.0))), [50.0, 50.0, 4.0, 8.0]);
 }
+
+#[test]
+fn who_is_refused_without_asking_is_counted_and_remembered() {
+    let monitor = Monitor::new(PressureConfig::default(), 1).unwrap();
+    let board = monitor.board();
+    let refuse = |class: usize, count: f64| {
+        let word = board::REFUSED_AT + class;
+        board.set(word, board.get(word) + count);
+    };
+    monitor.observe(ms(20), &signals([(Signal::Block, 150.0)]));
+    let graded = board.get(board::THRESHOLD);
+    assert!((1.0..300.0).contains(&graded));
+    assert_eq!(board.get(board::SURE), (graded / 100.0).floor());
+    assert_eq!(board.get(board::RETRY_AT), 0.0);
+    monitor.observe(ms(40), &signals([(Signal::Block, 300.0)]));
+    assert_eq!(board.get(board::SURE), 3.0);
+    refuse(0, 5.0);
+    refuse(2, 5_000.0);
+    let explanation = monitor.explain();
+    assert_eq!(board.get(board::SHED), 5_005.0);
+    let of_block = explanation.shed[Signal::Block as usize];
+    assert_eq!((of_block[0], of_block[2]), (5, 5_000));
+    refuse(1, 7.0);
+    // They count for what was the reason until then.
+    monitor.observe(ms(5_000), &signals([(Signal::DelayP99, 900.0)]));
+    assert_eq!(monitor.explain().shed[Signal::Block as usize][1], 7);
+    let times: Vec<f64> =
+        (0..board::RETRIES).map(|place| board.get(board::RETRY_AT + place)).collect();
+    assert!(times.iter().all(|time| (5.0..=10.0).contains(time)), "{times:?}");
+    assert!(times.windows(2).any(|two| two[0] != two[1]));
+    monitor.set_maintenance(true);
+    assert_eq!(board.get(board::SURE), 5.0);
+    monitor.set_maintenance(false);
+    monitor.update(PressureConfig { dry_run: true, ..PressureConfig::default() }).unwrap();
+    assert_eq!(board.get(board::SURE), 0.0);
+}

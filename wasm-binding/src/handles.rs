@@ -4,58 +4,84 @@
 //! kind made the WASM engine several kilobytes bigger.
 
 use std::cell::RefCell;
+#[cfg(feature = "process")]
 use std::sync::Arc;
 
 use seawall::Rng;
-use seawall::backoff::Backoff;
-use seawall::balance::Respawn;
-use seawall::cache::Lifetimes;
-use seawall::chaos::{Chaos, LoopPause};
 use seawall::door::{Slab, isolate};
-use seawall::health::HealthSet;
-use seawall::hedge::Hedge;
-use seawall::http::{Idempotency, Instances};
-use seawall::lifecycle::Lifecycle;
-use seawall::lifecycle::drain::Drain;
-use seawall::lifecycle::reconnect::Reconnect;
-use seawall::limit::adaptive::AdaptiveLimiter;
-use seawall::limit::bulkhead::Bulkhead;
-use seawall::limit::priority::Priorities;
-use seawall::limit::rate::Keys;
-use seawall::limit::throttle::Throttle;
 use seawall::options::Checks;
-use seawall::periodic::Periodic;
-use seawall::pressure::Monitor;
-use seawall::retry::{Retry, RetryBudget};
-use seawall::rotation::Rotation;
-use seawall::timeout::Timeout;
+#[cfg(feature = "engine")]
+use seawall::{
+    backoff::Backoff,
+    cache::Lifetimes,
+    chaos::{Chaos, LoopPause},
+    hedge::Hedge,
+    http::{Idempotency, Instances},
+    limit::adaptive::AdaptiveLimiter,
+    limit::bulkhead::Bulkhead,
+    limit::priority::Priorities,
+    limit::rate::Keys,
+    limit::throttle::Throttle,
+    periodic::Periodic,
+    retry::{Retry, RetryBudget},
+    rotation::Rotation,
+    timeout::Timeout,
+};
+#[cfg(feature = "process")]
+use seawall::{
+    balance::Respawn, health::HealthSet, lifecycle::Lifecycle, lifecycle::drain::Drain,
+    lifecycle::reconnect::Reconnect, pressure::Monitor,
+};
 
 use crate::options::refused;
 
 /// What a handle stands for.
 pub(crate) enum Policy {
+    #[cfg(feature = "engine")]
     Backoff(Backoff, Rng),
+    #[cfg(feature = "engine")]
     Retry(Retry, Rng),
+    #[cfg(feature = "engine")]
     Periodic(Periodic),
+    #[cfg(feature = "engine")]
     Chaos(Chaos, Rng),
+    #[cfg(feature = "engine")]
     LoopPause(LoopPause, Rng),
+    #[cfg(feature = "engine")]
     Rotation(Rotation),
+    #[cfg(feature = "engine")]
     Cache(Lifetimes, Rng),
+    #[cfg(feature = "engine")]
     Rates(Keys),
+    #[cfg(feature = "engine")]
     Throttle(Throttle, Rng),
+    #[cfg(feature = "engine")]
     Budget(RetryBudget),
+    #[cfg(feature = "engine")]
     Timeout(Timeout),
+    #[cfg(feature = "engine")]
     Hedge(Hedge),
+    #[cfg(feature = "engine")]
     Adaptive(Box<AdaptiveLimiter>),
+    #[cfg(feature = "engine")]
     Bulkhead(Bulkhead),
+    #[cfg(feature = "engine")]
     Priorities(Priorities),
+    #[cfg(feature = "engine")]
     Instances(Instances),
+    #[cfg(feature = "engine")]
     Idempotency(Idempotency),
+    #[cfg(feature = "process")]
     Respawn(Respawn, Rng),
+    #[cfg(feature = "process")]
     Drain(Drain),
+    #[cfg(feature = "process")]
     Reconnect(Reconnect),
+    #[cfg(feature = "process")]
     Health(HealthSet),
+    #[cfg(feature = "process")]
     Lifecycle(Box<Lifecycle>),
+    #[cfg(feature = "process")]
     Pressure(Arc<Monitor>),
 }
 

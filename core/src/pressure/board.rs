@@ -18,9 +18,12 @@
 //! | [`STALLS`], [`STALL`] | monitor | how often the loop stood still, for how many ms the last time |
 //! | [`SHED`] | monitor | requests refused in all |
 //! | [`MODE`] | monitor | 1: dry run, 2: maintenance, added up |
+//! | [`SURE`] | monitor | how many classes of priority, from the lowest, are refused whoever asks: nobody need ask |
+//! | [`RETRY_AT`] and on | monitor | [`RETRIES`] times in s after which to come back, to be told in turns; 0: not known |
 //! | [`SIGNALS_AT`] and on | monitor | the latest [`Signals`](super::Signals) |
 //! | [`IN_FLIGHT`] | caller | requests under way, NaN: not known |
 //! | [`QUEUE`], [`QUEUE_TAG`] | caller | the shortest wait in ms of the requests begun since the observation of that number |
+//! | [`REFUSED_AT`] and on | caller | requests refused without asking, by class, since the monitor was made |
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -56,6 +59,12 @@ pub const SHED: usize = 12;
 pub const MODE: usize = 13;
 /// The share of connections to close after a refusal.
 pub const CLOSE_REFUSED: usize = 14;
+/// Classes of priority, from the lowest, of which every request is refused.
+pub const SURE: usize = 15;
+/// Where the times begin after which to come back, in seconds.
+pub const RETRY_AT: usize = 16;
+/// How many of them there are.
+pub const RETRIES: usize = 8;
 /// Where the signals begin.
 pub const SIGNALS_AT: usize = 32;
 /// Requests under way.
@@ -64,6 +73,8 @@ pub const IN_FLIGHT: usize = 56;
 pub const QUEUE: usize = 57;
 /// The number of the observation since when that holds.
 pub const QUEUE_TAG: usize = 58;
+/// Where the counts begin of requests refused without asking, by class.
+pub const REFUSED_AT: usize = 59;
 
 /// The words; see the [module](self).
 #[derive(Debug)]

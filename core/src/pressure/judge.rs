@@ -31,8 +31,11 @@ const STANDING: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Judge {
     pub(super) config: PressureConfig,
-    priorities: Priorities,
+    pub(super) priorities: Priorities,
     rng: Rng,
+    /// For the times that are told to those who do not ask, so that these change no other draw.
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only a monitor draws from it"))]
+    pub(super) lots: Rng,
     pub(super) signals: Signals,
     pub(super) level: Level,
     pub(super) since: Instant,
@@ -71,6 +74,7 @@ impl Judge {
             config,
             priorities: Priorities::new(Rng::new(seed)),
             rng: Rng::new(seed.wrapping_add(1)),
+            lots: Rng::new(seed.wrapping_add(2)),
             signals: Signals::default(),
             level: Level::Normal,
             since: Instant::ZERO,
@@ -157,17 +161,25 @@ impl Judge {
             self.passed = self.passed.wrapping_add(1);
             return Answer::Admitted;
         }
-        let cause = match self.signal {
-            Some(signal) if !self.maintenance => Cause::Signal(signal),
-            _ => Cause::Maintenance,
-        };
-        let class = usize::from(verdict.level / CLASS_LEVELS);
-        let counts = self.shed.get_mut(usize::from(cause.code()));
-        if let Some(count) = counts.and_then(|counts| counts.get_mut(class)) {
-            *count = count.wrapping_add(1);
-        }
+        self.count(usize::from(verdict.level / CLASS_LEVELS), 1);
+        let cause = self.cause();
         let dry_run = self.config.dry_run && !self.maintenance;
         Answer::Shed(Shed { cause, retry_after_s: self.retry_after(), dry_run })
+    }
+
+    fn cause(&self) -> Cause {
+        match self.signal {
+            Some(signal) if !self.maintenance => Cause::Signal(signal),
+            _ => Cause::Maintenance,
+        }
+    }
+
+    pub(super) fn count(&mut self, class: usize, times: u32) {
+        let cause = usize::from(self.cause().code());
+        let counts = self.shed.get_mut(cause);
+        if let Some(count) = counts.and_then(|counts| counts.get_mut(class)) {
+            *count = count.wrapping_add(times);
+        }
     }
 
     /// Whole seconds: the drain that is expected, rounded up, times a number drawn from 1 to 2.
@@ -240,7 +252,7 @@ impl Judge {
         }
     }
 
-    fn set_threshold(&mut self) {
+    pub(super) fn set_threshold(&mut self) {
         self.threshold = if self.maintenance {
             MAINTENANCE
         } else if self.pressure >= 1.0 {

@@ -60,6 +60,8 @@ mod options;
 pub mod recorder;
 mod signals;
 mod spell;
+#[cfg(feature = "std")]
+mod sure;
 
 pub use answer::{Answer, Cause, Shed};
 #[cfg(feature = "std")]

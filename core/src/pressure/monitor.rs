@@ -7,16 +7,27 @@ use super::answer::Answer;
 use super::board::{self, Board};
 use super::config::PressureConfig;
 use super::explain::Explanation;
-use super::judge::{Judge, MAINTENANCE};
+use super::judge::{CLASSES, Judge, MAINTENANCE};
 use super::level::Level;
 use super::signals::{Signal, Signals};
-use crate::limit::priority::Ask;
+use crate::limit::priority::{Ask, Priority};
 use crate::options::Problem;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::time::Instant;
 
 /// How many times less often a connection is closed after a refusal than after an answer.
-const CLOSE_REFUSED: f64 = 64.0;
+const CLOSE_REFUSED: f64 = 256.0;
+
+/// The classes in the order of their counts.
+const PRIORITIES: [Priority; CLASSES] =
+    [Priority::VeryLow, Priority::Low, Priority::Medium, Priority::High, Priority::VeryHigh];
+
+/// A judge, and how many of the requests refused without asking it knows of, by class.
+#[derive(Debug)]
+struct Told {
+    judge: Judge,
+    refused: [u32; CLASSES],
+}
 
 /// A shared [`Judge`] with a [`Board`].
 ///
@@ -40,7 +51,7 @@ const CLOSE_REFUSED: f64 = 64.0;
 /// ```
 #[derive(Debug)]
 pub struct Monitor {
-    judge: Mutex<Judge>,
+    judge: Mutex<Told>,
     board: Arc<Board>,
 }
 
@@ -57,7 +68,10 @@ impl Monitor {
     #[doc(hidden)]
     #[must_use]
     pub fn of(config: PressureConfig, seed: u64) -> Self {
-        Self { judge: Mutex::new(Judge::of(config, seed)), board: Arc::new(Board::default()) }
+        Self {
+            judge: Mutex::new(Told { judge: Judge::of(config, seed), refused: [0; CLASSES] }),
+            board: Arc::new(Board::default()),
+        }
     }
 
     /// What it decided, for whoever wants to read it.
@@ -73,7 +87,8 @@ impl Monitor {
         if signals.get(Signal::InFlight).is_none() {
             signals.set(Signal::InFlight, self.board.get(board::IN_FLIGHT));
         }
-        let mut judge = lock(&self.judge);
+        let mut told = self.judge();
+        let judge = &mut told.judge;
         let fresh = self.board.get(board::QUEUE_TAG) == f64::from(judge.sequence);
         if fresh && signals.get(Signal::Queue).is_none() {
             signals.set(Signal::Queue, self.board.get(board::QUEUE));
@@ -82,7 +97,11 @@ impl Monitor {
         for (word, value) in (board::SIGNALS_AT..).zip(signals.0) {
             self.board.set(word, value);
         }
-        self.publish(&judge);
+        for place in 0..board::RETRIES {
+            let word = board::RETRY_AT.saturating_add(place);
+            self.board.set(word, judge.lot(place, board::RETRIES));
+        }
+        self.publish(judge);
     }
 
     /// Whether a request is let in. Nobody need ask while [`board::THRESHOLD`] is 0.
@@ -90,9 +109,9 @@ impl Monitor {
         if self.board.get(board::THRESHOLD) == 0.0 {
             return Answer::Admitted;
         }
-        let mut judge = lock(&self.judge);
-        let answer = judge.admit(ask);
-        self.board.set(board::THRESHOLD, f64::from(judge.threshold()));
+        let mut told = self.judge();
+        let answer = told.judge.admit(ask);
+        self.set_threshold(&told.judge);
         if matches!(answer, Answer::Shed(_)) {
             self.board.set(board::SHED, self.board.get(board::SHED) + 1.0);
         }
@@ -102,14 +121,14 @@ impl Monitor {
     /// Why it decides as it does.
     #[must_use]
     pub fn explain(&self) -> Explanation {
-        lock(&self.judge).explain()
+        self.judge().judge.explain()
     }
 
     /// The same in numbers.
     #[doc(hidden)]
     #[must_use]
     pub fn to_numbers(&self) -> Vec<f64> {
-        lock(&self.judge).to_numbers()
+        self.judge().judge.to_numbers()
     }
 
     /// Goes on by another configuration from the next observation on, level and counts staying.
@@ -124,16 +143,37 @@ impl Monitor {
     /// The same with a configuration that was checked.
     #[doc(hidden)]
     pub fn become_like(&self, config: PressureConfig) {
-        let mut judge = lock(&self.judge);
-        judge.become_like(config);
-        self.publish(&judge);
+        let mut told = self.judge();
+        told.judge.become_like(config);
+        self.publish(&told.judge);
     }
 
     /// Refuses everybody, or no longer.
     pub fn set_maintenance(&self, on: bool) {
-        let mut judge = lock(&self.judge);
-        judge.set_maintenance(on);
-        self.publish(&judge);
+        let mut told = self.judge();
+        told.judge.set_maintenance(on);
+        self.publish(&told.judge);
+    }
+
+    /// The judge, told of those who were refused without asking since it was last told.
+    fn judge(&self) -> MutexGuard<'_, Told> {
+        let mut told = lock(&self.judge);
+        let Told { judge, refused } = &mut *told;
+        for ((known, word), class) in refused.iter_mut().zip(board::REFUSED_AT..).zip(PRIORITIES) {
+            let now = self.board.get(word) as u32;
+            let more = now.wrapping_sub(*known);
+            if more > 0 {
+                *known = now;
+                judge.refused(class, more);
+                self.board.set(board::SHED, self.board.get(board::SHED) + f64::from(more));
+            }
+        }
+        told
+    }
+
+    fn set_threshold(&self, judge: &Judge) {
+        self.board.set(board::SURE, f64::from(judge.sure()));
+        self.board.set(board::THRESHOLD, f64::from(judge.threshold()));
     }
 
     fn publish(&self, judge: &Judge) {
@@ -157,10 +197,10 @@ impl Monitor {
             (board::STALLS, f64::from(judge.stalls)),
             (board::STALL, judge.stall_ms),
             (board::MODE, mode),
-            (board::THRESHOLD, f64::from(judge.threshold())),
-            (board::SEQUENCE, f64::from(judge.sequence)),
         ] {
             self.board.set(word, number);
         }
+        self.set_threshold(judge);
+        self.board.set(board::SEQUENCE, f64::from(judge.sequence));
     }
 }

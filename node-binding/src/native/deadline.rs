@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant as SystemInstant};
 
 use napi_derive::napi;
@@ -14,12 +14,19 @@ use seawall::Instant;
 use seawall::lifecycle::{Phase, Repeat};
 
 use crate::lifecycle::{Shared, shared};
-use crate::native::signals;
+use crate::native::{sampler, signals};
 
-/// JavaScript knows more of what is alive, so it goes first if it can.
-const SLACK: Duration = Duration::from_millis(50);
+/// JavaScript knows more of what is alive, so it goes first if it can: its timers are due at the
+/// deadline itself.
+const SLACK: Duration = Duration::from_millis(15);
+/// A third signal is a deadline that JavaScript has yet to hear of.
+const HEARS: Duration = Duration::from_millis(50);
+/// The least code of an end by a signal.
+const SIGNALLED: u8 = 128;
 /// JavaScript tells several times a second what is alive; after this it counts as blocked.
 const BLOCKED_MS: f64 = 700.0;
+/// From when on the last route entered is told.
+const STUCK: Duration = Duration::from_millis(300);
 /// How long stderr may take, which somebody may have stopped reading.
 const WRITE: Duration = Duration::from_millis(40);
 
@@ -31,6 +38,8 @@ struct Guard {
     note: String,
     /// When JavaScript said what is alive.
     told: Option<f64>,
+    /// The one that runs JavaScript.
+    thread: ThreadId,
 }
 
 static GUARD: Mutex<Option<Guard>> = Mutex::new(None);
@@ -59,7 +68,8 @@ impl Guard {
     /// How long the process still has; `None` while nothing ends it.
     fn left(&self) -> Option<Duration> {
         let lifecycle = self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = lifecycle.deadline()?.after(SLACK);
+        let slack = if lifecycle.forced_code() > SIGNALLED { HEARS } else { SLACK };
+        let end = lifecycle.deadline()?.after(slack);
         Some(end.since(self.now()))
     }
 }
@@ -88,8 +98,8 @@ pub(crate) fn signal(number: u8) -> Option<Repeat> {
 pub fn lifecycle_guard(handle: u32, now_ms: f64) -> bool {
     let Some(lifecycle) = shared(handle) else { return false };
     let origin = (clock(), now_ms);
-    let (alive, note) = (Vec::new(), String::new());
-    *guard() = Some(Guard { lifecycle, origin, alive, note, told: None });
+    let (alive, note, thread) = (Vec::new(), String::new(), thread::current().id());
+    *guard() = Some(Guard { lifecycle, origin, alive, note, told: None, thread });
     CHANGED.notify_all();
     let mut running = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
     if !*running {
@@ -151,7 +161,7 @@ fn report(guarded: &Guard) -> (String, u8) {
         Phase::Done => "done",
         Phase::Forced => "forced",
     };
-    let why = if code > 128 { "a third signal" } else { "the deadline" };
+    let why = if code > SIGNALLED { "a third signal" } else { "the deadline" };
     let mut text = String::with_capacity(512);
     // Writing into a string cannot fail.
     let _ =
@@ -164,6 +174,11 @@ fn report(guarded: &Guard) -> (String, u8) {
         }
         Some(_) => Ok(()),
     };
+    let stuck = sampler::current(guarded.thread).filter(|current| current.age >= STUCK);
+    let route = stuck.map(|current| current.route().name).filter(|route| !route.is_empty());
+    if let Some(route) = route {
+        let _ = writeln!(text, "seawall: the last route entered: {route}");
+    }
     for (what, since) in &guarded.alive {
         let _ = writeln!(text, "seawall: alive: {what}, for {:.1} s", (now - since) / 1000.0);
     }

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapMut;
 use seawall::pressure::recorder::{Recorder, size};
@@ -40,12 +41,28 @@ pub(super) fn in_memory() -> Option<Recorder<Bytes>> {
     begin(Bytes::Memory(vec![0; size(RECORDS)]))
 }
 
-/// A recorder in the file of a path, which is made or written over.
+/// A recorder in a new file, which takes the place of one of that path.
+///
+/// The old one is never cut: another process that still records into it would be ended by that
+/// (SIGBUS). It goes on in a file without a name.
 pub(super) fn in_file(path: &str) -> io::Result<Recorder<Bytes>> {
-    let bytes = size(RECORDS) as u64;
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
-    reserve(&file, bytes)?;
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let made = format!("{path}.{}-{number}.new", std::process::id());
+    let recorder = in_new_file(&made).and_then(|recorder| {
+        std::fs::rename(&made, path)?;
+        Ok(recorder)
+    });
+    if recorder.is_err() {
+        // It may not have come so far.
+        _ = std::fs::remove_file(&made);
+    }
+    recorder
+}
+
+fn in_new_file(path: &str) -> io::Result<Recorder<Bytes>> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+    reserve(&file, size(RECORDS) as u64)?;
     // SAFETY: a file that others cut would end the process (SIGBUS): it is this process's own, as the
     // option says, and what others write into it is nothing that the recorder reads.
     let map = unsafe { MmapMut::map_mut(&file)? };
@@ -65,12 +82,18 @@ fn reserve(file: &std::fs::File, bytes: u64) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as `file` is borrowed.
     match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes) } {
         0 => Ok(()),
+        // Some file systems cannot, and not every C library then does as below.
+        libc::EOPNOTSUPP | libc::EINVAL => fill(file, bytes as u64),
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reserve(mut file: &std::fs::File, bytes: u64) -> io::Result<()> {
+fn reserve(file: &std::fs::File, bytes: u64) -> io::Result<()> {
+    fill(file, bytes)
+}
+
+fn fill(mut file: &std::fs::File, bytes: u64) -> io::Result<()> {
     use std::io::Write;
     file.write_all(&vec![0; usize::try_from(bytes).map_err(io::Error::other)?])
 }

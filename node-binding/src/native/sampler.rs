@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use napi::bindgen_prelude::{ArrayBuffer, Float64Array, Function, Uint8Array};
@@ -16,7 +16,7 @@ use napi_derive::napi;
 use seawall::Instant;
 use seawall::os::Sampler as OsSampler;
 use seawall::pressure::recorder::Recording;
-use seawall::pressure::{SIGNALS, Signals};
+use seawall::pressure::{Monitor, SIGNALS, Signals};
 
 use super::routes::{self, Route};
 use super::watch::{self, Memory, Watched, hook};
@@ -143,23 +143,31 @@ fn ignore_signals() {
 fn ignore_signals() {}
 
 /// The present state of a loop, for what answers while JavaScript cannot.
-#[allow(dead_code, reason = "for the probes")]
 pub(crate) struct Current {
     pub(crate) signals: Signals,
-    pub(crate) route: Route,
+    /// For how long the present turn has lasted.
     pub(crate) age: Duration,
+    watched: Arc<Watched>,
 }
 
-/// The loop of this isolate, by which [`current`] finds it from any thread.
-pub(crate) fn loop_id() -> Option<u64> {
-    hook().map(|hook| hook.watched.id)
+impl Current {
+    /// The last route entered.
+    pub(crate) fn route(&self) -> Route {
+        self.watched.route()
+    }
+
+    /// Whether what the monitor knows is what was seen of this loop.
+    pub(crate) fn is_seen_by(&self, monitor: &Arc<Monitor>) -> bool {
+        self.watched.is_seen_by(monitor)
+    }
 }
 
-/// What is known of a loop at this instant; nothing once it has ended.
-pub(crate) fn current(id: u64) -> Option<Current> {
-    let watched = shared().loops.iter().find(|watched| watched.id == id).cloned()?;
+/// What is known at this instant of the loop that a thread runs; nothing while nobody watches it. Any
+/// thread may ask.
+pub(crate) fn current(thread: ThreadId) -> Option<Current> {
+    let watched = shared().loops.iter().find(|watched| watched.thread == thread).cloned()?;
     let (_, look) = watched.look(&mut Memory::default(), &watched.latest())?;
-    Some(Current { signals: look.signals, route: watched.route(), age: look.age })
+    Some(Current { signals: look.signals, age: look.age, watched })
 }
 
 /// Observes the monitor from the native thread; false where this runtime has no libuv.
@@ -180,7 +188,8 @@ pub fn pressure_unwatch(handle: u32) {
 /// What is known of this isolate's loop at this instant, by the places of the signals.
 #[napi]
 pub fn pressure_signals() -> Float64Array {
-    let signals = loop_id().and_then(current).map(|current| current.signals.0);
+    let current = current(std::thread::current().id());
+    let signals = current.map(|current| current.signals.0);
     Float64Array::new(signals.unwrap_or([f64::NAN; SIGNALS]).to_vec())
 }
 

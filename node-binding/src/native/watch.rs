@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{FunctionRef, JsObjectValue, Object};
@@ -32,6 +33,8 @@ const RECORD_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Watched {
     /// Of all that the process ever watched.
     pub(crate) id: u64,
+    /// The one that runs it.
+    pub(super) thread: ThreadId,
     /// Nanoseconds from the clock of the native threads to that of the isolate.
     origin: i64,
     turns: Turns,
@@ -111,6 +114,10 @@ impl Watched {
     /// `at` by the clock of the isolate, `performance.now()`.
     pub(super) fn isolate_time(&self, at: Instant) -> Instant {
         at.shifted(self.origin)
+    }
+
+    pub(super) fn is_seen_by(&self, monitor: &Arc<Monitor>) -> bool {
+        locked(&self.monitors).iter().any(|(_, other)| Arc::ptr_eq(other, monitor))
     }
 
     /// The last route entered.
@@ -286,6 +293,7 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         .saturating_sub_unsigned(now.as_nanos());
     let watched = Arc::new(Watched {
         id: sampler::next_id(),
+        thread: std::thread::current().id(),
         origin,
         turns: Turns::default(),
         delays: Delays::default(),

@@ -1,3 +1,4 @@
+import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
 
 /**
@@ -6,7 +7,7 @@ import type { Engine } from './types.js'
  * @throws what the loader threw where there is none, and an error where this runtime copies the
  * memory the addon shares, so that its cells could not work.
  */
-export function loadNative(require: NodeJS.Require): Engine {
+export function loadNative(require: NodeJS.Require): Engine & ProcessEngine {
   let failure: unknown
   for (const name of platformNames()) {
     try {
@@ -20,7 +21,7 @@ export function loadNative(require: NodeJS.Require): Engine {
   throw failure
 }
 
-type Addon = Omit<Engine, 'kind'> & { sharesMemory(): boolean }
+type Addon = Omit<Engine & ProcessEngine, 'kind'> & { sharesMemory(): boolean }
 
 function loadAddon(require: NodeJS.Require, name: string): Addon {
   try {

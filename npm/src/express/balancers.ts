@@ -2,7 +2,7 @@
  * The balancers by name, as functions over candidates. Given as the option `loadBalancer` they are
  * not called for each connection: the native front knows the strategy behind each.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import type { BackendCandidate, LoadBalancerContext, LoadBalancerFunction } from './types.js'
 
 /** What each part of a load weighs. */
@@ -31,13 +31,13 @@ export function nativeStrategy(balancer: LoadBalancerFunction): NativeStrategy |
 /** One candidate after the other. */
 export function roundRobinLoadBalancer(context: LoadBalancerContext): BackendCandidate {
   const { candidates, previousIndex } = context
-  return chosen(context, engine().balanceTurn(previousIndex, candidates.length))
+  return chosen(context, processEngine().balanceTurn(previousIndex, candidates.length))
 }
 STRATEGIES.set(roundRobinLoadBalancer, { strategy: 0 })
 
 /** The candidate with the fewest connections, the first of equals. */
 export function leastConnectionsLoadBalancer(context: LoadBalancerContext): BackendCandidate {
-  return chosen(context, engine().balanceLightest(loads(context), 1, 0, 0))
+  return chosen(context, processEngine().balanceLightest(loads(context), 1, 0, 0))
 }
 STRATEGIES.set(leastConnectionsLoadBalancer, { strategy: 1 })
 
@@ -60,7 +60,7 @@ export function createResourceAwareLoadBalancer(
   const balancer = (context: LoadBalancerContext): BackendCandidate =>
     chosen(
       context,
-      engine().balanceLightest(loads(context), connectionWeight, cpuWeight, heapWeight),
+      processEngine().balanceLightest(loads(context), connectionWeight, cpuWeight, heapWeight),
     )
   STRATEGIES.set(balancer, { strategy: 2, weights: [connectionWeight, cpuWeight, heapWeight] })
   return balancer

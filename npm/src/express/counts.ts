@@ -1,5 +1,5 @@
 /** What the front counts, and what workers say of themselves. */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 
 /**
  * What the front has counted so far. What was accepted was taken by a worker, refused or closed, or
@@ -58,7 +58,7 @@ export interface ServerStats {
 /** @internal */
 export function frontCounts(): FrontCounts {
   const [accepted = 0, handed = 0, takenBack = 0, refused = 0, closed = 0, ...gauges] =
-    engine().frontCounts?.() ?? []
+    processEngine().frontCounts?.() ?? []
   const [waiting = 0, offered = 0, asked = 0, leaving = 0, workers = 0] = gauges
   return {
     accepted,
@@ -86,7 +86,7 @@ export interface Live {
 
 /** What workers say of themselves, by their places at the front. @internal */
 export function liveLoads(): Map<number, Live> {
-  const numbers = engine().frontLoads?.() ?? new Float64Array()
+  const numbers = processEngine().frontLoads?.() ?? new Float64Array()
   const found = new Map<number, Live>()
   for (let at = 0; at < numbers.length; at += 8) {
     const [slot = 0, ready, connections = 0, inFlight = 0, blockMs = 0, ...rest] = numbers.subarray(

@@ -60,15 +60,19 @@ function ownSockets(): SeawallError {
   )
 }
 
-function start(app: ExpressLike, place: Place, done: (error?: unknown) => void): unknown {
-  if (app instanceof Server) return app.listening ? app : app.listen(place, () => done())
-  // Fastify takes options alone, and is ready when the promise resolves.
-  if (typeof app.ready === 'function' && typeof app.inject === 'function') return app.listen(place)
-  if (typeof app.listen === 'function') {
+function start(given: ExpressLike, place: Place, done: (error?: unknown) => void): unknown {
+  const app = given as Partial<Record<'listen' | 'ready' | 'inject' | 'fetch', Listen>>
+  if (given instanceof Server) return given.listening ? given : given.listen(place, () => done())
+  const { listen } = app
+  if (typeof listen === 'function') {
+    // Fastify takes options alone, and is ready when the promise resolves.
+    if (typeof app.ready === 'function' && typeof app.inject === 'function') {
+      return listen.call(app, place)
+    }
     const [port, host] = 'path' in place ? [0, '127.0.0.1'] : [place.port, place.host]
-    return app.listen(port, host, done)
+    return listen.call(app, port, host, done)
   }
-  if (typeof (app as { fetch?: unknown }).fetch === 'function') return serveFetch(app, place)
+  if (typeof app.fetch === 'function') return serveFetch(app.fetch, place)
   throw new OptionError(
     'startServer: the application must have a method `listen` or `fetch`, or be a server',
     'app',
@@ -76,10 +80,10 @@ function start(app: ExpressLike, place: Place, done: (error?: unknown) => void):
 }
 
 /** Hono and the like: their adapter for Node makes the server. */
-function serveFetch(app: ExpressLike, place: Place): unknown {
+function serveFetch(fetch: Listen, place: Place): unknown {
   const require = createRequire(`${process.cwd()}/`)
   const { createAdaptorServer } = require('@hono/node-server') as {
     createAdaptorServer(options: object): Server
   }
-  return createAdaptorServer({ fetch: (app as unknown as { fetch: unknown }).fetch }).listen(place)
+  return createAdaptorServer({ fetch }).listen(place)
 }

@@ -1,7 +1,7 @@
 /** The limit of workers' heaps. */
 import cluster from 'node:cluster'
 import { totalmem } from 'node:os'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import type { ResolvedServerConfig } from './config.js'
 
 const SET = /--max[-_](old[-_]space|heap)[-_]size/
@@ -14,6 +14,6 @@ export function heapFlag(config: ResolvedServerConfig): string | undefined {
   const flags = [...process.execArgv, ...(cluster.settings.execArgv ?? []), NODE_OPTIONS]
   if (flags.some(flag => SET.test(flag))) return undefined
   const limit = process.constrainedMemory?.() ?? 0
-  const mebibytes = engine().balanceHeap(limit, totalmem(), workers)
+  const mebibytes = processEngine().balanceHeap(limit, totalmem(), workers)
   return mebibytes > 0 ? `--max-old-space-size=${mebibytes}` : undefined
 }

@@ -3,7 +3,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { report } from '../events.js'
 import { seedOr } from '../seed.js'
@@ -56,7 +56,7 @@ export class Primary {
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
-    const able = engine().frontStart !== undefined && process.platform !== 'win32'
+    const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
     if (config.mode === 'handoff' && !able) {
       throw new SeawallError(
         'SEAWALL_ENGINE',
@@ -127,7 +127,7 @@ export class Primary {
     const { host, port, loadBalancer } = this.#config
     const folder = makeFolder()
     this.#folder = folder
-    const e = engine()
+    const e = processEngine()
     const native = nativeStrategy(loadBalancer)
     const ask = native ? undefined : this.#ask.bind(this)
     let started: number | undefined
@@ -143,7 +143,7 @@ export class Primary {
 
   #open(port: number): void {
     try {
-      engine().frontOpen?.()
+      processEngine().frontOpen?.()
     } catch (error) {
       throw listenProblem(error, this.#config.host, port)
     }
@@ -175,7 +175,7 @@ export class Primary {
   #place(index: number): Place {
     const { respawnLimit = Number.NaN } = this.#config
     const none = Number.NaN
-    const e = engine()
+    const e = processEngine()
     const respawn = e.respawnNew(
       Float64Array.from([none, none, respawnLimit, none]),
       seedOr(undefined),
@@ -265,7 +265,7 @@ export class Primary {
     this.#candidates.remove(place.index)
     // Somebody is on the way already.
     if (this.#stopping || !respawnWorkers || place.next) return
-    const wait = engine().respawnDied(place.respawn, performance.now())
+    const wait = processEngine().respawnDied(place.respawn, performance.now())
     if (wait < 0) {
       place.given = true
       logger.error(
@@ -321,7 +321,7 @@ export class Primary {
           `reloadServer: the new worker ${place.index} did not become ready; the old ones go on`,
         )
       }
-      engine().respawnReset(place.respawn)
+      processEngine().respawnReset(place.respawn)
       const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
       if (old) await endWorker(old, { graceful: true, ms, signals })
     }
@@ -386,7 +386,7 @@ export class Primary {
     const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
-      engine().frontChoose?.(id, -2)
+      processEngine().frontChoose?.(id, -2)
       return
     }
     const answer = async (): Promise<number> => {
@@ -399,9 +399,9 @@ export class Primary {
       return slotOf(candidate.workerIndex)
     }
     answer().then(
-      index => engine().frontChoose?.(id, index),
+      index => processEngine().frontChoose?.(id, index),
       error => {
-        engine().frontChoose?.(id, -1)
+        processEngine().frontChoose?.(id, -1)
         this.#count('incrementCounter', 'proxy_errors', 1)
         logger.error('[defuss-express] load balancer connection error', error)
       },
@@ -461,14 +461,14 @@ export class Primary {
 
   async #stop(graceful: boolean): Promise<void> {
     this.#stopping = true
-    if (this.#native) engine().frontStop?.()
+    if (this.#native) processEngine().frontStop?.()
     const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
     const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
     const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
       endWorker(worker, { graceful, ms, signals: installSignalHandlers || !ready })
     const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
       clearTimeout(timer)
-      engine().respawnFree(respawn)
+      processEngine().respawnFree(respawn)
       onNext?.(false)
       return [worker && end(worker, ready), next && end(next, false)]
     })

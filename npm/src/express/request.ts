@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import type { ParsedRequest } from './types.js'
 
 /** Whether a whole head is there: what ends it is an empty line. */
@@ -16,7 +16,7 @@ export function parseRequestHead(
   remotePort?: number,
 ): ParsedRequest {
   const words =
-    engine().headRead?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) ?? []
+    processEngine().headRead?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) ?? []
   const [method = '', path = '', version = '', isHttp1 = '', rawHead = '', serverName = ''] = words
   const headers: Record<string, string> = Object.create(null)
   for (let at = 6; at + 1 < words.length; at += 2) {

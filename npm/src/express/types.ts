@@ -9,10 +9,11 @@ export interface LoggerLike {
 }
 
 /** An application of Express, Koa or Fastify, or a server of Node: whatever can listen. */
-export type ExpressLike = {
+export type ExpressLike =
   // biome-ignore lint/suspicious/noExplicitAny: each framework has other parameters
-  listen(...parameters: any[]): any
-} & { [name: string]: unknown }
+  | { listen(...parameters: any[]): any }
+  // biome-ignore lint/suspicious/noExplicitAny: as `listen`, for those that know requests alone
+  | { fetch(...parameters: any[]): any }
 
 /** Where counts and durations go. What it throws is reported and changes nothing. */
 export interface TelemetrySink {

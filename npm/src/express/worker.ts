@@ -2,7 +2,7 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { call } from '../events.js'
 import { ServerTracker } from '../lifecycle/servers/index.js'
 import { PressureMonitor } from '../pressure/index.js'
@@ -94,7 +94,7 @@ export class Worker {
   #join(server: Server, control: string): void {
     const { allowHalfOpen, rebalance } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
-    const memory = engine().backJoin?.(control, slot, (descriptors, open) => {
+    const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
       adoptAll(server, descriptors, allowHalfOpen)
       this.#writeConnections()
       if (!open) this.#orphaned()
@@ -104,7 +104,7 @@ export class Worker {
     const board = this.#board
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
-    engine().backWatch?.()
+    processEngine().backWatch?.()
     server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
     if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
     this.#write()
@@ -187,6 +187,6 @@ export class Worker {
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()
-    engine().backLeave?.()
+    processEngine().backLeave?.()
   }
 }

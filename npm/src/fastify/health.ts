@@ -6,6 +6,12 @@ type HealthCheck = Exclude<FastifyUnderPressureOptions['healthCheck'], undefined
 /** Longer than any timer can wait, so none is set. */
 const EVER = 2 ** 31
 
+/**
+ * For how many ms nothing else is asked while a check hangs; then it is given up, lest an answer that
+ * got lost locks the service out for ever. Twice as long after each.
+ */
+const PATIENCE = 60_000
+
 /** The user's health check, run in the background and by the status route. */
 export class Health {
   /** What the last check said; there is none where nothing is checked. */
@@ -15,6 +21,9 @@ export class Health {
   readonly #timeout: number
   readonly #changed: () => void
   #pending: Promise<unknown> | undefined
+  /** When a check that hangs is given up, and after how long the next one will be. */
+  #giveUpAt = 0
+  #patience: number
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -29,6 +38,7 @@ export class Health {
     this.#fastify = fastify
     this.#timeout = timeout > 0 && timeout < EVER ? timeout : 0
     this.#changed = changed
+    this.#patience = Math.max(PATIENCE, this.#timeout)
   }
 
   /** Runs the check and answers with what it said; rejects with what it threw. */
@@ -36,12 +46,20 @@ export class Health {
     const check = this.#check as HealthCheck
     if (!this.#timeout) return check(this.#fastify)
     // One that hangs is not asked again: the questions would pile up where the trouble is.
-    if (this.#pending) throw new Error('external health check is still running')
+    if (this.#pending) {
+      if (performance.now() < this.#giveUpAt) {
+        throw new Error('external health check is still running')
+      }
+      this.#patience = Math.min(this.#patience * 2, EVER)
+    }
+    this.#giveUpAt = performance.now() + this.#patience
     const controller = new AbortController()
     const asked = Promise.resolve(check(this.#fastify, controller.signal))
     this.#pending = asked
     const forget = () => {
+      if (this.#pending !== asked) return
       this.#pending = undefined
+      this.#patience = Math.max(PATIENCE, this.#timeout)
     }
     asked.then(forget, forget)
     let timer: NodeJS.Timeout | undefined

@@ -92,7 +92,7 @@ export interface FastifyUnderPressureOptions {
   healthCheckInterval?: number
   /**
    * In how many ms a health check has to answer, or it has failed. One that does not answer even
-   * later is not called again meanwhile. Default 0: it may take for ever.
+   * later is not called again for a minute, then for two, and so on. Default 0: it may take for ever.
    */
   healthCheckTimeout?: number
   /** Answers requests under pressure; the `pressureHandler` in a route's `config` goes before it. Default: 503. */

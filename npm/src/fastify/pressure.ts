@@ -4,6 +4,7 @@
  */
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { PressureMonitor, PressureOptions } from '../pressure/index.js'
+import { enterRouteNumber, routeNumber, seesRoutes } from '../pressure/native.js'
 import { closeAfter } from '../pressure/node-http.js'
 import { ownedMonitor } from '../pressure/owner.js'
 import { type Reader, type ShedAnswer, Shedder } from '../pressure/shed.js'
@@ -39,6 +40,8 @@ export class Gate {
   readonly #shedder: Shedder<FastifyRequest>
   readonly #events: GateEvents
   readonly #cleanUp: (() => void)[]
+  /** The numbers of routes by their `config`, which each has of its own. */
+  readonly #routes = new WeakMap<object, number>()
   #asking: FastifyRequest | undefined
 
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range */
@@ -86,12 +89,25 @@ export class Gate {
     const answer =
       monitor.isCalm || !this.#events.exempt(request) ? this.#decide(request) : undefined
     if (answer !== undefined) return answer
+    if (seesRoutes()) this.#enter(request)
     if (this.#shedder.closes()) closeAfter(request.raw, reply.raw)
     if (monitor.countsInFlight) {
       monitor.started()
       reply.raw.once('close', () => monitor.ended())
     }
     return undefined
+  }
+
+  /** Notes which route is entered, so that a stall can tell who blocked. */
+  #enter(request: FastifyRequest): void {
+    const { config } = request.routeOptions
+    let number = this.#routes.get(config)
+    if (number === undefined) {
+      const { method, url } = config as { method?: string | string[]; url?: string }
+      number = routeNumber(url === undefined ? '(not found)' : `${method} ${url}`)
+      this.#routes.set(config, number)
+    }
+    enterRouteNumber(number)
   }
 
   /** How much there is of what requests are refused for. */

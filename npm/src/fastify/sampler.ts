@@ -23,6 +23,7 @@ export class Sampler {
   readonly #sampled: (usage: Usage) => void
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
   #utilization = hooks.eventLoopUtilization?.()
+  #active = activeMs()
   #due: number
   readonly #timer: NodeJS.Timeout
 
@@ -51,11 +52,23 @@ export class Sampler {
   #delay(): number {
     const { mean, count } = this.#histogram
     this.#histogram.reset()
+    const worked = this.#worked()
     // Between two short samples nothing may have been measured. What is known then is for how long
     // the loop kept this very timer waiting.
-    if (count === 0) return Math.max(0, performance.now() - this.#due)
+    if (count === 0) return Math.min(Math.max(0, performance.now() - this.#due), worked)
     const delay = Math.max(0, mean / 1e6 - RESOLUTION)
-    return Number.isNaN(delay) ? Number.POSITIVE_INFINITY : delay
+    return Number.isNaN(delay) ? Number.POSITIVE_INFINITY : Math.min(delay, worked)
+  }
+
+  /**
+   * For how long the loop worked since the sample before, in ms: what waited for it longer waited for
+   * a machine that did not run the process. No end where it is not known.
+   */
+  #worked(): number {
+    const active = activeMs()
+    const worked = active - this.#active
+    this.#active = active
+    return Number.isNaN(worked) ? Number.POSITIVE_INFINITY : Math.max(0, worked)
   }
 
   #utilized(): number {
@@ -70,4 +83,10 @@ export class Sampler {
     clearTimeout(this.#timer)
     this.#histogram.disable?.()
   }
+}
+
+/** For how long the loop has worked in all, in ms; NaN where it is not known. */
+function activeMs(): number {
+  const idle = hooks.nodeTiming?.idleTime
+  return idle === undefined ? Number.NaN : performance.now() - idle
 }

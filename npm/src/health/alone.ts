@@ -1,10 +1,10 @@
 import { systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 import { BEGIN, EXPIRE, FAIL, type HealthReason, PASS, reasonOf } from './words.js'
 
-const handles = new Handles(handle => engine().healthFree(handle))
+const handles = new Handles(handle => processEngine().healthFree(handle))
 
 /**
  * One check whose timers somebody else has: whether it may run now, and what is known of it. The
@@ -15,7 +15,7 @@ export class LoneCheck {
 
   /** @throws OptionError for a time that is out of range. */
   constructor(where: string, timeoutMs: number, intervalMs: number) {
-    const core = engine()
+    const core = processEngine()
     const now = systemClock.now()
     this.#handle = core.healthNew(now)
     handles.keep(this, this.#handle)
@@ -44,10 +44,10 @@ export class LoneCheck {
 
   /** Why it counts as it does. */
   reason(): HealthReason {
-    return reasonOf(engine().healthWatch(this.#handle, 0, systemClock.now())[1])
+    return reasonOf(processEngine().healthWatch(this.#handle, 0, systemClock.now())[1])
   }
 
   #tell(event: number, subject: number): number {
-    return engine().healthTell(this.#handle, event, subject, systemClock.now())
+    return processEngine().healthTell(this.#handle, event, subject, systemClock.now())
   }
 }

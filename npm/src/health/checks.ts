@@ -4,7 +4,7 @@
  */
 import { type Clock, systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { OptionError, optionProblem, SeawallError } from '../errors.js'
 import { Listeners } from '../events.js'
 import { check as checkOptions, type Kind } from '../options.js'
@@ -122,7 +122,7 @@ const FIELDS: Record<string, Kind> = {
   abandonMs: 'number',
 }
 const NO_LIMITS = new Float64Array(0)
-const handles = new Handles(handle => engine().healthFree(handle))
+const handles = new Handles(handle => processEngine().healthFree(handle))
 
 /** Where the parts of `Verdict::to_numbers` and `HealthSet::watch_numbers` stand. */
 const PASSING = 0
@@ -197,7 +197,7 @@ export class HealthChecks implements Disposable {
     checkOptions('HealthChecks', options, { clock: 'object' })
     const clock = options.clock ?? systemClock
     this.#clock = clock
-    const handle = engine().healthNew(clock.now())
+    const handle = processEngine().healthNew(clock.now())
     this.#handle = handle
     handles.watch(this, handle)
     const self = this
@@ -217,7 +217,7 @@ export class HealthChecks implements Disposable {
         const number = KINDS.indexOf(kind)
         return this.#worded(
           kind,
-          engine().healthVerdict(this.#live(), number, limits, Number.NaN, level, now),
+          processEngine().healthVerdict(this.#live(), number, limits, Number.NaN, level, now),
           now,
         )
       },
@@ -238,7 +238,7 @@ export class HealthChecks implements Disposable {
       throw new OptionError(message, 'name')
     }
     const handle = this.#live()
-    const core = engine()
+    const core = processEngine()
     const now = this.#clock.now()
     const id = core.healthAdd(handle, numbersOf(options), now)
     if (id < 0) throw optionProblem('HealthChecks', options, core)
@@ -384,14 +384,14 @@ export class HealthChecks implements Disposable {
 
   #tell(event: number, subject: number): number {
     this.#answers.length = 0
-    return engine().healthTell(this.#live(), event, subject, this.#clock.now())
+    return processEngine().healthTell(this.#live(), event, subject, this.#clock.now())
   }
 
   #answer(kind: number, now: number): ArrayLike<number> {
     const known = this.#answers[kind]
     if (known !== undefined && now < (known[UNTIL] ?? 0)) return known
     const { NaN: none } = Number
-    const answer = engine().healthVerdict(this.#live(), kind, NO_LIMITS, none, none, now)
+    const answer = processEngine().healthVerdict(this.#live(), kind, NO_LIMITS, none, none, now)
     this.#answers[kind] = answer
     return answer
   }
@@ -413,7 +413,7 @@ export class HealthChecks implements Disposable {
 
   #reported(entry: Entry, now: number): CheckReport {
     const { id, name, kind, last } = entry
-    const numbers = engine().healthWatch(this.#live(), id, now)
+    const numbers = processEngine().healthWatch(this.#live(), id, now)
     const since = (index: number): number | null => {
       const time = numbers[index] ?? Number.NaN
       return Number.isNaN(time) ? null : Math.max(0, now - time)
@@ -488,7 +488,7 @@ export class HealthChecks implements Disposable {
     }
     this.#listeners.emit('state', undefined)
     if (this.#handle < 0) return
-    const due = engine().healthTell(this.#handle, told.DUE, 0, now)
+    const due = processEngine().healthTell(this.#handle, told.DUE, 0, now)
     if (due >= 0) next = Math.min(next, due)
     this.#cancel?.()
     this.#cancel = undefined

@@ -2,7 +2,7 @@
  * How well something answers: the time limit of a check, a grade for its latency, a summary of many
  * durations. Which limits there are and what they mean is the engine's decision.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 
 /** How well a dependency answered, from best to worst. */
@@ -47,7 +47,7 @@ const GRADES: readonly Grade[] = ['healthy', 'degraded', 'unhealthy']
  * @throws OptionError naming the limit that is out of range.
  */
 export function checkTimeout(where: string, limits: HealthLimits): number {
-  const e = engine()
+  const e = processEngine()
   const ms = e.healthTimeout(
     given(limits.timeoutMs),
     given(limits.degradedMs),
@@ -63,7 +63,7 @@ export function checkTimeout(where: string, limits: HealthLimits): number {
  * @throws OptionError unless it is a number above 0.
  */
 export function checkInterval(where: string, intervalMs: number | undefined): number {
-  const e = engine()
+  const e = processEngine()
   const ms = e.healthInterval(given(intervalMs))
   if (ms < 0) throw optionProblem(where, { intervalMs }, e)
   return ms
@@ -71,13 +71,17 @@ export function checkInterval(where: string, intervalMs: number | undefined): nu
 
 /** The grade of an answer that took so many milliseconds, by limits that {@link checkTimeout} accepted. */
 export function gradeOf(latencyMs: number, limits: HealthLimits): Grade {
-  const grade = engine().healthGrade(latencyMs, given(limits.degradedMs), given(limits.unhealthyMs))
+  const grade = processEngine().healthGrade(
+    latencyMs,
+    given(limits.degradedMs),
+    given(limits.unhealthyMs),
+  )
   return GRADES[grade] ?? 'unhealthy'
 }
 
 /** What `durations` have in common, those above `slowAbove` being slow; nothing for none. */
 export function summarize(durations: Float64Array, slowAbove: number): DurationSummary | undefined {
-  const numbers = engine().healthSummary(durations, slowAbove)
+  const numbers = processEngine().healthSummary(durations, slowAbove)
   if (numbers.length === 0) return undefined
   const [count, mean, min, max, p95, p99, slow, many, near] = Array.from(numbers) as [
     number,
@@ -95,7 +99,7 @@ export function summarize(durations: Float64Array, slowAbove: number): DurationS
 
 /** Whether more than 80 % of a pool's connections are in use. Never for an empty pool. */
 export function isBusy(active: number, total: number): boolean {
-  return engine().healthBusy(active, total)
+  return processEngine().healthBusy(active, total)
 }
 
 /** How a limit crosses: NaN is the default, so a NaN of the user's crosses as what is always refused. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 import { LEVELS } from '../pressure/explain.js'
 import { bodyOf, pathOf } from './body.js'
@@ -125,7 +125,7 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
 
 /** @throws OptionError for limits that the engine refuses. */
 function refuse(limits: Float64Array, options: ProbeServerOptions): void {
-  const core = engine()
+  const core = processEngine()
   const none = core.healthNew(0)
   const answer = core.healthVerdict(none, 0, limits, Number.NaN, Number.NaN, 0)
   core.healthFree(none)

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { OptionError, optionProblem } from '../errors.js'
-import { pressureHandle } from '../pressure/monitor.js'
+import { PressureMonitor, pressureHandle } from '../pressure/monitor.js'
 import { type ChecksParts, checksParts } from './checks.js'
 import {
   limitsOf,
@@ -16,6 +16,9 @@ import type { ProbeAddress, ProbeCounts, ProbeServer } from './probe-server.js'
 
 /** How often JavaScript says that it turns. */
 const BEAT_MS = 50
+
+/** What servers that are open must not lose. */
+const opened = new Set<object>()
 
 /** How much of a message the server holds. */
 const MOST_TEXT = 500
@@ -52,17 +55,17 @@ export function openNative(options: ProbeServerOptions): ProbeServer {
   }
 
   // Where a native thread sees the loop itself, nothing has to run on it.
-  const stopBeat =
-    monitor.explain().source === 'native'
-      ? undefined
-      : startBeat(new Float64Array(core.probeMemory(handle)), clock)
+  const letGo = watchLoop(options.monitor === undefined ? monitor : undefined)
+  const stopBeat = letGo ? undefined : startBeat(new Float64Array(core.probeMemory(handle)), clock)
   const forget = parts && describe(core, handle, parts)
 
-  let open = true
+  // Whoever starts a server need not keep it: what it looks at has to be there all the same.
+  const kept = { monitor, checks, letGo }
+  opened.add(kept)
   const close = (): void => {
-    if (!open) return
-    open = false
+    if (!opened.delete(kept)) return
     stopBeat?.()
+    letGo?.()
     forget?.()
     last = countsOf(core.probeCounts(handle))
     last.open = 0
@@ -81,6 +84,17 @@ export function openNative(options: ProbeServerOptions): ProbeServer {
   }
 }
 
+/**
+ * Keeps a native thread looking at the loop by a monitor that nobody else disposes of, `own` if there
+ * is one; `undefined` where no thread can.
+ */
+function watchLoop(own: PressureMonitor | undefined): (() => void) | undefined {
+  const eye = own ?? new PressureMonitor({ dryRun: true })
+  if (eye.explain().source === 'native') return () => eye[Symbol.dispose]()
+  if (eye !== own) eye[Symbol.dispose]()
+  return undefined
+}
+
 /** Says again and again that JavaScript turns. */
 function startBeat(words: Float64Array, clock: Clock): () => void {
   const turn = (): void => {
@@ -93,16 +107,16 @@ function startBeat(words: Float64Array, clock: Clock): () => void {
   return () => clearInterval(timer)
 }
 
-type Threads = Engine &
+type Threads = ProcessEngine &
   Required<
     Pick<
-      Engine,
+      ProcessEngine,
       'probeOpen' | 'probeAddress' | 'probeMemory' | 'probeDescribe' | 'probeCounts' | 'probeClose'
     >
   >
 
 function threads(): Threads {
-  const core = engine()
+  const core = processEngine()
   if (core.probeOpen === undefined) {
     const message =
       'startProbeServer: `kind` must be "javascript" here, there are no native threads'

@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { OptionError, SeawallError } from '../errors.js'
 import { check, type Kind } from '../options.js'
 import { LEVELS, type PressureLevel } from '../pressure/explain.js'
@@ -134,7 +134,7 @@ export function monitorOf(options: ProbeServerOptions): [PressureMonitor, () => 
 
 /** Whether this runtime has threads that answer. @internal */
 export function hasThreads(): boolean {
-  return engine().probeOpen !== undefined
+  return processEngine().probeOpen !== undefined
 }
 
 const CAUSES: Record<string, string> = {

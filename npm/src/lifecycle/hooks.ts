@@ -60,6 +60,7 @@ export class Hooks {
   readonly #entries = new Set<Entry>()
   #index = 0
   #running: { entry: Entry; since: number } | undefined
+  #hasten: (() => void) | undefined
 
   add(name: string, fn: Hook, options: HookOptions = {}): Entry {
     const { phase = 'workers', timeoutMs, order = 0 } = options
@@ -114,26 +115,52 @@ export class Hooks {
     const since = clock.now()
     this.#running = { entry, since }
     const timeoutMs = limit(entry, later)
-    const failure = await runWithin(entry.fn, reason, timeoutMs, clock)
+    const failure = await runWithin(entry.fn, reason, timeoutMs, clock, shorten => {
+      this.#hasten = () => shorten(limit(entry, this.waiting))
+    })
     this.#running = undefined
+    this.#hasten = undefined
     const ms = clock.now() - since
     return failure ? { name, phase, ms, error: failure.error } : { name, phase, ms }
   }
+
+  /** Less is left than there was: the hook that is running gets its share of that, as those after it. */
+  hasten(): void {
+    this.#hasten?.()
+  }
 }
 
-/** A hook, for as long as it may take; what it throws afterwards is nobody's business any more. */
+/**
+ * A hook, for as long as it may take; what it throws afterwards is nobody's business any more. `begun`
+ * gets what gives it less time, counted from then on.
+ */
 async function runWithin(
   fn: Hook,
   reason: string,
   timeoutMs: number,
   clock: Clock,
+  begun: (shorten: (leftMs: number) => void) => void,
 ): Promise<{ error: unknown } | undefined> {
   const controller = new AbortController()
   const late = Promise.withResolvers<{ error: unknown }>()
-  const cancel = startTimer(clock, timeoutMs, () => {
-    const error = new TimeoutError(`it took longer than ${Math.round(timeoutMs)} ms`, timeoutMs)
-    controller.abort(error)
-    late.resolve({ error })
+  const since = clock.now()
+  let until = since + timeoutMs
+  const arm = (leftMs: number): (() => void) =>
+    startTimer(clock, leftMs, () => {
+      const error = new TimeoutError(
+        `it took longer than ${Math.round(until - since)} ms`,
+        until - since,
+      )
+      controller.abort(error)
+      late.resolve({ error })
+    })
+  let cancel = arm(timeoutMs)
+  begun(leftMs => {
+    const now = clock.now()
+    if (now + leftMs >= until) return
+    until = now + leftMs
+    cancel()
+    cancel = arm(leftMs)
   })
   const run = async (): Promise<undefined> => {
     await fn({ signal: controller.signal, reason, timeoutMs })

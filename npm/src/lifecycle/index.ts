@@ -11,6 +11,7 @@ export {
 } from './hooks.js'
 export { type CloseOptions, closeOnShutdown, stopOnShutdown } from './integrations.js'
 export {
+  type HealthLike,
   Lifecycle,
   type LifecycleEvents,
   type LifecyclePhase,

@@ -4,8 +4,8 @@
  * hooks and the words.
  */
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { OptionError, optionProblem } from '../errors.js'
 import { call, Listeners, report } from '../events.js'
 import { check } from '../options.js'
@@ -107,6 +107,12 @@ export interface LifecycleState {
   native: Native
 }
 
+/** What is told that the process is no longer ready, and that it cannot recover. */
+export interface HealthLike {
+  drain(): unknown
+  setUnrecoverable?: ((error: Error) => unknown) | undefined
+}
+
 /** Takes back what was registered; the same as disposing of it. */
 export type Unregister = (() => void) & Disposable
 
@@ -128,13 +134,14 @@ export class Lifecycle implements Disposable {
   readonly #listeners = new Listeners<LifecycleEvents>('lifecycle')
   readonly #hooks = new Hooks()
   readonly #drains = new Drains()
-  readonly #health = new Set<{ drain(): unknown }>()
+  readonly #health = new Set<HealthLike>()
+  #onExit: ((code: number) => void) | undefined
   readonly #host: LifecycleHost
   readonly #end = Promise.withResolvers<number>()
   /** @internal */
   readonly clock: Clock
   #options: LifecycleOptions = {}
-  #engine: Engine | undefined
+  #engine: ProcessEngine | undefined
   #handle = -1
   #started = false
   #deadline = false
@@ -177,7 +184,7 @@ export class Lifecycle implements Disposable {
     if (this.#started) return this.#startAgain(options)
     this.#make(options)
     const native = isNode() && isMainThread() && this.clock === systemClock && !this.#host.exit
-    const core = this.#engine as Engine
+    const core = this.#engine as ProcessEngine
     const now = (): number => this.clock.now()
     this.#deadline = native && core.lifecycleGuard?.(this.#handle, now()) === true
     this.#source = new SignalSource(core, this.#handle, now, (repeat, signal) =>
@@ -230,8 +237,8 @@ export class Lifecycle implements Disposable {
   }
 
   /** The engine's part; a shutdown without a start has the defaults. */
-  #make(options: LifecycleOptions): Engine {
-    const core = engine()
+  #make(options: LifecycleOptions): ProcessEngine {
+    const core = processEngine()
     const handle = core.lifecycleNew(lifecycleNumbers(options))
     if (handle < 0) throw optionProblem('lifecycle', options, core)
     if (this.#handle >= 0) core.lifecycleFree(this.#handle)
@@ -242,7 +249,7 @@ export class Lifecycle implements Disposable {
     return core
   }
 
-  get #core(): Engine {
+  get #core(): ProcessEngine {
     return this.#engine ?? this.#make(this.#options)
   }
 
@@ -269,7 +276,7 @@ export class Lifecycle implements Disposable {
   /** Something has failed for good: from now on it is neither ready nor live, so it is restarted. */
   setUnrecoverableError(error: Error): void {
     this.#unrecoverable ??= error
-    this.#drainHealth()
+    this.#tellHealth()
   }
 
   /** What {@link setUnrecoverableError} was told first. */
@@ -362,10 +369,23 @@ export class Lifecycle implements Disposable {
     return [...this.#drains.all]
   }
 
-  /** Has health checks told at once that the process is no longer ready. */
-  useHealth(checks: { drain(): unknown }): Unregister {
+  /**
+   * Has health checks, such as `HealthChecks` of `seawall/health`, told at once that the process is no
+   * longer ready, and what {@link setUnrecoverableError} was told.
+   *
+   * @example
+   * ```ts
+   * import { HealthChecks, startProbeServer } from 'seawall/health'
+   * import { lifecycle } from 'seawall/lifecycle'
+   *
+   * const checks = new HealthChecks()
+   * await using probes = await startProbeServer({ port: 0, checks })
+   * using registered = lifecycle().useHealth(checks)
+   * ```
+   */
+  useHealth(checks: HealthLike): Unregister {
     this.#health.add(checks)
-    if (this.#phase !== 'running') call(() => checks.drain(), 'lifecycle: health')
+    if (this.#phase !== 'running' || this.#unrecoverable) this.#tellOne(checks)
     return unregister(() => this.#health.delete(checks))
   }
 
@@ -386,6 +406,7 @@ export class Lifecycle implements Disposable {
     } else if (meaning === 'hastened') {
       const { shortenedMs = 1000 } = this.#options
       this.#log('warn', `${signal} again: at most ${seconds(shortenedMs)} left`)
+      this.#hooks.hasten()
       this.#step(TIME)
     } else if (meaning === 'exit') {
       this.#step(TIME)
@@ -407,8 +428,9 @@ export class Lifecycle implements Disposable {
   #begun(reason: string): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
+    this.#watchExit()
     this.#enter('notReady')
-    this.#drainHealth()
+    this.#tellHealth()
     const [readyUntil, drainUntil] = [this.#time(1), this.#time(2)]
     const now = this.clock.now()
     this.#drains.begin(Math.max(0, (readyUntil > now ? readyUntil : drainUntil) - now))
@@ -420,8 +442,30 @@ export class Lifecycle implements Disposable {
     })
   }
 
-  #drainHealth(): void {
-    for (const checks of this.#health) call(() => checks.drain(), 'lifecycle: health')
+  #tellHealth(): void {
+    for (const checks of this.#health) this.#tellOne(checks)
+  }
+
+  #tellOne(checks: HealthLike): void {
+    call(() => checks.drain(), 'lifecycle: health')
+    const error = this.#unrecoverable
+    if (error) call(() => checks.setUnrecoverable?.(error), 'lifecycle: health')
+  }
+
+  /** Somebody else may end the process before this is done, such as a listener of the same signal. */
+  #watchExit(): void {
+    if (this.#host.exit || this.clock !== systemClock) return
+    this.#onExit = code => {
+      if (this.#ended) return
+      const alive = aliveNow(this.#hooks, this.#drains, true, this.clock.now())
+      const left =
+        alive.length > 0 ? `; not finished: ${alive.map(({ what }) => what).join(', ')}` : ''
+      this.#log(
+        'error',
+        `process.exit() was called in phase '${this.#phase}': ends with exit code ${code}${left}`,
+      )
+    }
+    globalThis.process?.on?.('exit', this.#onExit)
   }
 
   /** Takes an event, and goes as far as the engine says. */
@@ -619,6 +663,7 @@ export class Lifecycle implements Disposable {
   [Symbol.dispose](): void {
     this.#stopTimer?.()
     this.#ended = true
+    if (this.#onExit) globalThis.process?.off?.('exit', this.#onExit)
     this.#source?.stop()
     this.#death?.stop()
     this.#started = false

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.js'
 import { describe, OptionError } from '../errors.js'
 import { check, type Kind } from '../options.js'
+import type { HealthLike } from './lifecycle.js'
 
 /** What reports a failure somewhere before the process ends. It may answer a promise. */
 export type Reporter = (
@@ -53,8 +54,8 @@ export interface LifecycleOptions {
   reporter?: Reporter | undefined
   /** How long the reporter is awaited at most. Default 2000. */
   reporterTimeoutMs?: number | undefined
-  /** Health checks that are told at once that the process is no longer ready. */
-  health?: { drain(): unknown } | undefined
+  /** Health checks that are told at once that the process is no longer ready: `useHealth()`. */
+  health?: HealthLike | undefined
   /** Where lines go. Default: warnings and errors to stderr. */
   log?: ((level: 'info' | 'warn' | 'error', message: string) => void) | undefined
 }

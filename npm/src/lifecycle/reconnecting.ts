@@ -1,8 +1,8 @@
 /** A client whose connection is made again whenever it is lost. */
 import { Backoff, type BackoffOptions, connectionSchedule } from '../backoff.js'
 import { type Clock, systemClock } from '../clock.js'
-import { engine } from '../engine/index.js'
-import type { Engine } from '../engine/types.js'
+import { processEngine } from '../engine/process/index.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { call, Listeners, report } from '../events.js'
 import { check, type Kind } from '../options.js'
@@ -113,11 +113,11 @@ export interface Connection<C> extends Disposable, AsyncDisposable {
   // biome-ignore lint/suspicious/noExplicitAny: whatever the client sends
   on(event: string, listener: (...args: any[]) => void): () => void
   /**
-   * For a readiness check.
+   * For a readiness check: `checks.add('db', () => db.check())` of `seawall/health`. Answers true.
    *
    * @throws SeawallError `SEAWALL_DISCONNECTED` with the message `no db connection`
    */
-  check(): void
+  check(): true
 }
 
 /** A client whose connection is made again: its own members, and those of {@link Connection}. */
@@ -178,7 +178,7 @@ const UNKNOWN = new Set([
 class Keeper<C extends ConnectingClient> {
   readonly #create: () => C
   readonly #options: ReconnectingOptions<C>
-  readonly #engine: Engine
+  readonly #engine: ProcessEngine
   readonly #handle: number
   readonly #backoff: Backoff
   readonly #ownBackoff: boolean
@@ -201,7 +201,7 @@ class Keeper<C extends ConnectingClient> {
 
   constructor(create: () => C, options: ReconnectingOptions<C>) {
     const { backoff, clock = systemClock, name = 'reconnecting' } = options
-    const core = engine()
+    const core = processEngine()
     this.#create = create
     this.#options = options
     this.#engine = core
@@ -229,6 +229,7 @@ class Keeper<C extends ConnectingClient> {
       on: (event: string, listener: (...args: any[]) => void) => this.#on(event, listener),
       check: () => {
         if (this.#state !== CONNECTED) throw this.#refusal('no db connection')
+        return true
       },
       [Symbol.dispose]: () => void this.#disconnect(),
       [Symbol.asyncDispose]: () => this.#disconnect(),

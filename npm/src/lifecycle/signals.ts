@@ -1,5 +1,5 @@
 /** How signals come in: through the engine's thread where there is one, else as events of `process`. */
-import type { Engine } from '../engine/types.js'
+import type { ProcessEngine } from '../engine/process/types.js'
 import { signalNumbers } from './options.js'
 
 /** What a signal is: `Repeat` of `core/src/lifecycle/signals.rs`. */
@@ -18,14 +18,14 @@ export interface Native {
 
 /** The signals of a process that a lifecycle hears. */
 export class SignalSource {
-  readonly #engine: Engine
+  readonly #engine: ProcessEngine
   readonly #handle: number
   readonly #now: () => number
   readonly #caught: Caught
   #listeners = new Map<string, () => void>()
   #native = false
 
-  constructor(engine: Engine, handle: number, now: () => number, caught: Caught) {
+  constructor(engine: ProcessEngine, handle: number, now: () => number, caught: Caught) {
     this.#engine = engine
     this.#handle = handle
     this.#now = now

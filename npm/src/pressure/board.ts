@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 
 /** The words of `core/src/pressure/board.rs`. @internal */
 export const SEQUENCE = 0
@@ -25,6 +25,12 @@ export const MODE = 13
 /** @internal */
 export const CLOSE_REFUSED = 14
 /** @internal */
+export const SURE = 15
+/** @internal */
+export const RETRY_AT = 16
+/** @internal */
+export const RETRIES = 8
+/** @internal */
 export const SIGNALS_AT = 32
 /** @internal */
 export const IN_FLIGHT = 56
@@ -32,12 +38,14 @@ export const IN_FLIGHT = 56
 export const QUEUE = 57
 /** @internal */
 export const QUEUE_TAG = 58
+/** @internal */
+export const REFUSED_AT = 59
 
 const WORDS = 64
 
 /** The memory of a monitor, asked for once: a runtime must not wrap the same bytes twice. @internal */
 export function boardMemory(handle: number): ArrayBuffer | WebAssembly.Memory {
-  return engine().pressureMemory(handle)
+  return processEngine().pressureMemory(handle)
 }
 
 /** A view on the board, made anew where WASM memory has grown and the old one is void. @internal */

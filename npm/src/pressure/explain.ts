@@ -1,4 +1,4 @@
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { type PressureSignal, SIGNAL_NAMES } from './signals.js'
 
 /**
@@ -87,7 +87,7 @@ export function explained(
   name: string | undefined,
   source: PressureExplanation['source'],
 ): PressureExplanation {
-  const numbers = engine().pressureExplain(handle)
+  const numbers = processEngine().pressureExplain(handle)
   const at = (index: number): number => numbers[index] ?? 0
   const all = SIGNAL_NAMES.map((signal, place): PressureGauge => {
     const from = HEAD + place * GAUGE

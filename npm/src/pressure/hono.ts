@@ -1,12 +1,18 @@
 import type { PressureMonitor } from './monitor.js'
+import { IdleConnections, type PressureRequest } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
+import { RouteNames } from './route-names.js'
 import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
 /** The parts of Hono's context. */
 export interface PressureHonoContext {
-  readonly req: { readonly path: string; header(name: string): string | undefined }
+  readonly req: {
+    readonly method?: string
+    readonly path: string
+    header(name: string): string | undefined
+  }
   header(name: string, value: string): void
 }
 
@@ -45,14 +51,19 @@ export function pressureHono<C extends PressureHonoContext = PressureHonoContext
     header: (context: C, name: string) => context.req.header(name),
   }
   const shedder = new Shedder<C>('pressureHono', monitor, reader, owned.shed)
+  const routes = new RouteNames()
+  const idle = new IdleConnections(monitor)
   // biome-ignore lint/suspicious/noConfusingVoidType: Hono's own type of middleware.
   const middleware = async (context: C, next: () => Promise<void>): Promise<Response | void> => {
     const answer = shedder.decide(context)
+    const { incoming } = (context as { env?: { incoming?: PressureRequest } }).env ?? {}
+    if (incoming) idle.look(incoming)
     if (answer !== undefined) {
       if (shedder.forwards) throw shedder.error(answer)
       return new Response(answer.body, { status: answer.status, headers: { ...answer.headers } })
     }
     if (shedder.closes()) context.header('connection', 'close')
+    routes.enter(context.req.method, context.req.path)
     if (!monitor.countsInFlight) return next()
     monitor.started()
     try {

@@ -2,6 +2,9 @@
 export interface Host {
   getBuiltinModule?(name: string): unknown
   memoryUsage?(): { heapUsed: number; rss: number }
+  cpuUsage?(): { user: number; system: number }
+  threadCpuUsage?(): { user: number; system: number }
+  resourceUsage?(): { involuntaryContextSwitches: number }
   constrainedMemory?(): number
   readonly execArgv?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>

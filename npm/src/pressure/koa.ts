@@ -1,6 +1,7 @@
 import type { PressureMonitor } from './monitor.js'
 import {
   closeAfter,
+  closeRefused,
   IdleConnections,
   nodeReader,
   type PressureRequest,
@@ -8,6 +9,7 @@ import {
 } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
+import { RouteNames } from './route-names.js'
 import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
@@ -54,12 +56,13 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
   }
   const shedder = new Shedder<C>('pressureKoa', monitor, reader, owned.shed)
   const idle = new IdleConnections(monitor)
+  const routes = new RouteNames()
   const middleware = async (context: C, next: () => Promise<unknown>): Promise<void> => {
     const { req, res } = context
     const answer = shedder.decide(context)
     idle.look(req)
     if (answer !== undefined) {
-      if (answer.close) closeAfter(req, res)
+      if (answer.close) closeRefused(req, res)
       if (shedder.forwards) throw shedder.error(answer)
       const { connection: _, ...headers } = answer.headers
       context.status = answer.status
@@ -72,6 +75,7 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
       monitor.started()
       res.once('close', () => monitor.ended())
     }
+    routes.enter(req.method, nodeReader.path(req))
     await next()
   }
   return owning(middleware, owned)

@@ -2,6 +2,7 @@ import type { PressureMonitor } from './monitor.js'
 import {
   answerNode,
   closeAfter,
+  closeRefused,
   IdleConnections,
   nodeReader,
   type PressureRequest,
@@ -9,6 +10,7 @@ import {
 } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
+import { RouteNames } from './route-names.js'
 import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
@@ -61,6 +63,7 @@ export function pressureMiddleware<R extends PressureRequest = PressureRequest>(
   const { monitor } = owned
   const shedder = new Shedder<R>('pressureMiddleware', monitor, nodeReader, owned.shed)
   const idle = new IdleConnections(monitor)
+  const routes = new RouteNames()
   const middleware = (
     request: R,
     response: PressureResponse,
@@ -74,9 +77,10 @@ export function pressureMiddleware<R extends PressureRequest = PressureRequest>(
         monitor.started()
         response.once('close', () => monitor.ended())
       }
+      routes.enter(request.method, nodeReader.path(request))
       next()
     } else if (shedder.forwards) {
-      if (answer.close) closeAfter(request, response)
+      if (answer.close) closeRefused(request, response)
       next(shedder.error(answer))
     } else {
       answerNode(request, response, answer)

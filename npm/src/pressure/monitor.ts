@@ -5,7 +5,7 @@
  */
 import { systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import {
   OptionError,
   optionProblem,
@@ -16,7 +16,7 @@ import {
 import { Listeners } from '../events.js'
 import type { PriorityName } from '../gate.js'
 import { updated } from '../options.js'
-import { rankCode } from '../priority.js'
+import { classIndex, rankCode } from '../priority.js'
 import { seedOr } from '../seed.js'
 import * as board from './board.js'
 import {
@@ -92,9 +92,26 @@ const LEAST_STALL_MS = 10
 const SECONDS = 32
 
 const handles = new Handles(handle => {
-  engine().pressureUnwatch?.(handle)
-  engine().pressureFree(handle)
+  processEngine().pressureUnwatch?.(handle)
+  processEngine().pressureFree(handle)
 })
+
+/** By what the engine answers, so that who gets one again can know it again. */
+const refusals = new Map<number, PressureRefusal>()
+const REFUSALS = 1_024
+
+function refusalOf(answer: number): PressureRefusal {
+  const known = refusals.get(answer)
+  if (known) return known
+  const seconds = Math.floor(answer / SECONDS)
+  const refusal = Object.freeze({
+    cause: CAUSES[answer % SECONDS] ?? 'maintenance',
+    retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
+  })
+  if (refusals.size >= REFUSALS) refusals.clear()
+  refusals.set(answer, refusal)
+  return refusal
+}
 
 let handleOf: (monitor: PressureMonitor) => number
 let tellStall: (monitor: PressureMonitor, stall: PressureStall) => void
@@ -136,6 +153,7 @@ export class PressureMonitor implements Disposable {
   #listeners: Listeners<PressureEvents> | undefined
   #level = 0
   #stalls = 0
+  #turn = 0
   #source: PressureExplanation['source'] = 'manual'
   #stop: (() => void) | undefined
   #looking: (() => void) | undefined
@@ -152,7 +170,7 @@ export class PressureMonitor implements Disposable {
       const got = `must be a number of at least ${LEAST_SAMPLE_MS}, got ${sampleIntervalMs}`
       throw new OptionError(`PressureMonitor: \`sampleIntervalMs\` ${got}`, 'sampleIntervalMs')
     }
-    const core = engine()
+    const core = processEngine()
     this.#options = { ...options }
     this.#handle = core.pressureNew(numbersOf(options), seedOr(options.seed))
     if (this.#handle < 0) throw optionProblem('PressureMonitor', options, core)
@@ -295,13 +313,13 @@ export class PressureMonitor implements Disposable {
     const handle = this.#live()
     this.#numbers ??= new Float64Array(SIGNAL_NAMES.length)
     const now = (this.#options.clock ?? systemClock).now()
-    engine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
+    processEngine().pressureObserve(handle, now, signalNumbers(signals, this.#numbers))
     this.#look()
   }
 
   /** Refuses everybody, or no longer, also in a dry run: what is never refused is up to who asks. */
   setMaintenance(on: boolean): void {
-    engine().pressureMaintenance(this.#live(), on)
+    processEngine().pressureMaintenance(this.#live(), on)
     this.#look()
   }
 
@@ -328,7 +346,7 @@ export class PressureMonitor implements Disposable {
         throw new OptionError(`PressureMonitor: \`${name}\` cannot be changed`, name)
       }
     }
-    const core = engine()
+    const core = processEngine()
     const all = updated(this.#options, options)
     if (core.pressureUpdate(this.#live(), numbersOf(all)) < 0) {
       throw optionProblem('PressureMonitor', all, core)
@@ -392,17 +410,30 @@ export class PressureMonitor implements Disposable {
 
   #ask(ask: PressureAsk | undefined): PressureRefusal | undefined {
     if (this.#read(board.THRESHOLD) === 0) return undefined
-    const code = engine().pressureAdmit(this.#handle, rankCode(ask?.priority), ask?.cohort)
+    const sure = this.#refuseAll(ask)
+    const rank = sure < 0 ? rankCode(ask?.priority) : 0
+    const code = sure < 0 ? processEngine().pressureAdmit(this.#handle, rank, ask?.cohort) : sure
     if (code === 0) return undefined
     const dryRun = code < 0
-    const answer = Math.abs(code) - 1
-    const seconds = Math.floor(answer / SECONDS)
-    const refusal = {
-      cause: CAUSES[answer % SECONDS] ?? 'maintenance',
-      retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
-    }
+    const refusal = refusalOf(Math.abs(code) - 1)
     if (this.#listeners?.has('shed')) this.#listeners.emit('shed', { ...refusal, dryRun })
     return dryRun ? undefined : refusal
+  }
+
+  /**
+   * The answer to a request of a class of which all are refused, as the engine would have given it;
+   * -1: the engine has to be asked. It counts them from the board.
+   */
+  #refuseAll(ask: PressureAsk | undefined): number {
+    const words = this.#words
+    const index = ask?.cohort === undefined ? classIndex(ask?.priority) : -1
+    if (index < 0 || !(index < (words[board.SURE] ?? 0))) return -1
+    const word = board.REFUSED_AT + index
+    words[word] = (words[word] ?? 0) + 1
+    const place = (words[board.MODE] ?? 0) >= 2 ? -1 : (words[board.SIGNAL] ?? -1)
+    const cause = place < 0 ? CAUSES.length - 1 : place
+    this.#turn = (this.#turn + 1) % board.RETRIES
+    return 1 + cause + SECONDS * (words[board.RETRY_AT + this.#turn] ?? 0)
   }
 
   #start(): void {
@@ -423,7 +454,7 @@ export class PressureMonitor implements Disposable {
     const observer: Observer = {
       sampleMs: sampleIntervalMs ?? PULSE_MS,
       beat: (now, numbers) => {
-        engine().pressureObserve(handle, now, numbers)
+        processEngine().pressureObserve(handle, now, numbers)
         this.#look()
         return this.#level > 0
       },

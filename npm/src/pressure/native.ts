@@ -1,7 +1,7 @@
 /**
  * The event loop of this isolate as a native thread sees it, for all monitors of the isolate at once.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { HeapProbe } from './heap.js'
 import { type PressureStall, stallOf } from './stalls.js'
 
@@ -21,6 +21,7 @@ interface User<T extends object> extends Wishes {
 const STALL_MS = 100
 /** Routes beyond are entered without a name. */
 const MOST_ROUTES = 10_000
+const LONGEST_ROUTE = 128
 
 // biome-ignore lint/suspicious/noExplicitAny: each user knows the type of its own target
 const users = new Map<number, User<any>>()
@@ -41,19 +42,21 @@ export function watchNatively<T extends object>(
   wishes: Wishes,
   stalled: (target: T, stall: PressureStall) => void,
 ): (() => void) | undefined {
-  const core = engine()
+  const core = processEngine()
   // Bun has the functions of libuv, and ends the process when they are called.
   const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
   if (foreign || core.pressureWatch?.(handle) !== true) return undefined
   const { stallMs, stallStack } = wishes
+  // What was collected is let go of by the registry, which knows the handle alone.
+  for (const [known, { target: other }] of users) if (!other.deref()) users.delete(known)
   const isFirst = users.size === 0
   users.set(handle, { stallMs, stallStack, target: new WeakRef(target), stalled })
   const memory = core.pressureRoutes?.()
   words = memory ? new Float64Array(memory) : undefined
-  if (isFirst) {
-    told = 0
-    heap.start(noteHeap)
-  }
+  // What was before is nobody's here; a watch that begins counts anew.
+  const last = core.pressureStalls?.(0).at(-1)?.number ?? 0
+  if (isFirst || told > last) told = last
+  if (isFirst) heap.start(noteHeap)
   noteHeap()
   settle()
   core.pressureOnStall?.(later)
@@ -77,7 +80,7 @@ function settle(): void {
     stacks ||= stallStack === true
   }
   if (users.size > 0) {
-    engine().pressureStallLimit?.(limit, stacks)
+    processEngine().pressureStallLimit?.(limit, stacks)
   } else {
     words = undefined
     heap.stop()
@@ -97,7 +100,7 @@ function later(): void {
 }
 
 function tell(): void {
-  const stalls = engine().pressureStalls?.(told) ?? []
+  const stalls = processEngine().pressureStalls?.(told) ?? []
   for (const native of stalls) {
     told = native.number
     const stall = stallOf(native)
@@ -110,11 +113,25 @@ function tell(): void {
 
 /** Notes which route is entered, for the case that it blocks: a write to memory. */
 export function enterRoute(route: string): void {
-  if (words === undefined) return
-  let number = routes.get(route)
-  if (number === undefined) {
-    number = engine().pressureRoute?.(route) ?? 0
-    if (routes.size < MOST_ROUTES) routes.set(route, number)
-  }
-  words[ROUTE] = number
+  if (words !== undefined) words[ROUTE] = routeNumber(route)
+}
+
+/** The same with a number that is known. */
+export function enterRouteNumber(number: number): void {
+  if (words !== undefined) words[ROUTE] = number
+}
+
+/** Whether anybody looks at the routes that are entered. */
+export function seesRoutes(): boolean {
+  return words !== undefined
+}
+
+/** The number of a route, of whose name so much is kept as a recording has room for. */
+export function routeNumber(route: string): number {
+  const name = route.length > LONGEST_ROUTE ? route.slice(0, LONGEST_ROUTE) : route
+  const known = routes.get(name)
+  if (known !== undefined) return known
+  const number = processEngine().pressureRoute?.(name) ?? 0
+  if (routes.size < MOST_ROUTES) routes.set(name, number)
+  return number
 }

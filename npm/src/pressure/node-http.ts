@@ -4,6 +4,7 @@ import type { Reader, ShedAnswer } from './shed.js'
 
 /** The parts of Node's request. */
 export interface PressureRequest {
+  readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly httpVersionMajor?: number | undefined
@@ -19,6 +20,12 @@ export interface PressureResponse {
   setHeader(name: string, value: string): unknown
   once(event: 'close', listener: () => void): unknown
 }
+
+/**
+ * Clients take some two seconds off the time they are told (`Keep-Alive: timeout`), so that they do
+ * not send on a connection that is being closed; told less, undici closes it after every answer.
+ */
+const LEAST_KEPT_MS = 3_000
 
 /** A server, as far as its idle connections are concerned. */
 interface Server {
@@ -38,19 +45,36 @@ export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
 export function answerNode(
   { httpVersionMajor = 1 }: PressureRequest,
   response: PressureResponse,
-  { status, headers, body }: ShedAnswer,
+  { status, headers, flat, body }: ShedAnswer,
 ): void {
-  // HTTP/2 knows no such header.
-  const { connection: _, ...rest } = headers
-  response.writeHead(status, httpVersionMajor < 2 ? headers : rest)
+  if (httpVersionMajor < 2) {
+    response.writeHead(status, flat)
+  } else {
+    // HTTP/2 knows no such header.
+    const { connection: _, ...rest } = headers
+    response.writeHead(status, rest)
+  }
   response.end(body)
 }
 
-/** Closes the connection after this answer, where HTTP/1 is spoken. @internal */
-export function closeAfter(request: PressureRequest, response: PressureResponse): void {
+/** A session of HTTP/2, which ends with a GOAWAY once its streams are answered. */
+interface Session {
+  readonly closed?: boolean
+  close?(): void
+}
+
+/** Closes the connection after a refusal, where HTTP/1 is spoken. @internal */
+export function closeRefused(request: PressureRequest, response: PressureResponse): void {
   if ((request.httpVersionMajor ?? 1) < 2 && !response.headersSent) {
     response.setHeader('connection', 'close')
   }
+}
+
+/** Closes the connection after this answer; one of HTTP/2 after all that are under way. @internal */
+export function closeAfter(request: PressureRequest, response: PressureResponse): void {
+  closeRefused(request, response)
+  const { stream } = request as { stream?: { session?: Session } }
+  if (stream?.session?.closed === false) stream.session.close?.()
 }
 
 /** Shortens for how long servers keep idle connections, and gives them their time back. @internal */
@@ -58,6 +82,7 @@ export class IdleConnections {
   readonly #usual = new Map<Server, number>()
   readonly #monitor: PressureMonitor
   #share = 1
+  #last: Server | undefined
 
   constructor(monitor: PressureMonitor) {
     this.#monitor = monitor
@@ -68,14 +93,19 @@ export class IdleConnections {
     const share = this.#monitor.keepAliveShare
     if (share === this.#share && share === 1) return
     const server = (request.socket as { server?: Server } | undefined)?.server
+    if (share === this.#share && server === this.#last) return
+    this.#last = server
     if (server?.keepAliveTimeout && !this.#usual.has(server)) {
       this.#usual.set(server, server.keepAliveTimeout)
     }
     this.#share = share
-    // Below a second there is no sense in keeping a connection, and none in a time of 0, which is no limit.
     for (const [known, usual] of this.#usual) {
-      known.keepAliveTimeout = share === 1 ? usual : Math.max(Math.min(1_000, usual), usual * share)
+      known.keepAliveTimeout =
+        share === 1 ? usual : Math.max(Math.min(LEAST_KEPT_MS, usual), usual * share)
     }
-    if (share === 1) this.#usual.clear()
+    if (share === 1) {
+      this.#usual.clear()
+      this.#last = undefined
+    }
   }
 }

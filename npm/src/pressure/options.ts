@@ -66,7 +66,7 @@ export interface PressureOptions extends PressureThresholds {
   source?: 'auto' | 'pulse' | 'manual' | (() => PressureSignals) | undefined
   /**
    * From one measurement of the timer to the next, in ms, at least 10. Default 100, and 250 while
-   * nothing goes on. Monitors share one timer, which takes the least. The native thread has times of
+   * nothing goes on, which is also the most: what is longer counts as 250. Monitors share one timer, which takes the least. The native thread has times of
    * its own.
    */
   sampleIntervalMs?: number | undefined

@@ -9,7 +9,10 @@ import { type PressureSignals, SIGNAL_NAMES, signalNumbers } from './signals.js'
 
 /** From beat to beat, in ms. */
 export const PULSE_MS = 100
-/** While nothing goes on. Shorter than any stall worth the name, so that a beat is due in each. */
+/**
+ * While nothing goes on, and the most there ever is between two beats: shorter than any stall worth
+ * the name, so that a beat is due in each, and short enough to tell what was done meanwhile.
+ */
 const IDLE_MS = 250
 /** For how long nothing has to go on. */
 const QUIET_MS = 2_000
@@ -58,9 +61,9 @@ export class Pulse {
   }
 
   #arm(now: number): void {
-    let ms = Number.POSITIVE_INFINITY
+    let ms = IDLE_MS
     for (const { sampleMs } of this.#observers) ms = Math.min(ms, sampleMs)
-    if (now - this.#quietSince >= QUIET_MS) ms = Math.max(ms, IDLE_MS)
+    if (now - this.#quietSince >= QUIET_MS) ms = IDLE_MS
     this.#due = now + ms
     this.#timer = this.#clock.setTimer(() => this.#beat(), ms)
     ;(this.#timer as { unref?: () => void } | undefined)?.unref?.()

@@ -2,7 +2,7 @@
  * The flight recorder: the last minute of a process, in memory or in a file that outlives it. What
  * the bytes are stands in `core/src/pressure/recorder.rs`.
  */
-import { engine } from '../engine/index.js'
+import { processEngine } from '../engine/process/index.js'
 import { SeawallError } from '../errors.js'
 import { LEVELS, type PressureLevel } from './explain.js'
 import { type PressureSignals, SIGNAL_NAMES, signalsOf } from './signals.js'
@@ -64,7 +64,7 @@ export function readRecording(path: string): PressureRecording {
 
 /** What bytes of a recorder tell, where there is an engine to read them. */
 export function recordingOf(bytes: Uint8Array): PressureRecording | undefined {
-  const read = engine().recordingRead?.(bytes)
+  const read = processEngine().recordingRead?.(bytes)
   if (!read) return undefined
   const { numbers, routes, wallMs, torn } = read
   const records = routes.map((route, index): PressureRecord => {
@@ -84,7 +84,7 @@ export function recordingOf(bytes: Uint8Array): PressureRecording | undefined {
 
 /** What is recorded of this isolate until now. */
 export function presentRecording(): PressureRecording | undefined {
-  const bytes = engine().pressureRecording?.()
+  const bytes = processEngine().pressureRecording?.()
   return bytes ? recordingOf(bytes) : undefined
 }
 
@@ -92,7 +92,7 @@ export function presentRecording(): PressureRecording | undefined {
 export function recordTo(path: string): void {
   const place = path.replaceAll('{pid}', String(process.pid))
   try {
-    engine().pressureRecord?.(place)
+    processEngine().pressureRecord?.(place)
   } catch (cause) {
     const message = `PressureMonitor: cannot record to ${place}: ${(cause as Error).message}`
     throw new SeawallError('SEAWALL_RECORDING', message, { cause })

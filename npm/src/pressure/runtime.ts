@@ -5,6 +5,7 @@
 import { HeapProbe } from './heap.js'
 import { builtin, host } from './host.js'
 import type { PressureSignals } from './signals.js'
+import { WorkProbe } from './work.js'
 
 /** How often Node's own timer measures the loop's delay, in ms. */
 const RESOLUTION_MS = 20
@@ -27,13 +28,8 @@ interface Histogram {
   disable(): boolean
   reset(): void
 }
-interface Loop {
-  readonly idle: number
-  readonly active: number
-}
 interface Hooks {
   monitorEventLoopDelay?(options: { resolution: number }): Histogram
-  performance?: { eventLoopUtilization?(): Loop }
 }
 interface Late {
   readonly at: number
@@ -53,7 +49,8 @@ export class RuntimeProbe {
    */
   #histograms: Histogram[] = []
   #resetAt = 0
-  #loop: (() => Loop) | undefined
+  readonly #work = new WorkProbe()
+  #works: Late[] = []
   readonly #heap = new HeapProbe()
   #late: Late[] = []
   #turns: Turn[] = []
@@ -75,8 +72,7 @@ export class RuntimeProbe {
     } catch {
       this.#histograms = []
     }
-    const { performance } = hooks ?? {}
-    if (performance?.eventLoopUtilization) this.#loop = () => utilization(performance)
+    this.#work.start()
     this.#heap.start()
     this.#memoryLimit = containerLimit()
     this.#turn(now)
@@ -85,7 +81,8 @@ export class RuntimeProbe {
   stop(): void {
     for (const histogram of this.#histograms) histogram.disable()
     this.#histograms = []
-    this.#loop = undefined
+    this.#work.stop()
+    this.#works = []
     this.#heap.stop()
     this.#late = []
     this.#turns = []
@@ -98,9 +95,7 @@ export class RuntimeProbe {
     // A loop that slept was not blocked, however late it was woken by a machine with too much to do.
     const worked = this.#turn(now)
     const block = Math.min(lateMs, worked)
-    const first = this.#turns[0]
-    const last = this.#turns.at(-1)
-    const most = first && last ? last.active - first.active : Number.POSITIVE_INFINITY
+    const most = this.#longest(now, worked)
     return {
       block,
       ...this.#delays(now, block, most),
@@ -111,13 +106,24 @@ export class RuntimeProbe {
 
   /** For how long the loop has worked since the last time, in ms. */
   #turn(now: number): number {
-    if (!this.#loop) return Number.POSITIVE_INFINITY
-    const { idle, active } = this.#loop()
-    // Some runtimes have the function and no numbers.
-    if (!(idle + active > 0)) return Number.POSITIVE_INFINITY
-    const last = this.#turns.at(-1)
-    this.#turns.push({ at: now, idle, active })
-    return last ? active - last.active : active
+    const { ms, loop } = this.#work.look()
+    if (loop) this.#turns.push({ at: now, idle: loop.idle, active: loop.active })
+    return ms
+  }
+
+  /** The longest that the loop can have worked on end, in ms: from one look to the next but one. */
+  #longest(now: number, worked: number): number {
+    const works = this.#works
+    works.push({ at: now, ms: worked })
+    // As old as what the older histogram remembers.
+    while (works[0] && works[0].at < now - 2 * WINDOW_MS) works.shift()
+    let longest = 0
+    let before = 0
+    for (const { ms } of works) {
+      longest = Math.max(longest, before + ms)
+      before = ms
+    }
+    return longest
   }
 
   #delays(now: number, block: number, most: number): PressureSignals {
@@ -182,10 +188,6 @@ export class RuntimeProbe {
     }
     return this.#memory
   }
-}
-
-function utilization(performance: { eventLoopUtilization?(): Loop }): Loop {
-  return performance.eventLoopUtilization?.() ?? { idle: 0, active: 0 }
 }
 
 /** The container's limit, unless it is more than the machine has, which is how "none" is told. */

@@ -31,6 +31,8 @@ export interface ShedAnswer extends PressureRefusal {
   readonly body: string
   /** Whether the connection is to be closed after the answer. */
   readonly close: boolean
+  /** The headers as Node takes them with the least work: names and values in turns. @internal */
+  readonly flat: readonly string[]
 }
 
 /** The error of a refused request, for frameworks whose error handlers write answers. */
@@ -47,6 +49,9 @@ const TYPE = 'application/json; charset=utf-8'
 const LENGTH = String(BODY.length)
 const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
 const UNREAD_BYTES = 65_536
+/** Refusals differ by signal, seconds, and whether the connection is closed: some dozens. */
+const ANSWERS = 256
+const NOBODY: PressureAsk = {}
 
 /** The words of SRE as classes; what says nothing is between the two pairs. */
 const CRITICALITIES: Record<Criticality, PriorityName> = {
@@ -77,6 +82,9 @@ export class Shedder<R> {
   readonly #unread: number
   /** What is left of the share of connections to close: at 1 the next one is. */
   #toClose = 0
+  /** Answers that were given before, by their refusals: without a change, and with the connection closed. */
+  readonly #open = new Map<PressureRefusal, ShedAnswer>()
+  readonly #closing = new Map<PressureRefusal, ShedAnswer>()
 
   /** @throws OptionError for an option that is unknown or of a wrong type */
   constructor(where: string, monitor: PressureMonitor, reader: Reader<R>, options: ShedOptions<R>) {
@@ -128,21 +136,36 @@ export class Shedder<R> {
 
   #judge(request: R): ShedAnswer | undefined {
     if (this.#bypasses(request)) return undefined
-    const { cohort, onShed, exposeSignal } = this.#options
-    const ask: PressureAsk = {
+    const { priority, cohort, onShed } = this.#options
+    const ask = priority || cohort ? this.#ask(request) : NOBODY
+    const refusal = this.monitor.admit(ask)
+    if (refusal === undefined) return undefined
+    if (onShed) call(() => onShed(refusal, request), 'shed: `onShed`')
+    const close = this.#isLarge(request) || this.#isNext(this.monitor.refusedCloseShare)
+    return (close ? this.#closing : this.#open).get(refusal) ?? this.#write(refusal, close)
+  }
+
+  #ask(request: R): PressureAsk {
+    const { cohort } = this.#options
+    return {
       priority: this.#priority(request),
       cohort: cohort && text(asked(() => cohort(request), undefined, 'shed: `cohort`')),
     }
-    const refusal = this.monitor.admit(ask)
-    if (refusal === undefined) return undefined
+  }
+
+  /** Writes an answer, and keeps it: the monitor gives the same refusal again for the same reason. */
+  #write(refusal: PressureRefusal, close: boolean): ShedAnswer {
     const { cause, retryAfterMs } = refusal
-    if (onShed) call(() => onShed(refusal, request), 'shed: `onShed`')
-    const close = this.#isLarge(request) || this.#isNext(this.monitor.refusedCloseShare)
     const headers: Record<string, string> = { 'content-type': TYPE, 'content-length': LENGTH }
     if (retryAfterMs !== undefined) headers['retry-after'] = String(retryAfterMs / 1_000)
-    if (exposeSignal) headers['x-pressure'] = cause
+    if (this.#options.exposeSignal) headers['x-pressure'] = cause
     if (close) headers.connection = 'close'
-    return { status: 503, headers, body: BODY, close, cause, retryAfterMs }
+    const flat = Object.entries(headers).flat()
+    const answer = { status: 503 as const, headers, flat, body: BODY, close, cause, retryAfterMs }
+    const answers = close ? this.#closing : this.#open
+    if (answers.size >= ANSWERS) answers.clear()
+    answers.set(refusal, answer)
+    return answer
   }
 
   #bypasses(request: R): boolean {

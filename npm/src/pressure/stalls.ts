@@ -1,5 +1,5 @@
-import { engine } from '../engine/index.js'
 import type { NativeStall } from '../engine/native-data.js'
+import { processEngine } from '../engine/process/index.js'
 
 /** A time for which the event loop stood still. */
 export interface PressureStall {
@@ -25,7 +25,7 @@ export interface PressureStall {
 
 /** The stalls this isolate's loop has had, the oldest of the last hundred first. */
 export function knownStalls(): PressureStall[] {
-  return (engine().pressureStalls?.(0) ?? []).map(stallOf)
+  return (processEngine().pressureStalls?.(0) ?? []).map(stallOf)
 }
 
 /** A stall as the native thread knows it. */

@@ -10,7 +10,7 @@ use super::listener::Stream;
 use super::service::Service;
 
 /// In which time a head must be there, counted from the connection or from the answer before.
-const HEAD: Duration = Duration::from_secs(5);
+pub(super) const HEAD: Duration = Duration::from_secs(5);
 
 /// In which time an answer must have been taken.
 const WRITE: Duration = Duration::from_secs(5);

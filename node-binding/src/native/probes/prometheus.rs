@@ -7,7 +7,6 @@ use seawall::health::{Kind, Reason};
 use seawall::pressure::Signal;
 
 use super::service::{Counts, Now, State};
-use super::text::quoted;
 
 /// Milliseconds in a second.
 const MS: f64 = 1000.0;
@@ -205,7 +204,33 @@ fn checks(
     head(out, name, "gauge", help);
     for state in states {
         let _ = write!(out, "{name}{{check=");
-        quoted(out, &state.name);
+        label(out, &state.name);
         let _ = writeln!(out, ",kind=\"{}\"}} {}", state.kind.word(), Value(value(state)));
+    }
+}
+
+/// Adds the value of a label. There are three escapes; Prometheus refuses all metrics for a fourth.
+fn label(out: &mut String, text: &str) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_no_escapes_but_those_of_the_format() {
+        let mut out = String::new();
+        label(&mut out, "a\t\"b\"\\\n\u{1}");
+        assert_eq!(out, "\"a\t\\\"b\\\"\\\\\\n\u{1}\"");
     }
 }

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, ThreadId};
 use std::time;
 
 use seawall::Instant;
 use seawall::health::{JudgeConfig, Kind, Load, Reason, SharedHealth, Verdict};
-use seawall::pressure::{Monitor, SIGNALS, Signal, Signals, board};
+use seawall::pressure::{Monitor, Signal, Signals, board};
 
+use super::connection::HEAD;
 use super::head::Method;
 use super::text::{key, number, quoted, word};
 use super::{lock, prometheus};
+use crate::native::routes;
+use crate::native::sampler;
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,12 +91,14 @@ pub(super) struct Service {
     judge: JudgeConfig,
     details: bool,
     health: Option<Arc<SharedHealth>>,
-    monitor: Option<Arc<Monitor>>,
+    monitor: Option<Weak<Monitor>>,
     beat: Arc<Beat>,
     labels: Mutex<Labels>,
     counts: Counts,
     /// The clock here and in JavaScript at one moment.
     started: (time::Instant, f64),
+    /// Whose loop it tells of.
+    thread: ThreadId,
 }
 
 /// What is known at one moment.
@@ -102,6 +108,8 @@ pub(super) struct Now {
     pub(super) level: f64,
     pub(super) pressure: f64,
     pub(super) signals: Signals,
+    /// The last route entered, where the loop is watched.
+    pub(super) route: routes::Route,
 }
 
 /// The words of `npm/src/pressure/explain.ts`.
@@ -123,11 +131,12 @@ impl Service {
             judge,
             details,
             health,
-            monitor,
+            monitor: monitor.as_ref().map(Arc::downgrade),
             beat: Arc::new(beat),
             labels: Mutex::default(),
             counts: Counts::default(),
             started: (clock(), now_ms),
+            thread: thread::current().id(),
         }
     }
 
@@ -160,18 +169,35 @@ impl Service {
             level: f64::NAN,
             pressure: f64::NAN,
             signals: Signals::default(),
+            route: routes::Route::default(),
         };
-        if let Some(monitor) = &self.monitor {
+        // One that was disposed of is not asked: it says for ever what it said last.
+        let monitor = self.monitor.as_ref().and_then(Weak::upgrade);
+        if let Some(monitor) = &monitor {
             let words = monitor.board();
             now.level = words.get(board::LEVEL);
             now.pressure = words.get(board::PRESSURE);
             now.signals = Signals(std::array::from_fn(|place: usize| {
                 words.get(board::SIGNALS_AT.saturating_add(place))
             }));
-            // A number wins over none; the beat knows of a block that a pulse cannot see.
-            now.block_ms = now.block_ms.max(now.signals.0[Signal::Block as usize]);
-            const { assert!((Signal::Block as usize) < SIGNALS) };
         }
+        let told = now.signals.get(Signal::Block).unwrap_or(f64::NAN);
+        let Some(current) = sampler::current(self.thread) else {
+            // A number wins over none; the beat knows of a block that a pulse cannot see.
+            now.block_ms = now.block_ms.max(told);
+            return now;
+        };
+        let age = Instant::from(current.age).as_millis();
+        // What the monitor knows of this loop is as old as the last look at it. One that is told what
+        // others measured knows more.
+        let is_older = monitor.is_none_or(|monitor| current.is_seen_by(&monitor));
+        now.block_ms = if is_older { age } else { age.max(told) };
+        for (known, live) in now.signals.0.iter_mut().zip(current.signals.0) {
+            if known.is_nan() || is_older && !live.is_nan() {
+                *known = live;
+            }
+        }
+        now.route = current.route();
         now
     }
 
@@ -269,6 +295,10 @@ impl Service {
             if !message.is_empty() {
                 word(&mut out, "message", &message);
             }
+            // Calm loops have a last route too, which tells nothing.
+            if verdict.reason == Reason::Blocked && !now.route.name.is_empty() {
+                word(&mut out, "route", &now.route.name);
+            }
             key(&mut out, "checks");
             out.push('[');
             for (index, state) in states.iter().enumerate() {
@@ -338,6 +368,9 @@ fn respond(status: u16, kind: &str, body: &str, head: bool, close: bool) -> Vec<
     }
     if close {
         out.push_str("connection: close\r\n");
+    } else {
+        // Without, a client would send on a connection that is just being closed.
+        let _ = write!(out, "keep-alive: timeout={}\r\n", HEAD.as_secs());
     }
     out.push_str("\r\n");
     if !head {

@@ -108,6 +108,8 @@ export class ServerTracker implements Drainable, Disposable {
   #idle: Set<Socket> | undefined
   #netClosed = false
   #raced = 0
+  /** How many connections have come. */
+  #accepted = 0
   #done: PromiseWithResolvers<void> | undefined
 
   /** @throws OptionError for what is no server, and for options that are unknown or out of range */
@@ -190,8 +192,7 @@ export class ServerTracker implements Drainable, Disposable {
     if (this.#done) return this.#done.promise
     this.#done = Promise.withResolvers()
     this.beginDrain(0)
-    // What the kernel has already accepted would be reset with the listener: it comes in first.
-    setImmediate(() => setImmediate(() => this.#stopListening()))
+    this.#emptyBacklog(this.#clock.now() + this.#manners.farewellMs)
     return this.#done.promise
   }
 
@@ -241,6 +242,7 @@ export class ServerTracker implements Drainable, Disposable {
 
   #follow(): void {
     const { on } = this.#listener()
+    on('connection', () => this.#accepted++)
     if (this.#secure) {
       on('connection', (socket: Socket) => this.#shake(socket))
       on('secureConnection', (socket: Socket) => this.#secured(socket))
@@ -401,6 +403,21 @@ export class ServerTracker implements Drainable, Disposable {
     this.#idle = undefined
     for (const peer of this.#peers()) peer.step()
     this.#settle()
+  }
+
+  /**
+   * What the kernel has already accepted would be reset with the listener, so it comes in first. libuv
+   * takes one connection per turn of its loop: two turns without any mean that there are none left.
+   * Where connections go on coming, it is over at `latest`.
+   */
+  #emptyBacklog(latest: number, quiet = 0): void {
+    const before = this.#accepted
+    setImmediate(() => {
+      if (this.#phase !== 'draining') return
+      const now = this.#accepted === before ? quiet + 1 : 0
+      if (now >= 2 || this.#clock.now() > latest) this.#stopListening()
+      else this.#emptyBacklog(latest, now)
+    })
   }
 
   #stopListening(): void {

@@ -1,5 +1,5 @@
-import { engine } from '../../engine/index.js'
-import type { Engine } from '../../engine/types.js'
+import { processEngine } from '../../engine/process/index.js'
+import type { ProcessEngine } from '../../engine/process/types.js'
 import { optionProblem } from '../../errors.js'
 
 /** The times of a drain, in ms. */
@@ -11,13 +11,13 @@ interface Times {
 
 /** When each connection is told to leave: `core/src/lifecycle/drain.rs`. */
 export class Turns implements Disposable {
-  readonly #engine: Engine
+  readonly #engine: ProcessEngine
   readonly #begun: number
   readonly #handle: number
 
   /** @throws OptionError for a time below zero */
   constructor({ windowMs, farewellMs, eventStreamRetryMs }: Times, now: number, seed: number) {
-    const core = engine()
+    const core = processEngine()
     this.#engine = core
     this.#begun = now
     this.#handle = core.drainNew(windowMs, farewellMs, eventStreamRetryMs, seed)
