@@ -143,7 +143,10 @@ impl Watched {
                     }
                 }
                 // This process may have no more descriptors; the connection is the primary's still.
-                Ok((_, None)) => (seen, untaken) = (seen + 1, untaken + 1),
+                Ok(([slot, _], None)) => {
+                    (seen, untaken) =
+                        (seen + 1, untaken | 1_u64.checked_shl(slot as u32).unwrap_or(0));
+                }
                 Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
             }
         };

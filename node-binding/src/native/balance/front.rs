@@ -405,7 +405,9 @@ impl Run {
     fn listen(&mut self, place: usize) {
         let Some(peer) = self.peers.get_mut(place) else { return };
         let (index, is_there) = (peer.index, peer.listen());
-        let untaken = std::mem::take(&mut peer.untaken);
+        let mut settled = Settled::default();
+        let untaken = peer.give_back(&mut settled);
+        self.settled(settled);
         let now = Instant::from_nanos(clock::now());
         for _ in 0..untaken {
             self.balancer.failed(index, now);

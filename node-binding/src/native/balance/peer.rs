@@ -42,7 +42,8 @@ pub(super) struct Peer {
     silent_since: Option<u64>,
     /// Whether it has been ready, so that it is seen to become it.
     pub(super) was_ready: bool,
-    /// Offers it could not take, for want of descriptors, since this was last looked at.
+    /// A bit for the slot of each offer it could not take, for want of descriptors, since this was
+    /// last looked at.
     pub(super) untaken: u64,
 }
 
@@ -119,6 +120,22 @@ impl Peer {
         }
     }
 
+    /// Takes back what it said it could not take, at once: it is not silent. Answers how many.
+    pub(super) fn give_back(&mut self, settled: &mut Settled) -> usize {
+        let untaken = std::mem::take(&mut self.untaken);
+        let before = settled.taken_back.len();
+        for place in (0..self.offered.len()).rev() {
+            let Some(Offered { slot, ticket, .. }) = self.offered.get(place) else { continue };
+            let is_meant = untaken & (1 << slot) != 0;
+            if is_meant && self.board.slot(*slot).is_some_and(|slot| slot.withdraw(*ticket)) {
+                let mut waiting = self.offered.swap_remove(place).waiting;
+                waiting.tried |= bit(self.index);
+                settled.taken_back.push(waiting);
+            }
+        }
+        settled.taken_back.len().saturating_sub(before)
+    }
+
     /// When the first of its offers ends.
     pub(super) fn next_end(&self) -> Option<u64> {
         self.offered.iter().map(|offered| offered.until).min()
@@ -135,8 +152,7 @@ impl Peer {
                 // It turns again: what is late for a claim is answered all the same.
                 Ok(([_, untaken], _)) => {
                     self.silent_since = None;
-                    // No more than it can ever have been offered.
-                    self.untaken = self.untaken.saturating_add(untaken).min(SLOTS as u64);
+                    self.untaken |= untaken;
                 }
                 Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
             }
