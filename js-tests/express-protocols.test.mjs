@@ -212,6 +212,8 @@ describe('handed over', { skip: !native && 'native only' }, () => {
     let isOver = false
     const seen = new Set()
     let closed = 0
+    // Connected before it is busy: what it does not take in time goes to the other one.
+    for (const agent of agents) await get(server.port, '/', { agent })
     const loads = agents.map(async agent => {
       while (!isOver) {
         const { body, headers } = await get(server.port, '/block?ms=12', { agent })
