@@ -141,7 +141,7 @@ const checks = {
       health: ['pressure'],
       pressure: ['priority'],
       fastify: ['health', 'pressure', 'priority'],
-      express: ['lifecycle'],
+      express: ['lifecycle', 'pressure'],
       lifecycle: ['backoff', 'health', 'pressure'],
     }
     return under('npm/src/', /\.ts$/).flatMap(path => {

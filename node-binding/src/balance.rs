@@ -1,7 +1,7 @@
 //! Which worker is next, and when a dead one is started again: see `core/src/balance`.
 
 use napi_derive::napi;
-use seawall::balance::{RespawnOptions, Respawned, Weights, lightest, round_robin};
+use seawall::balance::{RespawnOptions, Respawned, Weights, heap_share, lightest, round_robin};
 use seawall::door::numbers;
 use seawall::options::Checks;
 use seawall::{Instant, Rng};
@@ -19,6 +19,12 @@ pub fn balance_turn(previous: f64, count: u32) -> i32 {
 #[napi]
 pub fn balance_lightest(loads: &[f64], connection: f64, cpu: f64, heap: f64) -> i32 {
     lightest(loads, &Weights { connection, cpu, heap }).map_or(-1, |index| index as i32)
+}
+
+/// The limit in MiB for the heap of each of `workers`; 0: none is needed.
+#[napi]
+pub fn balance_heap(limit: f64, total: f64, workers: u32) -> u32 {
+    heap_share(limit, total, workers).unwrap_or(0)
 }
 
 /// The deaths of one worker: a handle, or -1 after a refusal.

@@ -1,4 +1,5 @@
 // `npm run bench`: the benchmarks of the package, then those of the crate, on release builds.
+// `npm run bench:balance`: connections handed to workers, against proxies.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './pack.mjs'
@@ -12,6 +13,10 @@ await main(async () => {
   const words = process.argv.slice(2)
   step('packing')
   pack()
+  if (words[0] === 'balance') {
+    must(node, [join(root, 'js-tests/bench/balance.mjs')])
+    return
+  }
   const script = join(root, 'js-tests/bench/index.mjs')
   heading('JavaScript')
   if (existsSync(script)) must(node, ['--expose-gc', script, ...words])

@@ -86,11 +86,16 @@ proptest! {
                 Event::Pick(loads) => {
                     let free = |load: &Load| load.ready && load.unanswered < config.credit;
                     let picked = balancer.pick(&loads, now, &mut rng);
-                    prop_assert_eq!(picked.is_some(), loads.iter().any(free));
-                    let Some(picked) = picked else { continue };
-                    prop_assert!(free(&loads[picked]));
                     let turning = |load: &Load| load.block_ms <= 50.0;
-                    let better = loads.iter().any(|load| free(load) && turning(load));
+                    let better = loads.iter().any(|load| load.ready && turning(load));
+                    if !better {
+                        prop_assert_eq!(picked.is_some(), loads.iter().any(free));
+                    }
+                    let Some(picked) = picked else {
+                        prop_assert!(!loads.iter().all(free) || loads.is_empty());
+                        continue;
+                    };
+                    prop_assert!(free(&loads[picked]));
                     prop_assert!(turning(&loads[picked]) || !better, "a stuck one was picked");
                 }
             }
@@ -152,6 +157,16 @@ proptest! {
         }
         prop_assert!(starts <= 6, "{starts} starts");
     }
+}
+
+#[test]
+fn a_worker_without_a_hand_over_to_spare_is_waited_for_rather_than_one_that_is_stuck() {
+    let mut balancer = balancer(By::RoundRobin);
+    let full = Load { unanswered: 2, ..calm() };
+    let stuck = Load { block_ms: 900.0, ..calm() };
+    assert_eq!(balancer.pick(&[full, stuck], at(0.0), &mut Rng::new(1)), None);
+    assert_eq!(balancer.pick(&[calm(), stuck], at(0.0), &mut Rng::new(1)), Some(0));
+    assert_eq!(balancer.pick(&[stuck, stuck], at(0.0), &mut Rng::new(1)), Some(0));
 }
 
 #[test]

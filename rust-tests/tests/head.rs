@@ -32,6 +32,8 @@ fn what_is_no_request_is_none() {
         b"hello world\r\n\r\n",
         b"\0\0\0",
         b"PRI * HTTP/2.0\r\n\r\n",
+        b"hello world",
+        b"GET /nearly HTTP/1.",
     ] {
         let head = Head::parse(bytes);
         assert!(!head.is_http1, "{bytes:?}");

@@ -38,7 +38,9 @@
 #[cfg(feature = "std")]
 pub mod claim;
 mod config;
+mod memory;
 mod respawn;
+mod shed;
 mod strategy;
 mod worker;
 
@@ -46,7 +48,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
+pub use memory::heap_share;
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
+pub use shed::shed_share;
 #[doc(hidden)]
 pub use strategy::lightest;
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
@@ -146,21 +150,26 @@ impl Balancer {
         let Self { config, workers, able, .. } = self;
         let stuck = config.stuck_after.as_secs_f64() * 1e3;
         let credit = config.credit;
-        let free = |load: &Load| load.ready && load.unanswered < credit;
         let turning = |load: &Load| load.block_ms <= stuck;
         let ready = loads.iter().filter(|load| load.ready).count();
         let ejected = |worker: &Worker| worker.ejected_until(now).is_some();
         let out = workers.iter().zip(loads).filter(|(w, load)| load.ready && ejected(w)).count();
         // Where more than half would be left out, the fault is rather elsewhere.
         let eject = out.saturating_mul(2) <= ready;
+        // Whom a rule allows may have no hand-over to spare: it soon will, which is better than one
+        // whom the rule does not allow.
         let mut fill = |rule: &dyn Fn(&Worker, &Load) -> bool| {
+            let mut anybody = false;
             able.clear();
             for (index, (worker, load)) in workers.iter().zip(loads).enumerate() {
-                if free(load) && rule(worker, load) {
-                    able.push(index);
+                if load.ready && rule(worker, load) {
+                    anybody = true;
+                    if load.unanswered < credit {
+                        able.push(index);
+                    }
                 }
             }
-            !able.is_empty()
+            anybody
         };
         let _found = (eject && fill(&|worker, load| turning(load) && !ejected(worker)))
             || fill(&|_, load| turning(load))

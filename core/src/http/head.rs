@@ -60,8 +60,8 @@ impl Head {
                 .collect(),
             bytes: end.unwrap_or(bytes.len()),
             complete: end.is_some(),
-            is_http1: request.method.is_some_and(|method| !method.is_empty())
-                && request.path.is_some(),
+            // Any two words may be the beginning of anything.
+            is_http1: request.version.is_some(),
         }
     }
 

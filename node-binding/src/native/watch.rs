@@ -49,7 +49,12 @@ pub(crate) struct Watched {
     ended: AtomicBool,
     /// The signals of the last look.
     latest: Mutex<Signals>,
+    /// Told at each look for how long the present turn has lasted.
+    on_look: Mutex<Option<OnLook>>,
 }
+
+/// What is told the age of a turn, by the thread that looks.
+pub(super) type OnLook = Box<dyn Fn(Duration) + Send>;
 
 /// What may be asked from another thread until the isolate ends.
 struct Open {
@@ -173,6 +178,9 @@ impl Watched {
         }
         let board = monitors.first().map(|(_, monitor)| Arc::clone(monitor.board()));
         drop(monitors);
+        if let Some(told) = &*locked(&self.on_look) {
+            told(look.age);
+        }
         let limit = self.stalls().limit;
         let word = |word| board.as_ref().map_or(0.0, |board| board.get(word));
         self.keep(memory, now, look, look.age >= limit, word);
@@ -268,6 +276,13 @@ pub(super) fn unwatch(handle: u32) {
     }
 }
 
+/// Tells `told` of this isolate's loop for as long as it is watched; false where it is not.
+pub(super) fn on_look(told: OnLook) -> bool {
+    let Some(hook) = hook() else { return false };
+    *locked(&hook.watched.on_look) = Some(told);
+    true
+}
+
 fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
     let Some(uv) = Uv::get() else { return Ok(None) };
     let on: *mut Loop = env.get_uv_event_loop()?.cast();
@@ -290,6 +305,7 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         open: Mutex::new(Some(Open { uv, on, isolate: Interruptible::of(env.raw()) })),
         ended: AtomicBool::new(false),
         latest: Mutex::default(),
+        on_look: Mutex::default(),
     });
     let limit = watched.stalls().limit;
     watched.set_stalls(limit, false);
@@ -327,6 +343,10 @@ fn end() {
     hook.watched.ended.store(true, Ordering::Release);
     *locked(&hook.watched.open) = None;
     locked(&hook.watched.monitors).clear();
+    // Whoever reads it from then on must not see a loop that blocks for ever.
+    if let Some(told) = locked(&hook.watched.on_look).take() {
+        told(Duration::ZERO);
+    }
     sampler::remove(&hook.watched);
     drop((hook.prepare.take(), hook.on_stall.take()));
 }

@@ -74,6 +74,14 @@ export const resourceAwareLoadBalancer: LoadBalancerFunction =
 /** What is used where none is given: {@link roundRobinLoadBalancer}. */
 export const defaultLoadBalancer: LoadBalancerFunction = roundRobinLoadBalancer
 
+/** What `balancer` chooses, or the default one; never a throw, always a promise. */
+export async function pickBackend(
+  context: LoadBalancerContext,
+  balancer: LoadBalancerFunction = defaultLoadBalancer,
+): Promise<BackendCandidate> {
+  return await balancer(context)
+}
+
 function loads({ candidates }: LoadBalancerContext): Float64Array {
   return Float64Array.from(
     candidates.flatMap(({ activeProxyConnections, stats }) => [

@@ -11,8 +11,12 @@ export class Candidates {
     this.#config = config
   }
 
-  /** Those that can be chosen now, by index. */
-  able(): BackendCandidate[] {
+  /** Those that can be chosen now, by index, with their connections of this instant where known. */
+  able(connections?: (index: number) => number | undefined): BackendCandidate[] {
+    for (const candidate of connections ? this.#byIndex.values() : []) {
+      candidate.activeProxyConnections =
+        connections?.(candidate.workerIndex) ?? candidate.activeProxyConnections
+    }
     const { workerHeartbeatStaleAfterMs } = this.#config
     const since = Date.now() - workerHeartbeatStaleAfterMs
     return [...this.#byIndex.values()]
@@ -40,12 +44,17 @@ export class Candidates {
   }
 
   /** Takes a worker's word; which worker it is says the channel, not the message. */
-  hear(index: number, { type, port, pid, stats }: WorkerMessage): void {
+  hear(index: number, pid: number | undefined, { type, port, stats }: WorkerMessage): void {
     const candidate = this.#byIndex.get(index)
     if (!candidate) return
     if (type === 'defuss:worker-ready') candidate.ready = candidate.healthy = true
     if (type === 'defuss:worker-stopping') candidate.ready = candidate.healthy = false
-    Object.assign(candidate, { port, pid, stats, lastHeartbeatAt: Date.now() })
-    if (stats) candidate.activeProxyConnections = stats.activeConnections
+    candidate.pid = pid
+    candidate.lastHeartbeatAt = Date.now()
+    if (typeof port === 'number') candidate.port = port
+    if (stats) {
+      candidate.stats = stats
+      candidate.activeProxyConnections = stats.activeConnections
+    }
   }
 }

@@ -43,6 +43,18 @@ export interface ServerConfigInput {
   respawnLimit?: number | undefined
   /** Chooses among workers. Default round robin, with those that are stuck left out. */
   loadBalancer?: LoadBalancerFunction | undefined
+  /**
+   * The limit of each worker's heap in MiB. Default its share of the container's memory, where that
+   * is limited and nothing else sets the limit (`--max-old-space-size`).
+   */
+  workerHeapMb?: number | undefined
+  /** Whether SIGHUP replaces the workers, one after the other. Default false. */
+  reloadOnSighup?: boolean | undefined
+  /**
+   * Whether a worker under pressure ends a share of its kept connections, up to a fifth of its
+   * answers, while another one is calmer. Default true; only in the mode `handoff`.
+   */
+  rebalance?: boolean | undefined
   /** For how long a connection waits for a worker before it gets 503. Default 1000. */
   patienceMs?: number | undefined
   /** Default the console; parts that are missing are silent. */
@@ -72,6 +84,9 @@ export interface ResolvedServerConfig {
   respawnWorkers: boolean
   respawnLimit: number | undefined
   loadBalancer: LoadBalancerFunction
+  workerHeapMb: number | undefined
+  reloadOnSighup: boolean
+  rebalance: boolean
   patienceMs: number | undefined
   logger: LoggerLike
   workerEnv: Record<string, string>
@@ -84,6 +99,7 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   port: 'number',
   workerHost: 'string',
   baseWorkerPort: 'number',
+  // `NaN` is one worker: a drop-in's word.
   workers: 'any',
   mode: ['handoff', 'cluster'],
   requestInspectionTimeoutMs: 'number',
@@ -95,6 +111,9 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   respawnWorkers: 'boolean',
   respawnLimit: 'number',
   loadBalancer: 'function',
+  workerHeapMb: 'number',
+  reloadOnSighup: 'boolean',
+  rebalance: 'boolean',
   patienceMs: 'number',
   logger: 'object',
   workerEnv: 'object',
@@ -173,6 +192,9 @@ function defaults(): ResolvedServerConfig {
     respawnWorkers: true,
     respawnLimit: undefined,
     loadBalancer: defaultLoadBalancer,
+    workerHeapMb: undefined,
+    reloadOnSighup: false,
+    rebalance: true,
     patienceMs: undefined,
     logger: console,
     workerEnv: {},

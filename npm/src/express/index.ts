@@ -4,9 +4,11 @@
  * `defuss-express`.
  */
 import cluster from 'node:cluster'
+import { SeawallError } from '../errors.js'
 import { getServerConfig, type ServerConfigInput, setServerConfig } from './config.js'
+import type { FrontCounts, ServerStats } from './counts.js'
 import { express } from './framework.js'
-import { type FrontCounts, Primary } from './primary.js'
+import { Primary } from './primary.js'
 import type { ExpressLike, StartServerResult } from './types.js'
 import { Worker } from './worker.js'
 
@@ -14,12 +16,25 @@ export {
   createResourceAwareLoadBalancer,
   defaultLoadBalancer,
   leastConnectionsLoadBalancer,
+  pickBackend,
   type ResourceAwareLoadBalancerWeights,
   resourceAwareLoadBalancer,
   roundRobinLoadBalancer,
 } from './balancers.js'
 export type { ResolvedServerConfig, ServerConfigInput } from './config.js'
-export type { FrontCounts } from './primary.js'
+export type { FrontCounts, ServerStats, ServerWorkerStats } from './counts.js'
+export { onServer, type ServerEvents } from './events.js'
+export type {
+  ExpressApplication,
+  ExpressErrorRequestHandler,
+  ExpressHandler,
+  ExpressNextFunction,
+  ExpressRequest,
+  ExpressRequestHandler,
+  ExpressResponse,
+  ExpressRouter,
+} from './express-types.js'
+export { hasCompleteHttpHeaders, parseRequestHead } from './request.js'
 export type {
   BackendCandidate,
   ExpressLike,
@@ -95,6 +110,26 @@ export async function stopServer(graceful = true): Promise<void> {
   if (!now) return
   await now.part.stop(graceful)
   if (running === now) running = undefined
+}
+
+/**
+ * Replaces every worker by a new process that runs the program as it is now, one after the other:
+ * the new one is ready before the old one finishes what is under way and ends. No connection is
+ * refused on the way. A second call while one runs answers the same.
+ *
+ * @throws (as a rejection) SeawallError where there is no server, in a worker, and with the code
+ * `SEAWALL_RELOAD` where a new worker does not become ready: the old ones go on.
+ */
+export function reloadServer(): Promise<void> {
+  if (running?.part instanceof Primary) return running.part.reload()
+  return Promise.reject(
+    new SeawallError('SEAWALL_RELOAD', 'reloadServer: only the primary of a running server can'),
+  )
+}
+
+/** The counts of the front and each worker as it is now; nothing in a worker and without a server. */
+export function getServerStats(): ServerStats | undefined {
+  return running?.part instanceof Primary ? running.part.stats() : undefined
 }
 
 /** What the front has counted; nothing in a worker and where there is none. */

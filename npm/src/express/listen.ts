@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module'
 import type { ListenOptions } from 'node:net'
 import { Server } from 'node:net'
-import { OptionError } from '../errors.js'
+import { OptionError, SeawallError } from '../errors.js'
 import type { ExpressLike } from './types.js'
 
 /** Where a worker listens: a path, or a port for the mode `cluster`. */
@@ -43,6 +43,7 @@ export async function listenAt(app: ExpressLike, place: Place): Promise<Server> 
   try {
     const answer = await start(app, place, error => {
       if (error instanceof Error) reject(error)
+      else if (!seen) reject(ownSockets())
     })
     // Some answer a promise of the server before it was seen to listen.
     if (!seen && answer instanceof Server) resolve(answer)
@@ -50,6 +51,13 @@ export async function listenAt(app: ExpressLike, place: Place): Promise<Server> 
     reject(error)
   }
   return promise.finally(restore)
+}
+
+function ownSockets(): SeawallError {
+  return new SeawallError(
+    'SEAWALL_FRAMEWORK',
+    'startServer: this application listens on sockets of its own, as ultimate-express does, so that no connection can be handed to it; use express, or another framework on servers of Node',
+  )
 }
 
 function start(given: ExpressLike, place: Place, done: (error?: unknown) => void): unknown {

@@ -10,6 +10,22 @@ export interface WorkerMessage {
   stats?: WorkerRuntimeStats
 }
 
+/** Told to a worker that is to end, which then serves what is under way. */
+export const STOP = 'seawall:worker-stop'
+/** Told by a worker that could not listen. */
+export const FAILED = 'seawall:worker-failed'
+
+/** Why a worker could not listen. */
+export interface WorkerFailure {
+  type: typeof FAILED
+  code: string | undefined
+  message: string
+}
+
+export function isWorkerFailure(message: unknown): message is WorkerFailure {
+  return (message as WorkerFailure | undefined)?.type === FAILED
+}
+
 const TYPES: readonly unknown[] = [
   'defuss:worker-ready',
   'defuss:worker-stats',

@@ -10,35 +10,29 @@ import { seedOr } from '../seed.js'
 import { nativeStrategy } from './balancers.js'
 import { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
+import { type FrontCounts, frontCounts, type Live, liveLoads, type ServerStats } from './counts.js'
+import { listeners } from './events.js'
 import { listenProblem } from './listen-error.js'
-import { isWorkerMessage } from './messages.js'
+import { heapFlag } from './memory.js'
+import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages.js'
+import { endWorker, type Place } from './place.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { FOLDER, INDEX } from './worker.js'
+import { FOLDER, INDEX, SLOT } from './worker.js'
 
-/** What the front has counted so far. */
-export interface FrontCounts {
-  /** Connections accepted. */
-  accepted: number
-  /** Of them, taken by a worker. */
-  handed: number
-  /** Offers a worker did not take in time. */
-  takenBack: number
-  /** Connections that got 503, or nothing, for want of a worker. */
-  refused: number
-  /** Connections that wait for a worker. */
-  waiting: number
-  /** Connections that are offered to one. */
-  offered: number
-}
+/** A little longer than a worker has: it is to end by itself. */
+const KILL_LATER_MS = 500
+/** How often counts go to the telemetry sink. */
+const TELL_MS = 1000
+/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
+const LONGEST_FOLDER = 80
 
-/** One slot for a worker, through its deaths. */
-interface Place {
-  index: number
-  respawn: number
-  worker: ClusterWorker | undefined
-  timer: NodeJS.Timeout | undefined
-  given: boolean
+/** The folder for the sockets between the processes, for this user alone. */
+function makeFolder(): string {
+  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
+  const folder = mkdtempSync(join(place, 'seawall-'))
+  chmodSync(folder, 0o700)
+  return folder
 }
 
 /** A primary that runs. */
@@ -53,7 +47,11 @@ export class Primary {
   #stopped: Promise<void> | undefined
   #onReady: (() => void) | undefined
   #onLost: ((error: Error) => void) | undefined
+  #reloading: Promise<void> | undefined
+  #told = 0
   readonly #undo: (() => void)[] = []
+  /** Old ones that finish what is under way, by their places. */
+  readonly #leaving: Map<ClusterWorker, number> = new Map()
 
   constructor(config: ResolvedServerConfig) {
     this.#config = config
@@ -77,16 +75,18 @@ export class Primary {
     const { workers, host, logger } = this.#config
     try {
       let port = this.#config.port
+      // From the beginning: who is stopped while workers start must not leave them behind.
+      if (this.#config.installSignalHandlers) this.#listenToSignals()
       if (this.#native) port = this.#front()
       this.#follow()
       for (let index = 0; index < workers; index++) this.#places.push(this.#place(index))
       const ready = this.#firstReady()
       for (const place of this.#places) this.#fork(place)
       await ready
-      processEngine().frontOpen?.()
+      if (this.#native) this.#open(port)
       this.#stayAlive()
+      this.#tellCounts()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
-      if (this.#config.installSignalHandlers) this.#listenToSignals()
       return { mode: 'primary', pid: process.pid, host, port, workers }
     } catch (error) {
       await this.stop(false)
@@ -96,10 +96,25 @@ export class Primary {
 
   /** What the front has counted; nothing in the mode `cluster`. */
   counts(): FrontCounts | undefined {
-    if (!this.#native) return undefined
-    const [accepted = 0, handed = 0, takenBack = 0, refused = 0, waiting = 0, offered = 0] =
-      processEngine().frontCounts?.() ?? []
-    return { accepted, handed, takenBack, refused, waiting, offered }
+    return this.#native ? frontCounts() : undefined
+  }
+
+  /** The counts, and each worker as it is now. */
+  stats(): ServerStats {
+    const live = this.#live()
+    const workers = this.#places.map(({ index, slot, worker, ready, starts }) => {
+      const load = ready ? live.get(slot) : undefined
+      return { index, pid: worker?.process.pid, ready, starts, ...load }
+    })
+    return { counts: this.counts(), workers }
+  }
+
+  /** Replaces every worker, one after the other: the new one is ready before the old one leaves. */
+  reload(): Promise<void> {
+    this.#reloading ??= this.#reload().finally(() => {
+      this.#reloading = undefined
+    })
+    return this.#reloading
   }
 
   /** Ends the front, then the workers; those that outlive the time-out are killed. */
@@ -110,8 +125,7 @@ export class Primary {
 
   #front(): number {
     const { host, port, loadBalancer } = this.#config
-    const folder = mkdtempSync(join(tmpdir(), 'seawall-'))
-    chmodSync(folder, 0o700)
+    const folder = makeFolder()
     this.#folder = folder
     const e = processEngine()
     const native = nativeStrategy(loadBalancer)
@@ -125,6 +139,18 @@ export class Primary {
     }
     if (started === undefined || started < 0) throw optionProblem('startServer', this.#config, e)
     return e.frontPort?.() ?? port
+  }
+
+  #open(port: number): void {
+    try {
+      processEngine().frontOpen?.()
+    } catch (error) {
+      throw listenProblem(error, this.#config.host, port)
+    }
+  }
+
+  #live(): Map<number, Live> {
+    return this.#native ? liveLoads() : new Map()
   }
 
   /** The numbers of `BalanceOptions`, in its order. */
@@ -155,27 +181,74 @@ export class Primary {
       seedOr(undefined),
     )
     if (respawn < 0) throw optionProblem('startServer', this.#config, e)
-    return { index, respawn, worker: undefined, timer: undefined, given: false }
+    return {
+      index,
+      respawn,
+      slot: index,
+      worker: undefined,
+      ready: false,
+      next: undefined,
+      onNext: undefined,
+      starts: 0,
+      timer: undefined,
+      given: false,
+    }
   }
 
   #fork(place: Place): void {
     place.timer = undefined
-    const env = { ...this.#config.workerEnv, [INDEX]: String(place.index) }
-    place.worker = cluster.fork(this.#folder ? { ...env, [FOLDER]: this.#folder } : env)
+    place.worker = this.#start(place, place.slot)
     this.#candidates.add(place.index)
+  }
+
+  #start(place: Place, slot: number): ClusterWorker {
+    const { workerEnv } = this.#config
+    const env: Record<string, string> = { ...workerEnv, [INDEX]: String(place.index) }
+    if (this.#folder) Object.assign(env, { [FOLDER]: this.#folder, [SLOT]: String(slot) })
+    const flag = heapFlag(this.#config)
+    const { execArgv = process.execArgv } = cluster.settings
+    if (flag) cluster.setupPrimary({ execArgv: [...execArgv, flag] })
+    const worker = cluster.fork(env)
+    // The user's own processes are none of this.
+    if (flag) cluster.setupPrimary({ execArgv })
+    place.starts++
+    listeners.emit('workerStarted', { index: place.index, pid: worker.process.pid })
+    return worker
   }
 
   #follow(): void {
     const onMessage = (worker: ClusterWorker, message: unknown): void => {
-      const place = this.#places.find(place => place.worker === worker)
-      if (!place || !isWorkerMessage(message)) return
-      this.#candidates.hear(place.index, message)
+      const place = this.#places.find(({ worker: now, next }) => now === worker || next === worker)
+      if (!place) return
+      if (isWorkerFailure(message)) this.#failed(message)
+      if (!isWorkerMessage(message)) return
+      const { index } = place
+      const { pid } = worker.process
+      const isReady = message.type === 'defuss:worker-ready'
+      // It takes over; what the old one says is of no interest any more.
+      if (place.next === worker && isReady) this.#takeOver(place)
+      if (place.worker !== worker) return
+      if (message.type !== 'defuss:worker-stats') place.ready = isReady
+      this.#candidates.hear(index, pid, message)
       this.#count('setGauge', 'healthy_backends', this.#candidates.able().length)
-      if (message.type === 'defuss:worker-ready') this.#onReady?.()
+      if (!isReady) return
+      listeners.emit('workerReady', { index, pid })
+      this.#onReady?.()
+      place.onNext?.(true)
     }
-    const onExit = (worker: ClusterWorker): void => {
+    const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
       const place = this.#places.find(place => place.worker === worker)
-      if (place) this.#died(place, worker.process.pid)
+      const waiting = this.#places.find(place => place.next === worker)
+      const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
+      if (index === undefined) return
+      const expected = this.#stopping || this.#leaving.delete(worker)
+      const { pid } = worker.process
+      listeners.emit('workerExited', { index, pid, code, signal, expected })
+      if (place) this.#died(place, pid)
+      if (waiting) {
+        waiting.next = undefined
+        waiting.onNext?.(false)
+      }
     }
     cluster.on('message', onMessage)
     cluster.on('exit', onExit)
@@ -188,19 +261,76 @@ export class Primary {
   #died(place: Place, pid: number | undefined): void {
     const { logger, respawnWorkers } = this.#config
     place.worker = undefined
+    place.ready = false
     this.#candidates.remove(place.index)
-    if (this.#stopping || !respawnWorkers) return
+    // Somebody is on the way already.
+    if (this.#stopping || !respawnWorkers || place.next) return
     const wait = processEngine().respawnDied(place.respawn, performance.now())
     if (wait < 0) {
       place.given = true
       logger.error(
         `[defuss-express] worker ${pid} exited again and again, index ${place.index} is given up`,
       )
+      listeners.emit('workerGivenUp', { index: place.index })
       if (this.#places.every(({ given }) => given)) this.#lost()
       return
     }
     logger.warn(`[defuss-express] worker ${pid} exited, respawning index ${place.index}`)
     place.timer = setTimeout(() => this.#fork(place), wait)
+  }
+
+  #takeOver(place: Place): void {
+    const old = place.worker
+    if (old) this.#leaving.set(old, place.index)
+    place.worker = place.next
+    place.next = undefined
+    place.slot = this.#otherSlot(place)
+    place.given = false
+    this.#candidates.add(place.index)
+  }
+
+  /** A place has two numbers at the front, so that the old worker and the new one can be there at once. */
+  #otherSlot({ index, slot }: Place): number {
+    return slot === index ? index + this.#config.workers : index
+  }
+
+  async #reload(): Promise<void> {
+    const { gracefulShutdownTimeoutMs, installSignalHandlers: signals } = this.#config
+    for (const place of this.#places) {
+      if (this.#stopping) return
+      // Who died on the way is started again by its own account.
+      if (!place.worker && !place.given) continue
+      const { worker: old } = place
+      place.next = this.#start(place, this.#otherSlot(place))
+      const { next } = place
+      const isReady = await new Promise<boolean>(resolve => {
+        const late = setTimeout(resolve, this.#startMs, false)
+        place.onNext = ready => {
+          clearTimeout(late)
+          resolve(ready)
+        }
+      })
+      place.onNext = undefined
+      if (this.#stopping) return
+      if (!isReady) {
+        place.next = undefined
+        next.process.kill('SIGKILL')
+        if (!place.worker) this.#fork(place)
+        throw new SeawallError(
+          'SEAWALL_RELOAD',
+          `reloadServer: the new worker ${place.index} did not become ready; the old ones go on`,
+        )
+      }
+      processEngine().respawnReset(place.respawn)
+      const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
+      if (old) await endWorker(old, { graceful: true, ms, signals })
+    }
+    listeners.emit('reloaded', { workers: this.#places.length })
+  }
+
+  /** A worker cannot listen; another try would not change that. */
+  #failed({ code, message }: WorkerFailure): void {
+    this.#onLost?.(new SeawallError(code ?? 'SEAWALL_LISTEN', message))
   }
 
   /** No worker is left and none will come: a server that answers nothing but 503 is none. */
@@ -218,8 +348,13 @@ export class Primary {
     void this.stop(false)
   }
 
+  /** How long a worker may take to become ready. */
+  get #startMs(): number {
+    return Math.max(5000, this.#config.gracefulShutdownTimeoutMs)
+  }
+
   #firstReady(): Promise<void> {
-    const ms = Math.max(5000, this.#config.gracefulShutdownTimeoutMs)
+    const ms = this.#startMs
     let clear = (): void => {}
     return new Promise<void>((resolve, reject) => {
       const late = setTimeout(
@@ -237,28 +372,63 @@ export class Primary {
   }
 
   /** Lets the balancer of the user's choose. */
-  #ask(id: number, head: Uint8Array, remoteAddress: string, remotePort: number): void {
+  #ask(
+    id: number,
+    head: Uint8Array,
+    remoteAddress: string,
+    remotePort: number,
+    waitedMs: number,
+  ): void {
     const { loadBalancer, logger } = this.#config
+    this.#count('recordHistogram', 'prelude_duration_ms', waitedMs)
+    const live = this.#live()
+    const slotOf = (index: number): number => this.#places[index]?.slot ?? index
+    const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
+    // Nobody to choose among: it waits for whoever comes first.
+    if (candidates.length === 0) {
+      processEngine().frontChoose?.(id, -2)
+      return
+    }
     const answer = async (): Promise<number> => {
       const candidate = await loadBalancer({
-        candidates: this.#candidates.able(),
+        candidates,
         request: parseRequestHead(head, remoteAddress, remotePort),
         socket: { remoteAddress, remotePort },
         previousIndex: this.#choices++,
       })
-      return candidate.workerIndex
+      return slotOf(candidate.workerIndex)
     }
     answer().then(
       index => processEngine().frontChoose?.(id, index),
       error => {
-        logger.error('[defuss-express] load balancer connection error', error)
-        this.#count('incrementCounter', 'proxy_errors', 1)
         processEngine().frontChoose?.(id, -1)
+        this.#count('incrementCounter', 'proxy_errors', 1)
+        logger.error('[defuss-express] load balancer connection error', error)
       },
     )
   }
 
-  #count(how: 'incrementCounter' | 'setGauge', name: string, value: number): void {
+  /** Connections are counted where no JavaScript runs for them. */
+  #tellCounts(): void {
+    if (!this.#native) return
+    const tell = (): void => {
+      const { accepted = 0 } = this.counts() ?? {}
+      const more = accepted - this.#told
+      this.#told = accepted
+      if (more > 0) this.#count('incrementCounter', 'connections', more)
+    }
+    const timer = setInterval(tell, TELL_MS)
+    this.#undo.push(() => {
+      clearInterval(timer)
+      tell()
+    })
+  }
+
+  #count(
+    how: 'incrementCounter' | 'setGauge' | 'recordHistogram',
+    name: string,
+    value: number,
+  ): void {
     try {
       this.#config.telemetry[how](name, value)
     } catch (error) {
@@ -279,24 +449,34 @@ export class Primary {
       process.once(signal, stop)
       this.#undo.push(() => process.off(signal, stop))
     }
+    if (!this.#config.reloadOnSighup) return
+    const reload = (): void => {
+      this.reload().catch(error => {
+        this.#config.logger.error(`[defuss-express] ${error.message}`)
+      })
+    }
+    process.on('SIGHUP', reload)
+    this.#undo.push(() => process.off('SIGHUP', reload))
   }
 
   async #stop(graceful: boolean): Promise<void> {
     this.#stopping = true
     if (this.#native) processEngine().frontStop?.()
-    const { gracefulShutdownTimeoutMs } = this.#config
-    const gone = this.#places.map(async ({ worker, timer, respawn }) => {
+    const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
+    const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
+    const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
+      endWorker(worker, { graceful, ms, signals: installSignalHandlers || !ready })
+    const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
       clearTimeout(timer)
       processEngine().respawnFree(respawn)
-      if (!worker || worker.isDead()) return
-      const exit = new Promise<void>(resolve => worker.process.once('exit', () => resolve()))
-      worker.process.kill(graceful ? 'SIGTERM' : 'SIGKILL')
-      // A little longer than the worker has: it is to end by itself.
-      const late = setTimeout(() => worker.process.kill('SIGKILL'), gracefulShutdownTimeoutMs + 500)
-      await exit
-      clearTimeout(late)
+      onNext?.(false)
+      return [worker && end(worker, ready), next && end(next, false)]
     })
-    await Promise.all(gone)
+    const leaving = [...this.#leaving.keys()].map(worker => end(worker, true))
+    this.#onLost?.(
+      new SeawallError('SEAWALL_STOPPED', 'startServer: stopped before a worker was ready'),
+    )
+    await Promise.all([...gone, ...leaving])
     for (const undo of this.#undo) undo()
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
   }

@@ -5,6 +5,7 @@ export class StatsSampler {
   #usage = process.cpuUsage()
   #at = performance.now()
   #cpuPercent = 0
+  #memory: NodeJS.MemoryUsage = process.memoryUsage()
 
   sample(activeConnections: number): WorkerRuntimeStats {
     const now = performance.now()
@@ -16,7 +17,11 @@ export class StatsSampler {
       this.#usage = process.cpuUsage()
       this.#at = now
     }
-    const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
+    // It opens a file, for which a process may have no descriptor left: then the last one stands.
+    try {
+      this.#memory = process.memoryUsage()
+    } catch {}
+    const { rss, heapUsed, heapTotal, external, arrayBuffers } = this.#memory
     return {
       pid: process.pid,
       cpuPercent: this.#cpuPercent,

@@ -3,25 +3,30 @@ import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
-import { report } from '../events.js'
+import { call } from '../events.js'
 import { ServerTracker } from '../lifecycle/servers/index.js'
-import { adopt } from './adopt.js'
+import { PressureMonitor } from '../pressure/index.js'
+import { adoptAll } from './adopt.js'
 import type { ResolvedServerConfig } from './config.js'
 import { listenAt, type Place } from './listen.js'
-import type { WorkerMessage } from './messages.js'
+import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
+import { shedConnections } from './rebalance.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
 
 /** The variables a worker is started with. */
 export const INDEX = 'DEFUSS_WORKER_INDEX'
 export const FOLDER = 'SEAWALL_WORKER_FOLDER'
+export const SLOT = 'SEAWALL_WORKER_SLOT'
 
 /** The words of the board, by their places in `board.rs`. */
 const READY = 0
 const CONNECTIONS = 1
 const IN_FLIGHT = 2
+const PRESSURE = 3
 const CPU_PERCENT = 4
 const HEAP = 5
+const SHED = 7
 
 /** How often the board is written: the native front looks at it, nobody is told. */
 const BOARD_MS = 100
@@ -33,6 +38,7 @@ export class Worker {
   readonly #sampler = new StatsSampler()
   #tracker: ServerTracker | undefined
   #board: Float64Array | undefined
+  #monitor: PressureMonitor | undefined
   #timers: NodeJS.Timeout[] = []
   #stopped: Promise<void> | undefined
 
@@ -54,7 +60,11 @@ export class Worker {
     const { host, port, workerHost, logger } = this.#config
     const folder = process.env[FOLDER]
     const place: Place = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
-    const server = await listenAt(app, place)
+    const server = await listenAt(app, place).catch(error => {
+      const { code, message } = error as { code?: string; message: string }
+      this.#send({ type: FAILED, code, message })
+      throw error
+    })
     this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
     if (folder) this.#join(server, join(folder, 'front'))
     logger.info(
@@ -64,7 +74,7 @@ export class Worker {
     const { workerHeartbeatIntervalMs } = this.#config
     const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
     this.#timers.push(beat.unref())
-    if (this.#config.installSignalHandlers) this.#listenToSignals()
+    this.#listenToPrimary()
     return {
       mode: 'worker',
       pid: process.pid,
@@ -82,25 +92,44 @@ export class Worker {
   }
 
   #join(server: Server, control: string): void {
-    const { allowHalfOpen } = this.#config
-    const memory = processEngine().backJoin?.(control, this.#index, (descriptors, open) => {
-      for (const descriptor of descriptors) adopt(server, descriptor, allowHalfOpen)
-      // Without a primary there is nobody left to serve.
-      if (!open) void this.stop().finally(() => process.exit(1))
+    const { allowHalfOpen, rebalance } = this.#config
+    const slot = Number(process.env[SLOT] ?? this.#index)
+    const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
+      adoptAll(server, descriptors, allowHalfOpen)
+      this.#writeConnections()
+      if (!open) this.#orphaned()
     })
     if (!memory) return
     this.#board = new Float64Array(memory)
+    const board = this.#board
+    // Its verdict is for the front, which compares it with those of others.
+    this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
+    processEngine().backWatch?.()
+    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
+    if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
     this.#write()
     this.#board[READY] = 1
     this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
+  }
+
+  /** Without a primary nobody comes any more, and who is there is still served. */
+  #orphaned(): void {
+    if (this.#stopped) return
+    void this.stop().finally(() => process.exit(1))
+  }
+
+  /** Written at each change: the front must not give everybody to who was empty a moment ago. */
+  #writeConnections(): void {
+    if (this.#board && this.#tracker) this.#board[CONNECTIONS] = this.#tracker.connectionCount
   }
 
   #write(): void {
     const board = this.#board
     const tracker = this.#tracker
     if (!board || !tracker) return
-    board[CONNECTIONS] = tracker.connectionCount
+    this.#writeConnections()
     board[IN_FLIGHT] = tracker.activeConnectionCount
+    board[PRESSURE] = this.#monitor?.pressure ?? 0
     const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
     board[CPU_PERCENT] = cpuPercent
     board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0
@@ -117,26 +146,32 @@ export class Worker {
       message.stats = this.#sampler.sample(this.#tracker?.connectionCount ?? 0)
       this.#measure(message.stats.activeConnections, message.stats.cpuPercent)
     }
+    this.#send(message)
+  }
+
+  #send(message: WorkerMessage | WorkerFailure): void {
     if (process.connected) process.send?.(message, undefined, {}, () => {})
   }
 
   #measure(connections: number, cpuPercent: number): void {
     const { telemetry } = this.#config
-    try {
-      telemetry.setGauge('active_connections', connections)
-      telemetry.recordHistogram('cpu_percent', cpuPercent)
-    } catch (error) {
-      report(error, 'startServer: the telemetry sink')
-    }
+    const where = 'startServer: the telemetry sink'
+    call(() => telemetry.setGauge('active_connections', connections), where)
+    call(() => telemetry.recordHistogram('cpu_percent', cpuPercent), where)
   }
 
-  #listenToSignals(): void {
+  #listenToPrimary(): void {
     const stop = (): void => {
       void this.stop().finally(() => process.exit(0))
     }
+    const hear = (message: unknown): void => {
+      if ((message as { type?: unknown } | null)?.type === STOP) stop()
+    }
+    process.on('message', hear)
+    cluster.worker?.once('disconnect', stop)
+    if (!this.#config.installSignalHandlers) return
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
-    cluster.worker?.once('disconnect', stop)
   }
 
   async #stop(graceful: boolean): Promise<void> {
@@ -151,6 +186,7 @@ export class Worker {
     await tracker?.close()
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
+    this.#monitor?.[Symbol.dispose]()
     processEngine().backLeave?.()
   }
 }

@@ -131,7 +131,7 @@ unsafe extern "C" fn offered(handle: *mut PollHandle, _status: c_int, _events: c
 impl Watched {
     /// Claims what has been offered; false where the primary is gone.
     fn claim(&mut self) -> bool {
-        let mut seen = 0;
+        let (mut seen, mut untaken) = (0, 0);
         let open = loop {
             match wire::receive(self.stream.as_fd()) {
                 Ok(([slot, ticket], Some(descriptor))) => {
@@ -142,13 +142,17 @@ impl Watched {
                         self.claimed.push(descriptor.into_raw_fd());
                     }
                 }
-                Ok((_, None)) => {}
+                // This process may have no more descriptors; the connection is the primary's still.
+                Ok(([slot, _], None)) => {
+                    (seen, untaken) =
+                        (seen + 1, untaken | 1_u64.checked_shl(slot as u32).unwrap_or(0));
+                }
                 Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
             }
         };
         if seen > 0 {
             // The primary lets go of its descriptors: without that a client would not see the end.
-            let _ = wire::send(self.stream.as_fd(), [seen, 0], None);
+            let _ = wire::send(self.stream.as_fd(), [seen, untaken], None);
         }
         open
     }

@@ -24,6 +24,8 @@ pub(super) enum Word {
     Heap = 5,
     /// For how many milliseconds the loop has not turned, where a thread watches it.
     Block = 6,
+    /// Which share of its answers is to end their connection; written by the primary.
+    Shed = 7,
 }
 
 pub(super) const WORDS: usize = 16;
@@ -75,6 +77,13 @@ impl Board {
     fn word(&self, word: Word) -> f64 {
         let bits = self.page().words.get(word as usize).map_or(0, |w| w.load(Ordering::Relaxed));
         f64::from_bits(bits)
+    }
+
+    /// Writes a word of the native side.
+    pub(super) fn set(&self, word: Word, value: f64) {
+        if let Some(place) = self.page().words.get(word as usize) {
+            place.store(value.to_bits(), Ordering::Relaxed);
+        }
     }
 
     /// What the worker says of itself.

@@ -1,5 +1,6 @@
 //! The thread of the primary that accepts connections and offers them to workers.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -7,15 +8,15 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use seawall::balance::{BalanceConfig, Balancer, Load};
+use seawall::balance::{BalanceConfig, Balancer, Load, shed_share};
 use seawall::{Instant, Rng};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::board::Board;
+use super::board::{Board, Word};
 use super::clock::{self, MILLI};
 use super::peer::{Peer, Settled, Waiting, bit};
 use super::poll::Poll;
@@ -27,6 +28,10 @@ use super::wire;
 const BATCH: usize = 64;
 /// The longest queue of connections the kernel keeps, as Node's own default.
 const BACKLOG: i32 = 511;
+/// How often hot workers are looked for.
+const REBALANCE: u64 = 500 * MILLI;
+/// Places for workers; a number beyond is no worker of ours.
+const MOST_WORKERS: usize = 1024;
 
 /// What has been counted so far.
 #[derive(Default)]
@@ -38,6 +43,10 @@ pub(super) struct Counters {
     pub(super) waiting: AtomicU64,
     pub(super) offered: AtomicU64,
     pub(super) leaving: AtomicU64,
+    /// About which a function of the user's is asked.
+    pub(super) asked: AtomicU64,
+    /// Closed without an answer: the client was gone, or the user's function failed.
+    pub(super) closed: AtomicU64,
     pub(super) workers: AtomicU64,
     /// The number of the last error of `accept`, 0 for none.
     pub(super) accept_error: AtomicU64,
@@ -50,16 +59,33 @@ fn add(counter: &AtomicU64, count: u64) {
 /// What the thread is told.
 enum Order {
     /// Clients may connect.
-    Open,
-    /// A function of the user's has chosen a worker for a connection; none: it is let go.
-    Choose(u64, Option<usize>),
+    Open(TcpListener),
+    /// A function of the user's has answered about a connection.
+    Choose(u64, Choice),
     /// No more connections are accepted; the thread ends when none waits any more.
     Stop,
+}
+
+/// What becomes of a connection a function of the user's was asked about.
+#[derive(Clone, Copy)]
+pub(super) enum Choice {
+    /// This worker gets it, if it can take it.
+    Worker(usize),
+    /// Whoever is next.
+    Anybody,
+    /// It is closed.
+    Nobody,
 }
 
 struct Shared {
     counters: Counters,
     orders: Mutex<Vec<Order>>,
+    /// What workers say of themselves, by their numbers.
+    boards: Mutex<Vec<(usize, Arc<Board>)>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A running front.
@@ -67,6 +93,8 @@ pub(super) struct Front {
     shared: Arc<Shared>,
     wake: UnixStream,
     address: SocketAddr,
+    /// Bound, until it listens.
+    socket: RefCell<Option<Socket>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -86,13 +114,15 @@ impl Front {
         control.set_nonblocking(true)?;
         let (wake, woken) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
-        let shared =
-            Arc::new(Shared { counters: Counters::default(), orders: Mutex::new(Vec::new()) });
+        let shared = Arc::new(Shared {
+            counters: Counters::default(),
+            orders: Mutex::default(),
+            boards: Mutex::default(),
+        });
         let balancer = Balancer::new(config)
             .map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem.field))?;
         let run = Run {
             shared: Arc::clone(&shared),
-            socket: Some(socket),
             listener: None,
             stopped: false,
             control,
@@ -107,9 +137,12 @@ impl Front {
             config,
             loads: Vec::new(),
             deaf_until: 0,
+            closed: 0,
+            rebalance_at: 0,
         };
         let thread = thread::Builder::new().name("seawall-front".into()).spawn(|| run.run())?;
-        Ok(Self { shared, wake, address, thread: Some(thread) })
+        let socket = RefCell::new(Some(socket));
+        Ok(Self { shared, wake, address, socket, thread: Some(thread) })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -120,18 +153,27 @@ impl Front {
         &self.shared.counters
     }
 
-    /// Lets clients connect.
-    pub(super) fn open(&self) {
-        self.tell(Order::Open);
+    /// What each worker says of itself at this instant, by its number.
+    pub(super) fn loads(&self) -> Vec<(usize, Load)> {
+        locked(&self.shared.boards).iter().map(|(index, board)| (*index, board.load(0))).collect()
+    }
+
+    /// Lets clients connect. Another process may have come first since the address was bound.
+    pub(super) fn open(&self) -> io::Result<()> {
+        let Some(socket) = self.socket.take() else { return Ok(()) };
+        socket.listen(BACKLOG)?;
+        self.tell(Order::Open(socket.into()));
+        Ok(())
     }
 
     /// What a function of the user's has answered about the connection `id`.
-    pub(super) fn choose(&self, id: u64, worker: Option<usize>) {
-        self.tell(Order::Choose(id, worker));
+    pub(super) fn choose(&self, id: u64, choice: Choice) {
+        self.tell(Order::Choose(id, choice));
     }
 
     /// Stops accepting. What waits is still offered.
     pub(super) fn stop(&self) {
+        drop(self.socket.take());
         self.tell(Order::Stop);
     }
 
@@ -141,7 +183,7 @@ impl Front {
     }
 
     fn tell(&self, order: Order) {
-        self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        locked(&self.shared.orders).push(order);
         let _ = io::Write::write(&mut &self.wake, &[1]);
     }
 }
@@ -172,8 +214,6 @@ fn bind(host: &str, port: u16) -> io::Result<Socket> {
 
 struct Run {
     shared: Arc<Shared>,
-    /// Bound, until it listens.
-    socket: Option<Socket>,
     listener: Option<TcpListener>,
     stopped: bool,
     control: UnixListener,
@@ -191,6 +231,10 @@ struct Run {
     loads: Vec<Load>,
     /// Until when nothing is accepted, after an error.
     deaf_until: u64,
+    /// Closed because the user's function failed.
+    closed: usize,
+    /// When hot workers are looked for next.
+    rebalance_at: u64,
 }
 
 impl Run {
@@ -200,12 +244,16 @@ impl Run {
             self.settle();
             self.serve();
             self.refused.sweep();
+            self.rebalance();
             self.publish();
             if self.stopped && self.is_idle() {
                 return;
             }
             if let Some(questions) = &mut self.questions {
                 questions.sweep();
+                for waiting in questions.take_late() {
+                    self.refuse(waiting);
+                }
             }
             poll.clear();
             let woken = poll.readable(self.woken.as_raw_fd());
@@ -215,7 +263,8 @@ impl Run {
             let peers: Vec<usize> =
                 self.peers.iter().map(|peer| poll.readable(peer.descriptor())).collect();
             // What the queue has no room for waits in the kernel.
-            let room = self.waiting.len() < self.config.max_waiting as usize;
+            let asked = self.questions.as_ref().map_or(0, Questions::len);
+            let room = self.waiting.len().saturating_add(asked) < self.config.max_waiting as usize;
             let room = room && clock::now() >= self.deaf_until;
             let listener = self.listener.as_ref().filter(|_| room);
             let listener = listener.map(|listener| poll.readable(listener.as_raw_fd()));
@@ -232,8 +281,8 @@ impl Run {
                 self.obey();
             }
             for (place, at) in peers.iter().enumerate().rev() {
-                if poll.happened(*at) && !self.peers.get_mut(place).is_none_or(Peer::listen) {
-                    self.gone(place);
+                if poll.happened(*at) {
+                    self.listen(place);
                 }
             }
             for (place, at) in newcomers.iter().enumerate().rev() {
@@ -245,7 +294,7 @@ impl Run {
                 self.meet();
             }
             if listener.is_some_and(|at| poll.happened(at)) {
-                self.accept();
+                _ = self.accept();
             }
         }
     }
@@ -261,45 +310,46 @@ impl Run {
         let look = (!self.waiting.is_empty()).then_some(MILLI);
         let deaf = Some(self.deaf_until.saturating_sub(now)).filter(|wait| *wait > 0);
         let asked = self.questions.as_ref().and_then(|questions| questions.wait(now));
-        [next, look, deaf, asked, self.refused.wait()].into_iter().flatten().min()
+        let rebalance = (self.peers.len() > 1).then(|| self.rebalance_at.saturating_sub(now));
+        [next, look, deaf, asked, rebalance, self.refused.wait()].into_iter().flatten().min()
     }
 
     fn is_idle(&self) -> bool {
         self.waiting.is_empty()
-            && self.questions.as_ref().is_none_or(Questions::is_empty)
+            && self.questions.as_ref().is_none_or(|questions| questions.len() == 0)
             && self.refused.len() == 0
             && self.peers.iter().all(|peer| peer.open_offers() == 0)
     }
 
     fn publish(&self) {
-        let Counters { waiting, offered, leaving, workers, .. } = &self.shared.counters;
+        let Counters { waiting, offered, leaving, workers, asked, closed, .. } =
+            &self.shared.counters;
         let set =
             |counter: &AtomicU64, count: usize| counter.store(count as u64, Ordering::Relaxed);
         set(waiting, self.waiting.len());
         set(offered, self.peers.iter().map(Peer::open_offers).sum());
         set(leaving, self.refused.len());
         set(workers, self.peers.len());
+        if let Some(questions) = &self.questions {
+            set(asked, questions.len());
+            set(closed, self.closed.saturating_add(questions.gone()));
+        }
     }
 
     fn obey(&mut self) {
         let mut bytes = [0; 64];
         while io::Read::read(&mut self.woken, &mut bytes).is_ok_and(|count| count > 0) {}
-        let orders =
-            std::mem::take(&mut *self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner));
+        let orders = std::mem::take(&mut *locked(&self.shared.orders));
         for order in orders {
             match order {
-                Order::Open => self.open(),
-                Order::Choose(id, worker) => self.chosen(id, worker),
-                Order::Stop => (self.stopped, self.socket, self.listener) = (true, None, None),
+                Order::Open(listener) => self.listener = Some(listener),
+                Order::Choose(id, choice) => self.chosen(id, choice),
+                Order::Stop => {
+                    // Who is connected already would be reset with the listener.
+                    while self.accept() {}
+                    (self.stopped, self.listener) = (true, None);
+                }
             }
-        }
-    }
-
-    fn open(&mut self) {
-        let Some(socket) = self.socket.take() else { return };
-        match socket.listen(BACKLOG) {
-            Ok(()) => self.listener = Some(socket.into()),
-            Err(error) => self.note(&error),
         }
     }
 
@@ -308,18 +358,19 @@ impl Run {
         self.shared.counters.accept_error.store(number.unwrap_or(0), Ordering::Relaxed);
     }
 
-    fn accept(&mut self) {
+    /// Whether there may be more.
+    fn accept(&mut self) -> bool {
         let until = clock::now().saturating_add(nanos(self.config.patience));
         for _ in 0..BATCH {
-            let Some(listener) = &self.listener else { return };
+            let Some(listener) = &self.listener else { return false };
             let (stream, peer) = match listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) => {
                     self.note(&error);
                     // For want of descriptors or memory: to ask again at once would not help.
                     self.deaf_until = clock::now().saturating_add(50 * MILLI);
-                    return;
+                    return false;
                 }
             };
             add(&self.shared.counters.accepted, 1);
@@ -331,15 +382,38 @@ impl Run {
                 None => self.place(waiting),
             }
         }
+        true
     }
 
-    fn chosen(&mut self, id: u64, worker: Option<usize>) {
+    fn chosen(&mut self, id: u64, choice: Choice) {
         let Some(waiting) = self.questions.as_mut().and_then(|questions| questions.take(id)) else {
             return;
         };
-        // Without a worker it is dropped, which closes it.
-        if worker.is_some() {
-            self.place(Waiting { named: worker, ..waiting });
+        // Patience is with workers: it begins when the function has answered.
+        let until = clock::now().saturating_add(nanos(self.config.patience));
+        match choice {
+            Choice::Worker(worker) => {
+                self.place(Waiting { named: Some(worker), until, ..waiting });
+            }
+            Choice::Anybody => self.place(Waiting { until, ..waiting }),
+            // Dropped, which closes it.
+            Choice::Nobody => self.closed = self.closed.saturating_add(1),
+        }
+    }
+
+    /// Hears what a worker says.
+    fn listen(&mut self, place: usize) {
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        let (index, is_there) = (peer.index, peer.listen());
+        let mut settled = Settled::default();
+        let untaken = peer.give_back(&mut settled);
+        self.settled(settled);
+        let now = Instant::from_nanos(clock::now());
+        for _ in 0..untaken {
+            self.balancer.failed(index, now);
+        }
+        if !is_there {
+            self.gone(place);
         }
     }
 
@@ -370,7 +444,21 @@ impl Run {
         waiting.tried & bit(worker) == 0 && peer.is_some_and(|peer| peer.load(now).ready)
     }
 
-    fn pick(&mut self, now: u64, tried: u64) -> Option<usize> {
+    /// Tells hot workers which share of their kept connections to give up.
+    fn rebalance(&mut self) {
+        let now = clock::now();
+        if now < self.rebalance_at || self.peers.len() < 2 {
+            return;
+        }
+        self.rebalance_at = now.saturating_add(REBALANCE);
+        self.look(now);
+        for peer in &self.peers {
+            peer.board().set(Word::Shed, shed_share(&self.loads, peer.index));
+        }
+    }
+
+    /// Reads what all workers say of themselves.
+    fn look(&mut self, now: u64) {
         self.loads.clear();
         let instant = Instant::from_nanos(now);
         for peer in &mut self.peers {
@@ -384,6 +472,11 @@ impl Run {
             peer.was_ready = load.ready;
             self.loads[peer.index] = load;
         }
+    }
+
+    fn pick(&mut self, now: u64, tried: u64) -> Option<usize> {
+        self.look(now);
+        let instant = Instant::from_nanos(now);
         // Whoever did not take it in time gets it again only where nobody else is there.
         let mut untried = self.loads.clone();
         for (index, load) in untried.iter_mut().enumerate() {
@@ -435,14 +528,18 @@ impl Run {
         }
         for waiting in std::mem::take(&mut self.waiting) {
             if late(&waiting) {
-                add(&self.shared.counters.refused, 1);
-                // One or two seconds, so that not all of them come back at once.
-                let seconds = 1 + (self.rng.unit() * 2.0) as u64;
-                self.refused.add(waiting.stream, seconds);
+                self.refuse(waiting);
             } else {
                 self.waiting.push_back(waiting);
             }
         }
+    }
+
+    fn refuse(&mut self, waiting: Waiting) {
+        add(&self.shared.counters.refused, 1);
+        // One or two seconds, so that not all of them come back at once.
+        let seconds = 1 + (self.rng.unit() * 2.0) as u64;
+        self.refused.add(waiting.stream, seconds);
     }
 
     fn meet(&mut self) {
@@ -463,16 +560,23 @@ impl Run {
         let stream = self.newcomers.swap_remove(place);
         let Ok(([index, _pid], Some(board))) = greeting else { return };
         let Ok(index) = usize::try_from(index) else { return };
+        if index >= MOST_WORKERS {
+            return;
+        }
         let Ok(board) = Board::map(&std::fs::File::from(board)) else { return };
         if let Some(old) = self.peers.iter().position(|peer| peer.index == index) {
             self.gone(old);
         }
+        let board = Arc::new(board);
+        locked(&self.shared.boards).push((index, Arc::clone(&board)));
         self.peers.push(Peer::new(index, stream, board));
     }
 
     fn gone(&mut self, place: usize) {
         let mut settled = Settled::default();
-        self.peers.swap_remove(place).leave(&mut settled);
+        let peer = self.peers.swap_remove(place);
+        locked(&self.shared.boards).retain(|(index, _)| *index != peer.index);
+        peer.leave(&mut settled);
         self.settled(settled);
     }
 }

@@ -27,13 +27,14 @@ use napi::bindgen_prelude::{ArrayBuffer, Buffer, Float64Array, FnArgs, Function,
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, sys};
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer};
+use seawall::balance::{BalanceOptions, Balancer, Load};
 use seawall::door::numbers;
 
+use super::watch;
 use crate::options::refused;
 use back::Back;
-use board::WORDS;
-use front::{Counters, Front};
+use board::{Board, WORDS, Word};
+use front::{Choice, Counters, Front};
 use questions::{Question, Questions};
 
 thread_local! {
@@ -44,6 +45,7 @@ thread_local! {
 /// A worker's end and what of JavaScript it holds.
 struct Joined {
     back: Back,
+    board: Arc<Board>,
     env: sys::napi_env,
     adopt: sys::napi_ref,
     context: sys::napi_async_context,
@@ -66,7 +68,7 @@ fn failed(error: &io::Error) -> Error {
 }
 
 /// A function that is asked about a connection.
-type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32)>, ()>;
+type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32, f64)>, ()>;
 
 /// Takes the address for clients and listens for workers; -1 after a refusal of `options`. One for
 /// each process. With `ask`, that function is told of each connection: its number, the first bytes
@@ -91,10 +93,10 @@ pub fn front_start(
         Some(ask) => {
             let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(
                 |question| {
-                    let Question { id, head, address } = question.value;
+                    let Question { id, head, address, waited } = question.value;
                     let host = address.ip().to_string();
                     let port = u32::from(address.port());
-                    Ok(FnArgs::from((id as f64, Buffer::from(head), host, port)))
+                    Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited)))
                 },
             )?;
             let tell = move |question| {
@@ -139,26 +141,57 @@ pub fn front_counts() -> Float64Array {
             waiting,
             offered,
             leaving,
+            asked,
+            closed,
             workers,
             accept_error,
         } = front.counters();
-        [accepted, handed, taken_back, refused, waiting, offered, leaving, workers, accept_error]
+        let gauges = [waiting, offered, asked, leaving, workers];
+        [[accepted, handed, taken_back, refused, closed], gauges]
+            .concat()
+            .into_iter()
+            .chain([accept_error])
             .map(|count| count.load(Ordering::Relaxed) as f64)
-            .to_vec()
+            .collect()
     });
     Float64Array::new(counts.unwrap_or_default())
 }
 
-/// Lets clients connect.
+/// What each worker says of itself at this instant, eight numbers for each: its place, whether it
+/// is ready, connections, requests under way, ms its loop has not turned, pressure, percent of a
+/// processor and part of the heap in use.
 #[napi]
-pub fn front_open() {
-    with_front(Front::open);
+pub fn front_loads() -> Float64Array {
+    let loads = with_front(Front::loads).unwrap_or_default();
+    let numbers = loads.into_iter().flat_map(|(index, load)| {
+        let Load { ready, connections, in_flight, block_ms, pressure, cpu_percent, heap, .. } =
+            load;
+        let (connections, in_flight) = (f64::from(connections), f64::from(in_flight));
+        let ready = f64::from(u8::from(ready));
+        [index as f64, ready, connections, in_flight, block_ms, pressure, cpu_percent, heap]
+    });
+    Float64Array::new(numbers.collect())
 }
 
-/// Answers a question: which worker gets the connection `id`; below 0: it is closed.
+/// Lets clients connect.
+///
+/// # Errors
+///
+/// What listening failed with: another process may have come first since the address was bound.
+#[napi]
+pub fn front_open() -> Result<()> {
+    with_front(Front::open).unwrap_or(Ok(())).map_err(|error| failed(&error))
+}
+
+/// Answers a question: which worker gets the connection `id`; -1: it is closed; -2: whoever is next.
 #[napi]
 pub fn front_choose(id: f64, worker: i32) {
-    with_front(|front| front.choose(id as u64, usize::try_from(worker).ok()));
+    let choice = match usize::try_from(worker) {
+        Ok(worker) => Choice::Worker(worker),
+        Err(_) if worker == -2 => Choice::Anybody,
+        Err(_) => Choice::Nobody,
+    };
+    with_front(|front| front.choose(id as u64, choice));
 }
 
 /// Accepts no more; what waits for a worker still gets one.
@@ -202,7 +235,7 @@ pub fn back_join(
             drop(board);
         })?
     };
-    BACK.replace(Some(Joined { back, env: raw, adopt: reference, context }));
+    BACK.replace(Some(Joined { back, board, env: raw, adopt: reference, context }));
     env.add_env_cleanup_hook((), |()| drop(BACK.take()))?;
     Ok(memory)
 }
@@ -215,6 +248,17 @@ pub fn back_hold(held: bool) {
             back.hold(held);
         }
     });
+}
+
+/// Has the native thread that watches this isolate's loop write for how long it has not turned;
+/// false where none does.
+#[napi]
+pub fn back_watch() -> bool {
+    BACK.with_borrow(|joined| {
+        let Some(Joined { board, .. }) = joined else { return false };
+        let board = Arc::clone(board);
+        watch::on_look(Box::new(move |age| board.set(Word::Block, age.as_secs_f64() * 1e3)))
+    })
 }
 
 /// Leaves the front, which then offers to others.

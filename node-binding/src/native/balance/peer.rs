@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
@@ -35,12 +36,15 @@ struct Offered {
 pub(super) struct Peer {
     pub(super) index: usize,
     stream: UnixStream,
-    board: Board,
+    board: Arc<Board>,
     offered: Vec<Offered>,
     /// Since when it has not said a word, though an offer was taken back from it for that.
     silent_since: Option<u64>,
     /// Whether it has been ready, so that it is seen to become it.
     pub(super) was_ready: bool,
+    /// A bit for the slot of each offer it could not take, for want of descriptors, since this was
+    /// last looked at.
+    pub(super) untaken: u64,
 }
 
 /// What has become of offers.
@@ -51,12 +55,24 @@ pub(super) struct Settled {
 }
 
 impl Peer {
-    pub(super) fn new(index: usize, stream: UnixStream, board: Board) -> Self {
-        Self { index, stream, board, offered: Vec::new(), silent_since: None, was_ready: false }
+    pub(super) fn new(index: usize, stream: UnixStream, board: Arc<Board>) -> Self {
+        Self {
+            index,
+            stream,
+            board,
+            offered: Vec::new(),
+            silent_since: None,
+            was_ready: false,
+            untaken: 0,
+        }
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.stream.as_raw_fd()
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.board
     }
 
     pub(super) fn load(&self, now: u64) -> Load {
@@ -104,6 +120,22 @@ impl Peer {
         }
     }
 
+    /// Takes back what it said it could not take, at once: it is not silent. Answers how many.
+    pub(super) fn give_back(&mut self, settled: &mut Settled) -> usize {
+        let untaken = std::mem::take(&mut self.untaken);
+        let before = settled.taken_back.len();
+        for place in (0..self.offered.len()).rev() {
+            let Some(Offered { slot, ticket, .. }) = self.offered.get(place) else { continue };
+            let is_meant = untaken & (1 << slot) != 0;
+            if is_meant && self.board.slot(*slot).is_some_and(|slot| slot.withdraw(*ticket)) {
+                let mut waiting = self.offered.swap_remove(place).waiting;
+                waiting.tried |= bit(self.index);
+                settled.taken_back.push(waiting);
+            }
+        }
+        settled.taken_back.len().saturating_sub(before)
+    }
+
     /// When the first of its offers ends.
     pub(super) fn next_end(&self) -> Option<u64> {
         self.offered.iter().map(|offered| offered.until).min()
@@ -118,7 +150,10 @@ impl Peer {
         loop {
             match wire::receive(self.stream.as_fd()) {
                 // It turns again: what is late for a claim is answered all the same.
-                Ok(_) => self.silent_since = None,
+                Ok(([_, untaken], _)) => {
+                    self.silent_since = None;
+                    self.untaken |= untaken;
+                }
                 Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
             }
         }

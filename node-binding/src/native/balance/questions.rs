@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use seawall::balance::BalanceConfig;
 
-use super::clock;
+use super::clock::{self, MILLI};
 use super::peer::Waiting;
 use super::poll::Poll;
 
@@ -15,7 +15,12 @@ pub(super) struct Question {
     pub(super) id: u64,
     pub(super) head: Vec<u8>,
     pub(super) address: SocketAddr,
+    /// For how long the head was waited for, in ms.
+    pub(super) waited: f64,
 }
+
+/// How long an answer is waited for at least, however short the patience is.
+const AT_LEAST: u64 = 1000 * MILLI;
 
 /// Tells the thread of JavaScript; false where it cannot.
 pub(super) type Tell = Box<dyn Fn(Question) -> bool + Send>;
@@ -24,6 +29,7 @@ pub(super) type Tell = Box<dyn Fn(Question) -> bool + Send>;
 struct Peeking {
     waiting: Waiting,
     address: SocketAddr,
+    since: u64,
     until: u64,
 }
 
@@ -31,9 +37,14 @@ pub(super) struct Questions {
     tell: Tell,
     inspect: u64,
     max_head: usize,
+    patience: u64,
     next: u64,
     peeking: Vec<Peeking>,
     asked: Vec<(u64, Waiting)>,
+    /// Whose answer did not come in time.
+    late: Vec<Waiting>,
+    /// Clients that went before they were served.
+    gone: usize,
 }
 
 impl Questions {
@@ -42,20 +53,35 @@ impl Questions {
             tell,
             inspect: u64::try_from(config.inspect_for.as_nanos()).unwrap_or(u64::MAX),
             max_head: config.max_header_bytes as usize,
+            patience: u64::try_from(config.patience.as_nanos()).unwrap_or(u64::MAX).max(AT_LEAST),
             next: 0,
             peeking: Vec::new(),
             asked: Vec::new(),
+            late: Vec::new(),
+            gone: 0,
         }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.peeking.is_empty() && self.asked.is_empty()
+    /// How many connections there are here.
+    pub(super) fn len(&self) -> usize {
+        self.peeking.len().saturating_add(self.asked.len())
+    }
+
+    /// How many were closed here, without an answer.
+    pub(super) const fn gone(&self) -> usize {
+        self.gone
     }
 
     /// Looks at a connection; as a rule the request has come with it.
     pub(super) fn add(&mut self, waiting: Waiting, address: SocketAddr) {
-        let until = clock::now().saturating_add(self.inspect);
-        self.look(Peeking { waiting, address, until });
+        // Who says nothing must not stop the thread.
+        if waiting.stream.set_nonblocking(true).is_err() {
+            self.gone = self.gone.saturating_add(1);
+            return;
+        }
+        let since = clock::now();
+        let until = since.saturating_add(self.inspect);
+        self.look(Peeking { waiting, address, since, until });
     }
 
     pub(super) fn watch(&self, poll: &mut Poll) -> Vec<usize> {
@@ -81,7 +107,14 @@ impl Questions {
             let peeking = self.peeking.swap_remove(late);
             self.look(peeking);
         }
-        self.asked.retain(|(_, waiting)| waiting.until > now);
+        while let Some(late) = self.asked.iter().position(|(_, waiting)| waiting.until <= now) {
+            self.late.push(self.asked.swap_remove(late).1);
+        }
+    }
+
+    /// Those whose answer did not come in time.
+    pub(super) fn take_late(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.late)
     }
 
     /// How long until then.
@@ -99,7 +132,8 @@ impl Questions {
 
     fn look(&mut self, peeking: Peeking) {
         let mut head = vec![0; self.max_head];
-        let late = clock::now() >= peeking.until;
+        let now = clock::now();
+        let late = now >= peeking.until;
         let count = match peeking.waiting.stream.peek(&mut head) {
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -110,7 +144,10 @@ impl Questions {
                 0
             }
             // Reset: nobody is there to be served.
-            Err(_) => return,
+            Err(_) => {
+                self.gone = self.gone.saturating_add(1);
+                return;
+            }
         };
         head.truncate(count);
         let ended = count == 0;
@@ -120,10 +157,15 @@ impl Questions {
             return;
         }
         self.next = self.next.wrapping_add(1);
-        let (id, address) = (self.next, peeking.address);
-        wake_for_more(&peeking.waiting.stream, 0);
-        if (self.tell)(Question { id, head, address }) {
-            self.asked.push((id, peeking.waiting));
+        let Peeking { mut waiting, address, since, .. } = peeking;
+        let id = self.next;
+        let waited = now.saturating_sub(since) as f64 / MILLI as f64;
+        wake_for_more(&waiting.stream, 0);
+        waiting.until = now.saturating_add(self.patience);
+        if (self.tell)(Question { id, head, address, waited }) {
+            self.asked.push((id, waiting));
+        } else {
+            self.gone = self.gone.saturating_add(1);
         }
     }
 }

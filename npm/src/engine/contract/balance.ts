@@ -4,6 +4,8 @@ export interface BalanceEngine {
   balanceTurn(previous: number, count: number): number
   /** The lightest, by connections, percent of a processor, heap in use and heap of each; -1 of none. */
   balanceLightest(loads: Float64Array, connection: number, cpu: number, heap: number): number
+  /** The limit in MiB for the heap of each of `workers`; 0: none is needed. */
+  balanceHeap(limit: number, total: number, workers: number): number
   /** A handle, or -1 after a refusal; `options` are the numbers of `RespawnOptions` in core. */
   respawnNew(options: Float64Array, seed: number): number
   /** In how many ms a worker that has just died is started again; -1: no more. */
@@ -18,15 +20,19 @@ export interface BalanceEngine {
     control: string,
     options: Float64Array,
     seed: number,
-    ask: ((id: number, head: Uint8Array, host: string, port: number) => void) | undefined,
+    ask:
+      | ((id: number, head: Uint8Array, host: string, port: number, waitedMs: number) => void)
+      | undefined,
   ): number
-  /** Lets clients connect. */
+  /** Lets clients connect; throws where another process came first. */
   frontOpen?(): void
   frontHost?(): string
   frontPort?(): number
   /** Counts, in the order of `FRONT_COUNTS`. */
   frontCounts?(): Float64Array
-  /** Answers a question of `ask`; a worker below 0 closes the connection. */
+  /** What workers say of themselves, in the order of `LOADS`. */
+  frontLoads?(): Float64Array
+  /** Answers a question of `ask`; -1 closes the connection, -2 gives it to whoever is next. */
   frontChoose?(id: number, worker: number): void
   /** Accepts no more; what waits still gets a worker. */
   frontStop?(): void
@@ -38,6 +44,8 @@ export interface BalanceEngine {
     index: number,
     adopt: (descriptors: number[], open: boolean) => void,
   ): ArrayBuffer
+  /** Has the thread that watches this loop tell the front when it is stuck. */
+  backWatch?(): boolean
   /** Whether waiting for connections keeps the process alive. */
   backHold?(held: boolean): void
   backLeave?(): void

@@ -1,0 +1,35 @@
+// What is measured in balance.mjs: a server in one of four forms.
+import cluster from 'node:cluster'
+import { createServer } from 'node:http'
+import { connect, createServer as createProxy } from 'node:net'
+import { startServer } from 'seawall/express'
+
+const { MODE, PORT, BACKENDS = '' } = process.env
+const port = Number(PORT)
+const small = Buffer.alloc(100, 'x')
+const large = Buffer.alloc(100_000, 'x')
+const app = createServer(({ url }, response) => response.end(url === '/large' ? large : small))
+
+const logger = { debug() {}, info() {}, warn: console.error, error: console.error }
+
+if (MODE === 'handoff') await startServer(app, { host: '127.0.0.1', port, workers: 2, logger })
+else if (MODE === 'backend') app.listen(port, '127.0.0.1')
+else if (MODE === 'cluster') {
+  if (cluster.isPrimary) for (let n = 0; n < 2; n++) cluster.fork()
+  else app.listen(port, '127.0.0.1')
+} else {
+  const ports = BACKENDS.split(',').map(Number)
+  let next = 0
+  createProxy({ allowHalfOpen: true }, client => {
+    const worker = connect(ports[next++ % ports.length], '127.0.0.1')
+    for (const socket of [client, worker]) {
+      socket.setNoDelay(true)
+      socket.on('error', () => {
+        client.destroy()
+        worker.destroy()
+      })
+    }
+    client.pipe(worker)
+    worker.pipe(client)
+  }).listen(port, '127.0.0.1')
+}

@@ -1,0 +1,209 @@
+// Handing connections over against Node's own cluster, a proxy in JavaScript, nginx and haproxy: two
+// workers each, wrk on loopback, in alternating rounds, of which the best counts. Needs `wrk`; nginx
+// (with its module `stream`) and haproxy are measured where they are installed.
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const ROUNDS = Number(process.env.ROUNDS ?? 3)
+const SECONDS = Number(process.env.SECONDS ?? 3)
+const server = new URL('./balance-server.mjs', import.meta.url).pathname
+const folder = mkdtempSync(join(tmpdir(), 'seawall-bench-'))
+const children = []
+
+const has = name => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+function run(command, parameters, env = {}) {
+  const child = spawn(command, parameters, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  children.push(child)
+  return child
+}
+
+async function answers(port) {
+  for (let n = 0; n < 100; n++) {
+    const up = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } }).then(
+      answer => answer.ok,
+      () => false,
+    )
+    if (up) return
+    await sleep(100)
+  }
+  throw new Error(`nothing answers on ${port}`)
+}
+
+const node = (mode, env) => run(process.execPath, [server], { MODE: mode, ...env })
+
+/** Two workers with ports of their own, for what stands in front of them. */
+async function backends() {
+  const ports = [await freePort(), await freePort()]
+  const workers = ports.map(port => node('backend', { PORT: String(port) }))
+  await Promise.all(ports.map(answers))
+  return { ports, workers }
+}
+
+const kinds = {
+  async handoff(port) {
+    return [node('handoff', { PORT: String(port) })]
+  },
+  async cluster(port) {
+    return [node('cluster', { PORT: String(port) })]
+  },
+  async 'JavaScript proxy'(port) {
+    const { ports, workers } = await backends()
+    return [node('proxy', { PORT: String(port), BACKENDS: ports.join() }), ...workers]
+  },
+}
+
+if (has('nginx')) {
+  kinds['nginx stream'] = async port => {
+    const { ports, workers } = await backends()
+    const file = join(folder, 'nginx.conf')
+    const module = '/usr/lib/nginx/modules/ngx_stream_module.so'
+    writeFileSync(
+      file,
+      `load_module ${module};
+worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/nginx.log;
+events { worker_connections 4096; }
+stream { upstream w { ${ports.map(port => `server 127.0.0.1:${port};`).join(' ')} }
+  server { listen 127.0.0.1:${port}; tcp_nodelay on; proxy_pass w; } }\n`,
+    )
+    return [run('nginx', ['-p', folder, '-c', file]), ...workers]
+  }
+}
+
+if (has('haproxy')) {
+  const haproxy = (mode, more) => async port => {
+    const { ports, workers } = await backends()
+    const file = join(folder, `haproxy-${mode}.cfg`)
+    const servers = ports.map((port, index) => `  server w${index} 127.0.0.1:${port}\n`).join('')
+    writeFileSync(
+      file,
+      `global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode ${mode}
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+${more}listen l
+  bind 127.0.0.1:${port}
+  balance roundrobin
+${servers}`,
+    )
+    return [run('haproxy', ['-f', file, '-db']), ...workers]
+  }
+  kinds['haproxy tcp'] = haproxy('tcp', '')
+  kinds['haproxy http'] = haproxy('http', '  http-reuse always\n')
+}
+
+/** Processor time of processes and all that came of them, in microseconds. */
+function cpu(pids) {
+  const children = new Map()
+  const times = new Map()
+  for (const pid of execFileSync('ls', ['/proc'], { encoding: 'utf8' }).match(/^\d+$/gm)) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      times.set(Number(pid), (Number(fields[11]) + Number(fields[12])) * 10_000)
+      const parent = Number(fields[1])
+      children.set(parent, [...(children.get(parent) ?? []), Number(pid)])
+    } catch {}
+  }
+  const sum = pid =>
+    (times.get(pid) ?? 0) + (children.get(pid) ?? []).reduce((all, child) => all + sum(child), 0)
+  return pids.reduce((all, pid) => all + sum(pid), 0)
+}
+
+function wrk(port, path, headers) {
+  const parameters = ['-t1', '-c64', `-d${SECONDS}s`, ...headers.flatMap(header => ['-H', header])]
+  const { stdout } = spawnSync('wrk', [...parameters, `http://127.0.0.1:${port}${path}`], {
+    encoding: 'utf8',
+  })
+  const [, count] = /(\d+) requests in/.exec(stdout) ?? []
+  const [, rate] = /Requests\/sec:\s+([\d.]+)/.exec(stdout) ?? []
+  const [, bad] = /Non-2xx or 3xx responses: (\d+)/.exec(stdout) ?? []
+  const [, errors] = /Socket errors: (.*)/.exec(stdout) ?? []
+  if (bad) console.error(`${bad} answers were no success`)
+  return { count: Number(count), rate: Number(rate), errors }
+}
+
+const loads = {
+  'keep-alive, 100 B': ['/', []],
+  'keep-alive, 100 KB': ['/large', []],
+  'a connection each': ['/', ['Connection: close']],
+}
+
+if (!has('wrk')) {
+  console.error('wrk is not installed')
+  process.exit(1)
+}
+
+try {
+  const running = {}
+  for (const [name, start] of Object.entries(kinds)) {
+    const port = await freePort()
+    running[name] = { port, parts: await start(port) }
+    await answers(port)
+  }
+  const best = {}
+  console.log(
+    `load at the beginning ${loadavg()
+      .map(load => load.toFixed(1))
+      .join(' ')}`,
+  )
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [load, [path, headers]] of Object.entries(loads)) {
+      const names = Object.keys(running)
+      if (round % 2) names.reverse()
+      for (const name of names) {
+        const { port, parts } = running[name]
+        const pids = parts.map(({ pid }) => pid)
+        const before = cpu(pids)
+        const { count, rate, errors } = wrk(port, path, headers)
+        const perRequest = (cpu(pids) - before) / count
+        best[load] ??= {}
+        const known = best[load][name]
+        best[load][name] = {
+          rate: Math.max(rate, known?.rate ?? 0),
+          cpu: Math.min(perRequest, known?.cpu ?? Number.POSITIVE_INFINITY),
+        }
+        if (errors) console.error(`${name}, ${load}: ${errors}`)
+      }
+    }
+  }
+  for (const [load, results] of Object.entries(best)) {
+    console.log(`\n${load}: requests per second, handoff as a multiple of it, µs of processor each`)
+    for (const [name, { rate, cpu }] of Object.entries(results)) {
+      const times = (results.handoff.rate / rate).toFixed(2)
+      console.log(
+        `  ${name.padEnd(18)} ${rate.toFixed(0).padStart(8)} ${times.padStart(6)} ${cpu.toFixed(1).padStart(7)}`,
+      )
+    }
+  }
+  console.log(
+    `\nload at the end ${loadavg()
+      .map(load => load.toFixed(1))
+      .join(' ')}`,
+  )
+} finally {
+  for (const child of children) child.kill('SIGTERM')
+  await Promise.race([Promise.all(children.map(child => once(child, 'exit'))), sleep(5000)])
+  rmSync(folder, { recursive: true, force: true })
+}

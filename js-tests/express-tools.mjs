@@ -1,0 +1,121 @@
+// Servers on several workers, started as real processes.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { engineKind } from 'seawall'
+
+export const native = engineKind() === 'native' && process.platform !== 'win32'
+const fixture = new URL('./fixtures/express-server.mjs', import.meta.url)
+const running = new Set()
+let asked = 0
+let latest
+
+/** The server started last, also while it starts. */
+export const last = () => latest
+
+/** Ends what a failed test has left. */
+export function endAll() {
+  for (const server of running) server.child.kill('SIGKILL')
+}
+
+/** Starts the fixture and waits until it listens, or has failed. */
+export async function start(
+  env = {},
+  { options = {}, flags = [], prefix = [], quiet = false } = {},
+) {
+  const [command, ...parameters] = [...prefix, process.execPath, ...flags, fixture.pathname]
+  const child = spawn(command, parameters, {
+    env: { ...process.env, NODE_TEST_CONTEXT: '', OPTIONS: JSON.stringify(options), ...env },
+    stdio: ['ignore', 'pipe', quiet ? 'ignore' : 'inherit', 'ipc'],
+  })
+  const messages = []
+  const waiting = new Set()
+  createInterface({ input: child.stdout }).on('line', line => {
+    messages.push(JSON.parse(line))
+    for (const look of waiting) look()
+  })
+  const server = {
+    child,
+    messages,
+    exited: once(child, 'exit').then(([code, signal]) => signal ?? code),
+    /** The first message that `wanted` takes. */
+    message(wanted, ms = 10_000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(look)
+          reject(new Error(`no such message among ${JSON.stringify(messages)}`))
+        }, ms)
+        const look = () => {
+          const found = messages.find(wanted)
+          if (!found) return
+          clearTimeout(timer)
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+      })
+    },
+    counts: () => server.ask('counts'),
+    stats: () => server.ask('stats'),
+    /** Has the primary do something; answers what it says then. */
+    async ask(order) {
+      const id = ++asked
+      child.send({ id, order })
+      const { answer, problem, code } = await server.message(
+        ({ answers }) => answers === id,
+        30_000,
+      )
+      if (problem) throw Object.assign(new Error(problem), { code })
+      return answer
+    },
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      const code = await server.exited
+      running.delete(server)
+      return code
+    },
+  }
+  running.add(server)
+  latest = server
+  void server.exited.then(() => running.delete(server))
+  const up = await server.message(({ mode, failed }) => mode === 'primary' || failed)
+  const info = messages.find(({ info }) => info?.includes('tcp://'))?.info
+  if (up.mode) {
+    const { workers } = up
+    const ready = () => messages.filter(({ mode }) => mode === 'worker').length >= workers
+    await server.message(ready)
+    // The word of the last one is on its way to the primary.
+    await sleep(50)
+  }
+  server.port = Number(/:(\d+)$/.exec(info ?? '')?.[1])
+  server.up = up
+  return server
+}
+
+export function get(port, path = '/', { agent = false, ms = 5000, host = '127.0.0.1' } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host, port, path, agent, timeout: ms }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', part => {
+        body += part
+      })
+      response.on('end', () => {
+        const { statusCode: status, headers } = response
+        resolve({ status, headers, body: status === 200 ? JSON.parse(body) : body })
+      })
+    })
+    sent.on('error', reject)
+    sent.on('timeout', () => sent.destroy(new Error('too late')))
+    sent.end()
+  })
+}
+
+export const workersOf = async (port, count = 8) => {
+  const pids = new Set()
+  for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)
+  return [...pids]
+}

@@ -1,0 +1,100 @@
+/** What the front counts, and what workers say of themselves. */
+import { processEngine } from '../engine/process/index.js'
+
+/**
+ * What the front has counted so far. What was accepted was taken by a worker, refused or closed, or
+ * still waits, is offered or asked about.
+ */
+export interface FrontCounts {
+  /** Connections accepted. */
+  accepted: number
+  /** Of them, taken by a worker. */
+  handed: number
+  /** Offers a worker did not take in time. */
+  takenBack: number
+  /** Connections that got 503, or nothing, for want of a worker. */
+  refused: number
+  /** Connections closed unserved: the client was gone, or the balancer function failed. */
+  closed: number
+  /** Connections that wait for a worker. */
+  waiting: number
+  /** Connections that are offered to one. */
+  offered: number
+  /** Connections a balancer function is asked about, or whose head is waited for. */
+  asked: number
+  /** Connections that were refused and are on their way out. */
+  leaving: number
+  /** Workers that are connected to the front. */
+  workers: number
+}
+
+/** A worker as it is at this instant. */
+export interface ServerWorkerStats {
+  index: number
+  pid: number | undefined
+  ready: boolean
+  /** How many processes there have been in its place. */
+  starts: number
+  /** These are known in the mode `handoff`, while it is ready. */
+  connections?: number
+  /** Requests under way. */
+  inFlight?: number
+  /** For how long its event loop has not turned. */
+  blockMs?: number
+  /** From 0, none, to 1. */
+  pressure?: number
+  cpuPercent?: number
+  /** The part of its heap that is in use. */
+  heap?: number
+}
+
+/** What {@link getServerStats} answers. */
+export interface ServerStats {
+  /** Nothing in the mode `cluster`. */
+  counts: FrontCounts | undefined
+  workers: ServerWorkerStats[]
+}
+
+/** @internal */
+export function frontCounts(): FrontCounts {
+  const [accepted = 0, handed = 0, takenBack = 0, refused = 0, closed = 0, ...gauges] =
+    processEngine().frontCounts?.() ?? []
+  const [waiting = 0, offered = 0, asked = 0, leaving = 0, workers = 0] = gauges
+  return {
+    accepted,
+    handed,
+    takenBack,
+    refused,
+    closed,
+    waiting,
+    offered,
+    asked,
+    leaving,
+    workers,
+  }
+}
+
+/** @internal */
+export interface Live {
+  connections: number
+  inFlight: number
+  blockMs: number
+  pressure: number
+  cpuPercent: number
+  heap: number
+}
+
+/** What workers say of themselves, by their places at the front. @internal */
+export function liveLoads(): Map<number, Live> {
+  const numbers = processEngine().frontLoads?.() ?? new Float64Array()
+  const found = new Map<number, Live>()
+  for (let at = 0; at < numbers.length; at += 8) {
+    const [slot = 0, ready, connections = 0, inFlight = 0, blockMs = 0, ...rest] = numbers.subarray(
+      at,
+      at + 8,
+    )
+    const [pressure = 0, cpuPercent = 0, heap = 0] = rest
+    if (ready) found.set(slot, { connections, inFlight, blockMs, pressure, cpuPercent, heap })
+  }
+  return found
+}

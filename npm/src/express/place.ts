@@ -1,0 +1,41 @@
+/** One worker's place, kept through deaths and replacements. */
+import type { Worker as ClusterWorker } from 'node:cluster'
+import { once } from 'node:events'
+import { STOP } from './messages.js'
+
+/** A place and the processes in it. */
+export interface Place {
+  readonly index: number
+  /** The handle of its deaths. */
+  readonly respawn: number
+  /** What it is called at the front, where the old and the new one have different numbers. */
+  slot: number
+  worker: ClusterWorker | undefined
+  ready: boolean
+  /** The one that is to take over. */
+  next: ClusterWorker | undefined
+  /** Called with whether that one is ready; false where it died. */
+  onNext: ((ready: boolean) => void) | undefined
+  /** How many processes there have been. */
+  starts: number
+  timer: NodeJS.Timeout | undefined
+  given: boolean
+}
+
+/** Ends a worker, and answers when it has ended: by itself within `ms`, else it is killed. */
+export async function endWorker(
+  worker: ClusterWorker,
+  { graceful, ms, signals }: { graceful: boolean; ms: number; signals: boolean },
+): Promise<void> {
+  if (worker.isDead()) return
+  const exit = once(worker.process, 'exit')
+  if (!graceful) worker.process.kill('SIGKILL')
+  else {
+    if (worker.isConnected()) worker.send({ type: STOP }, undefined, {}, () => {})
+    // Without a handler of ours a signal would end it at once.
+    if (signals) worker.process.kill('SIGTERM')
+  }
+  const late = setTimeout(() => worker.process.kill('SIGKILL'), ms)
+  await exit
+  clearTimeout(late)
+}
