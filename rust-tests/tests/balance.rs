@@ -213,7 +213,14 @@ fn three_failures_in_a_row_eject_and_at_most_half_at_once() {
     for _ in 0..3 {
         balancer.failed(0, at(0.0));
     }
-    assert_eq!(balancer.ejected_until(0, at(1.0)), Some(at(5000.0)));
+    for _ in 0..9 {
+        balancer.failed(0, at(1.0));
+    }
+    assert_eq!(
+        balancer.ejected_until(0, at(1.0)),
+        Some(at(5000.0)),
+        "what it had already is no news"
+    );
     for _ in 0..10 {
         assert_eq!(balancer.pick(&[calm(); 2], at(1.0), &mut rng), Some(1));
     }

@@ -47,6 +47,10 @@ impl Worker {
     }
 
     pub(super) fn failed(&mut self, now: Instant, after: u32, base: Duration) {
+        // What was begun before it was left out says nothing new.
+        if self.ejected_until(now).is_some() {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         if after == 0 || self.failures < after {
             return;
