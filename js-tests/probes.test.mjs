@@ -479,7 +479,7 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
     }
   })
 
-  it('is not held by a thousand connections that say nothing, or little', async () => {
+  it('is not held by a thousand connections that say nothing, or little', async t => {
     const server = closing(await startProbeServer({ port: 0, host }))
     const { port } = at(server)
     const sockets = Array.from({ length: 1000 }, (_, index) => {
@@ -488,6 +488,9 @@ describe('a native server', { skip: !isNative && 'there are no threads' }, () =>
       socket.resume()
       if (index % 2) socket.write('GET /livez HTTP/1.1\r\nx-slow: ')
       return socket
+    })
+    t.after(() => {
+      for (const socket of sockets) socket.destroy()
     })
     await until(() => server.counts().accepted >= 1000, 'all have come')
     const { open, displaced } = server.counts()

@@ -31,7 +31,12 @@ impl Listener {
             Some(port) => Self::Port(TcpListener::bind((host, port))?),
         };
         match &listener {
-            Self::Port(listener) => listener.set_nonblocking(true)?,
+            Self::Port(listener) => {
+                listener.set_nonblocking(true)?;
+                // Rust's queue of 128 overflows when many come at once, and a probe among them would
+                // be heard a second later, when its client asks again.
+                socket2::SockRef::from(listener).listen(BACKLOG)?;
+            }
             Self::File(listener, _) => listener.set_nonblocking(true)?,
         }
         Ok(listener)
@@ -63,6 +68,9 @@ impl Listener {
         Ok(stream)
     }
 }
+
+/// How many connections the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1024;
 
 /// All addresses of both families, or of the one there is.
 fn bind_all(port: u16) -> io::Result<TcpListener> {
