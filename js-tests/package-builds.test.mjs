@@ -75,11 +75,17 @@ test('a bundler takes the modules, and leaves out what nobody asked for', async 
   )
 })
 
-test('a bundler leaves out the WASM about the process where nobody asked for it', async () => {
-  const parts = async specifier => {
-    const { files } = await bundle(`export * from '${specifier}'`, 'browser')
-    return files.flatMap(file => /(\w+)\/wasm-glue\.js$/.exec(file)?.[1] ?? [])
+test('a bundler takes the parts of the WASM that somebody asked for', async () => {
+  const parts = async contents => {
+    const { files } = await bundle(contents, 'browser')
+    return files.flatMap(file => /(\w+)\/wasm-glue\.js$/.exec(file)?.[1] ?? []).sort()
   }
-  assert.deepEqual(await parts('seawall'), ['engine'])
-  assert.ok((await parts('seawall/pressure')).includes('process'))
+  assert.deepEqual(await parts(`export { CircuitBreaker, Backoff } from 'seawall'`), [
+    'classify',
+    'engine',
+  ])
+  assert.deepEqual(await parts(`export { classify } from 'seawall'`), ['classify'])
+  assert.deepEqual(await parts(`export { Bulkhead } from 'seawall'`), ['engine', 'policies'])
+  assert.deepEqual(await parts(`export * from 'seawall'`), ['classify', 'engine', 'policies'])
+  assert.ok((await parts(`export * from 'seawall/pressure'`)).includes('process'))
 })

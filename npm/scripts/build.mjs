@@ -9,13 +9,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { gzipSync } from 'node:zlib'
-import { cache, dist, platformName, root, targetDir, wasmParts } from './paths.mjs'
-import { ask, must } from './run.mjs'
-import { wasmToolchain } from './rust.mjs'
+import { dist, platformName, root, targetDir, wasmParts } from './paths.mjs'
+import { must } from './run.mjs'
 import { main, note, Stop, seconds, step } from './say.mjs'
 import { markBuilt } from './stale.mjs'
 
@@ -46,84 +43,9 @@ function native() {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
-/** The generator of the glue, at the version of its lock file; built once and kept. */
-function bindgen() {
-  const program = join(cache, 'bindgen/release/seawall-bindgen')
-  const lock = readFileSync(join(root, 'wasm-binding/bindgen/Cargo.lock'), 'utf8')
-  const stamp = join(cache, 'bindgen/Cargo.lock')
-  if (!existsSync(program) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-    step('wasm-bindgen generator (cargo, once, about a minute)')
-    const manifest = 'wasm-binding/bindgen/Cargo.toml'
-    must('cargo', ['build', '--release', '--locked', '--manifest-path', manifest], {
-      env: { ...process.env, CARGO_TARGET_DIR: join(cache, 'bindgen') },
-    })
-    writeFileSync(stamp, lock)
-  }
-  return program
-}
-
-function wasm() {
-  const toolchain = wasmToolchain()
-  const generator = bindgen()
-  const triple = 'wasm32-unknown-unknown'
-  const crate = ['build', '--profile', 'wasm', '--locked', '-p', 'seawall-wasm', '--target', triple]
-  const env = {
-    ...process.env,
-    CARGO_ENCODED_RUSTFLAGS: rustflags().join('\u001f'),
-    ...toolchain.env,
-  }
-  for (const part of Object.keys(wasmParts)) {
-    step(`WASM, ${part} (cargo, wasm-bindgen, wasm-opt)`)
-    const features = ['--no-default-features', '--features', part]
-    must('cargo', [...crate, ...features, ...toolchain.args], { env })
-    const out = join(targetDir, 'wasm-glue')
-    must(generator, [join(targetDir, triple, 'wasm/seawall_wasm.wasm'), out, part])
-    finish(part, out)
-  }
-}
-
-/** What wasm-bindgen made of a part, smaller, and where the package has it. */
-function finish(part, out) {
-  const file = `${part}.wasm`
-  const folder = join(dist, wasmParts[part])
-  mkdirSync(folder, { recursive: true })
-  must(process.execPath, [
-    join(root, 'node_modules/binaryen/bin/wasm-opt'),
-    // Code that is taken apart and put together anew, by functions as they were written, packs best.
-    '--flatten',
-    '--rereloop',
-    '-Oz',
-    '-Oz',
-    '--converge',
-    '--one-caller-inline-max-function-size=20',
-    '--always-inline-max-function-size=4',
-    '--enable-bulk-memory',
-    '--enable-nontrapping-float-to-int',
-    '--enable-sign-ext',
-    '--enable-mutable-globals',
-    '--enable-reference-types',
-    '--enable-multivalue',
-    '--strip-producers',
-    '--strip-target-features',
-    join(out, `${part}_bg.wasm`),
-    '-o',
-    join(dist, file),
-  ])
-  cpSync(join(out, `${part}.js`), join(folder, 'wasm-glue.js'))
-  const bytes = readFileSync(join(dist, file))
-  writeFileSync(
-    join(folder, 'wasm-bytes.js'),
-    `export const bytes = () => Uint8Array.from(atob('${bytes.toString('base64')}'), c => c.charCodeAt(0))\n`,
-  )
-  note(`${file} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`)
-}
-
-/** A small stack, and no paths of this machine in the messages of the standard library. */
-function rustflags() {
-  const library = join(ask('rustc', ['--print', 'sysroot']), 'lib/rustlib/src/rust/library/')
-  const crates = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src/')
-  const paths = [root, crates, library].map(path => `--remap-path-prefix=${path}=`)
-  return ['-Clink-arg=-zstack-size=65536', ...paths]
+async function wasm() {
+  const { modules } = await import('./wasm.mjs')
+  await modules()
 }
 
 async function ts() {

@@ -33,6 +33,8 @@ const forNode = {
   bundle: true,
   alias: {
     '#engine': join(src, 'engine/node.ts'),
+    '#classify': join(src, 'engine/classify/node.ts'),
+    '#policies': join(src, 'engine/policies/node.ts'),
     '#process': join(src, 'engine/process/node.ts'),
     '#lru': join(src, 'lru/node.ts'),
   },

@@ -10,8 +10,13 @@ export const targetDir = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 /** Outlives a checkout: tools that are built once. */
 export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'seawall')
 
-/** The files of the WASM build by the features of its crate, and the folders of what starts each. */
-export const wasmParts = { engine: 'engine', process: 'engine/process' }
+/** The files of the WASM build, and the folders of what starts each. */
+export const wasmParts = {
+  engine: 'engine',
+  policies: 'engine/policies',
+  classify: 'engine/classify',
+  process: 'engine/process',
+}
 
 /** The name of this platform in the names of the platform packages. */
 export function platformName() {

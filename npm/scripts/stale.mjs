@@ -27,6 +27,8 @@ const parts = {
       'wasm-binding/src',
       'wasm-binding/bindgen/Cargo.lock',
       'wasm-binding/bindgen/src',
+      'npm/scripts/wasm.mjs',
+      'npm/scripts/wasm-split.mjs',
     ],
     to: Object.entries(wasmParts).flatMap(([part, folder]) => [
       join(dist, `${part}.wasm`),
@@ -48,6 +50,8 @@ const parts = {
       join(dist, 'index.js'),
       join(dist, 'node/index.js'),
       join(engine, 'deno.js'),
+      join(engine, 'classify/deno.js'),
+      join(engine, 'policies/deno.js'),
       join(engine, 'process/deno.js'),
       join(root, 'npm/README.md'),
     ],

@@ -22,7 +22,7 @@ import { Bulkhead, bulkheadGate } from './bulkhead.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { OptionError, optionProblem, RejectedError, rejected, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { FAILURE, type Gate, type GateCall, NEUTRAL, SUCCESS, through } from './gate.js'
@@ -108,7 +108,7 @@ const MESSAGES: Record<string, string> = {
 /** As many as core takes at a time. */
 const MOST_SAMPLES = 64
 
-const handles = new Handles(handle => engine().adaptiveFree(handle))
+const handles = new Handles(handle => policyEngine().adaptiveFree(handle))
 
 let gateOf: (limiter: AdaptiveLimiter) => Gate
 
@@ -165,7 +165,7 @@ export class AdaptiveLimiter implements Disposable {
     const seed = seedOr(options.seed)
     this.#options = { ...options }
     this.#clock = clock
-    const e = engine()
+    const e = policyEngine()
     this.#handle = e.adaptiveNew(adaptiveNumbers(options), seed, clock.now())
     if (this.#handle < 0) throw optionProblem('AdaptiveLimiter', options, e)
     handles.watch(this, this.#handle)
@@ -256,7 +256,7 @@ export class AdaptiveLimiter implements Disposable {
       samples = 0,
       minSamples = 0,
       nextDecisionInMs = 0,
-    ] = Array.from(engine().adaptiveExplain(this.#live(), this.#clock.now()))
+    ] = Array.from(policyEngine().adaptiveExplain(this.#live(), this.#clock.now()))
     const { queued, maxQueue } = this.#bulkhead.explain()
     return {
       algorithm: ALGORITHMS[algorithm] ?? 'correlated',
@@ -288,7 +288,7 @@ export class AdaptiveLimiter implements Disposable {
     const handle = this.#live()
     const merged = updated<AdaptiveLimiterOptions>(this.#options, options)
     const numbers = adaptiveNumbers({ ...merged, initialLimit: undefined })
-    const e = engine()
+    const e = policyEngine()
     // Asked on a limiter of its own, so that either all of it or nothing is changed.
     const trial = e.adaptiveNew(numbers, 0, 0)
     if (trial < 0) throw optionProblem('AdaptiveLimiter', merged, e)
@@ -366,7 +366,7 @@ export class AdaptiveLimiter implements Disposable {
   }
 
   #learn(now: number): void {
-    const terms = engine().adaptiveTake(
+    const terms = policyEngine().adaptiveTake(
       this.#handle,
       this.#samples,
       this.#pending,

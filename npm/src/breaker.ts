@@ -111,6 +111,9 @@ const PROBES = 2 ** 20
 const STATE_SHIFT = 2
 const GENERATION_SHIFT = 5
 
+/** A cell whose gate is none: whoever reads it asks. */
+const ASKING = new Int32Array(CELL_WORDS)
+
 const DEFAULTS: CircuitBreakerOptions = Object.freeze({})
 const NO_NUMBERS = new Float64Array(0)
 
@@ -119,6 +122,19 @@ let closing: { breaker: CircuitBreaker; failures: number } | undefined
 
 let handleOf: (breaker: CircuitBreaker) => number
 let gateOf: (breaker: CircuitBreaker) => Gate
+
+/**
+ * How a call reaches the engine: the same function twice, for breakers that seldom ask and for those
+ * that always do. Were it one, its body would be compiled into every place that calls `execute` as
+ * soon as one breaker of the process asks always, and calls to all others would take a tenth longer.
+ */
+type Ask = (
+  breaker: CircuitBreaker,
+  fn: () => unknown,
+  signal: AbortSignal | undefined,
+) => Promise<unknown>
+let askSeldom: Ask
+let askAlways: Ask
 
 /** The engine's handle of a breaker, for the registry that keeps it. @internal */
 export function breakerHandle(breaker: CircuitBreaker): number {
@@ -149,6 +165,8 @@ type Settler = { ok: (value: unknown) => unknown; err: (error: unknown) => never
 export class CircuitBreaker implements Disposable {
   static {
     handleOf = breaker => breaker.#handle
+    askSeldom = (breaker, fn, signal) => breaker.#ask(fn, signal)
+    askAlways = (breaker, fn, signal) => breaker.#ask(fn, signal)
     gateOf = breaker => ({
       get timed() {
         return breaker.#options.slowCallMs !== undefined
@@ -158,13 +176,16 @@ export class CircuitBreaker implements Disposable {
     })
   }
 
-  /** The gate the two closures below were built for; no gate is negative. */
+  /** This breaker's cell alone, once there are closures for its gate: two looks less than below. */
+  #cell: Int32Array = ASKING
+  /** The gate the two closures below were built for; none says both to admit and to refuse. */
   #gate = -1
   #u32: Uint32Array = NO_CELLS.u32
   #base = 0
   #ok: Settler['ok'] | undefined
   #err: Settler['err'] | undefined
   #cells: Cells = NO_CELLS
+  readonly #otherwise: Ask
   #handle: number
   /** The state listeners have heard of. */
   #seen = 0
@@ -182,6 +203,7 @@ export class CircuitBreaker implements Disposable {
     checkBreaker(given)
     // A copy: what the caller changes later must not reach half of the breaker.
     this.#options = given === DEFAULTS ? given : { ...given }
+    this.#otherwise = this.#isPlain() ? askSeldom : askAlways
     const e = engine()
     const numbers = given === DEFAULTS ? NO_NUMBERS : breakerNumbers(given)
     this.#handle = e.breakerNew(numbers, seedOr(given.seed), given.name, this.#now())
@@ -204,8 +226,8 @@ export class CircuitBreaker implements Disposable {
    * @throws what `fn` throws; {@link CircuitBreakerError} without calling it if the breaker refuses.
    */
   execute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<T> {
-    if (this.#u32[this.#base] !== this.#gate || options !== undefined) {
-      return this.#ask(fn, options?.signal) as Promise<T>
+    if (this.#cell[GATE] !== this.#gate || options !== undefined) {
+      return this.#otherwise(this, fn, options?.signal) as Promise<T>
     }
     let promise: PromiseLike<T> | T
     try {
@@ -214,7 +236,8 @@ export class CircuitBreaker implements Disposable {
       promise = Promise.reject(error)
     }
     // What `Promise.resolve` does, but inlined: a subclass may have a `then` of its own.
-    const plain = promise instanceof Promise && promise.constructor === Promise
+    const plain =
+      (promise as Promise<T> | undefined)?.constructor === Promise && promise instanceof Promise
     const native = (plain ? promise : Promise.resolve(promise)) as Promise<unknown>
     return native.then(this.#ok, this.#err) as Promise<T>
   }
@@ -340,7 +363,7 @@ export class CircuitBreaker implements Disposable {
       throw optionProblem('CircuitBreaker', updated, e)
     }
     this.#options = updated
-    this.#gate = -1
+    this.#unprepare()
     this.#sync()
   }
 
@@ -385,7 +408,7 @@ export class CircuitBreaker implements Disposable {
     engine().breakerFree(this.#handle)
     this.#handle = -1
     this.#u32 = NO_CELLS.u32
-    this.#gate = -1
+    this.#unprepare()
   }
 
   #now(): number {
@@ -404,6 +427,7 @@ export class CircuitBreaker implements Disposable {
     if (this.#u32.length === 0) {
       this.#cells = cells(this.#cells.block)
       this.#u32 = this.#cells.u32
+      this.#unprepare()
     }
     return this.#cells
   }
@@ -533,18 +557,12 @@ export class CircuitBreaker implements Disposable {
 
   /** The closures of this generation. */
   #prepare(gate: number): Settler {
-    if (this.#gate === gate && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
-    const base = this.#base
-    const u32 = this.#u32
-    const permit = (gate >>> GENERATION_SHIFT) * PROBES
-    // A view on this cell alone, signed: 2 ns less than three looks into the block's.
-    const cell = new Int32Array(u32.buffer, base * 4, CELL_WORDS)
     const signed = gate | 0
+    if (this.#gate === signed && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
+    const permit = (gate >>> GENERATION_SHIFT) * PROBES
+    const cell = new Int32Array(this.#u32.buffer, this.#base * 4, CELL_WORDS)
     const ok = this.#isClocked()
-      ? (value: unknown): unknown => {
-          this.#succeedTimed(gate, permit, this.#now())
-          return value
-        }
+      ? this.#okTimed(cell, signed, permit)
       : (value: unknown): unknown => {
           if (cell[GATE] === signed) {
             if (count(cell)) this.#check()
@@ -555,10 +573,29 @@ export class CircuitBreaker implements Disposable {
       this.#record(permit, FAILURE, error, undefined, undefined)
       throw error
     }
-    this.#gate = gate
+    this.#cell = cell
+    this.#gate = signed
     this.#ok = ok
     this.#err = err
     return { ok, err }
+  }
+
+  #okTimed(cell: Int32Array, gate: number, permit: number): Settler['ok'] {
+    const times = new Float64Array(cell.buffer, cell.byteOffset, CELL_WORDS / 2)
+    const { clock } = this.#options
+    return value => {
+      const now = clock === undefined ? performance.now() : clock.now()
+      if (cell[GATE] === gate && now < (times[UNTIL] as number) && now >= (times[FROM] as number)) {
+        if (count(cell)) this.#check()
+      } else this.#late(permit)
+      return value
+    }
+  }
+
+  /** The next call asks. */
+  #unprepare(): void {
+    this.#cell = ASKING
+    this.#gate = -1
   }
 
   /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */

@@ -10,7 +10,7 @@
  */
 import { type Clock, systemClock } from './clock.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { optionProblem, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { check, type Kind, updated } from './options.js'
@@ -68,7 +68,7 @@ const FIELDS: Record<string, Kind> = {
   name: 'string',
   clock: 'object',
 }
-const handles = new Handles(handle => engine().budgetFree(handle))
+const handles = new Handles(handle => policyEngine().budgetFree(handle))
 
 /**
  * Limits what is sent twice, retries and hedges alike, to a share of the calls. One budget may
@@ -103,7 +103,7 @@ export class RetryBudget implements Disposable {
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
   constructor(options: RetryBudgetOptions = {}) {
     check('RetryBudget', options, FIELDS)
-    const core = engine()
+    const core = policyEngine()
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
     this.#handle = core.budgetNew(numbersOf(options))
@@ -134,7 +134,7 @@ export class RetryBudget implements Disposable {
   allow(): boolean {
     const fresh = this.#taken()
     const now = this.#clock.now()
-    const allowed = engine().budgetAllow(this.#live(), this.#calls, this.#retries, fresh, now)
+    const allowed = policyEngine().budgetAllow(this.#live(), this.#calls, this.#retries, fresh, now)
     if (allowed) this.#retries++
     else this.#listeners?.emit('refused', { calls: this.#calls, retries: this.#retries })
     return allowed
@@ -149,7 +149,13 @@ export class RetryBudget implements Disposable {
   explain(): BudgetExplanation {
     const handle = this.#live()
     const now = this.#clock.now()
-    const numbers = engine().budgetExplain(handle, this.#calls, this.#retries, this.#taken(), now)
+    const numbers = policyEngine().budgetExplain(
+      handle,
+      this.#calls,
+      this.#retries,
+      this.#taken(),
+      now,
+    )
     const at = (index: number): number => numbers[index] ?? 0
     return {
       name: this.#options.name,
@@ -170,7 +176,7 @@ export class RetryBudget implements Disposable {
    */
   update(options: Omit<RetryBudgetOptions, 'clock'>): void {
     check('RetryBudget', options, FIELDS)
-    const core = engine()
+    const core = policyEngine()
     const all = updated(this.#options, options)
     const handle = this.#live()
     if (core.budgetUpdate(handle, numbersOf(all), this.#fresh, this.#clock.now()) < 0) {

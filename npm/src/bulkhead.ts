@@ -10,7 +10,7 @@
 import { type Clock, systemClock } from './clock.js'
 import { type CallContext, FreeCall } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import {
   describe,
   OptionError,
@@ -139,7 +139,7 @@ const MESSAGES = {
   priority: 'Bulkhead keeps its queue for calls of higher priority',
 }
 
-const handles = new Handles(handle => engine().bulkheadFree(handle))
+const handles = new Handles(handle => policyEngine().bulkheadFree(handle))
 
 let gateOf: (bulkhead: Bulkhead) => Gate
 
@@ -207,7 +207,7 @@ export class Bulkhead implements Disposable {
     }
     this.#options = { ...options }
     this.#clock = clock
-    const e = engine()
+    const e = policyEngine()
     this.#handle = e.bulkheadNew(numbersOf(options))
     if (this.#handle < 0) throw optionProblem('Bulkhead', options, e)
     handles.watch(this, this.#handle)
@@ -323,7 +323,7 @@ export class Bulkhead implements Disposable {
   update(options: Partial<BulkheadLimits>): void {
     check('Bulkhead', options, LIMITS)
     const merged = updated(this.#options, options)
-    const e = engine()
+    const e = policyEngine()
     if (e.bulkheadUpdate(this.#live(), this.#running, numbersOf(merged)) < 0) {
       throw optionProblem('Bulkhead', merged, e)
     }
@@ -363,7 +363,7 @@ export class Bulkhead implements Disposable {
   }
 
   #numbers(): number[] {
-    return Array.from(engine().bulkheadExplain(this.#live(), this.#running, this.#now()))
+    return Array.from(policyEngine().bulkheadExplain(this.#live(), this.#running, this.#now()))
   }
 
   /** Takes over the limits as the engine understands them. */
@@ -395,7 +395,7 @@ export class Bulkhead implements Disposable {
     // Those who have waited too long take no place from this call, however late the timer.
     if (now >= this.#due) this.#drain(now)
     if (this.#handle < 0) return disposed()
-    const e = engine()
+    const e = policyEngine()
     const code = this.#priorities
       ? e.bulkheadEnterRanked(
           this.#handle,
@@ -456,14 +456,14 @@ export class Bulkhead implements Disposable {
   /** One goes from the queue before its time has come. */
   #drop(slot: number, why: () => unknown): void {
     const waiter = this.#take(slot)
-    this.#mayRun = engine().bulkheadCancel(this.#handle, this.#running, slot)
+    this.#mayRun = policyEngine().bulkheadCancel(this.#handle, this.#running, slot)
     waiter?.reject(why())
     this.#arm()
   }
 
   /** Lets all go from the queue who may begin, or have waited too long. */
   #drain(now: number): void {
-    const e = engine()
+    const e = policyEngine()
     let more = true
     while (more && this.#handle >= 0) {
       const low = this.#read(e.bulkheadNext(this.#handle, this.#running, now))
@@ -483,7 +483,7 @@ export class Bulkhead implements Disposable {
   #arm(): void {
     if (this.#waiting === 0) this.#disarm()
     if (this.#waiting === 0 || this.#cancel || this.#timeoutMs < 0 || this.#handle < 0) return
-    const due = engine().bulkheadDue(this.#handle, this.#running)
+    const due = policyEngine().bulkheadDue(this.#handle, this.#running)
     this.#due = due
     // Runtimes cut fractions off, which would fire early; a nanosecond of rounding is none.
     const wait = Math.max(0, Math.ceil(due - this.#now() - 1e-6))

@@ -21,8 +21,8 @@ import { type Clock, systemClock } from './clock.js'
 import { Coalescer } from './coalesce.js'
 import type { CallContext, CallOptions } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
-import type { Engine } from './engine/types.js'
+import { policyEngine } from './engine/policies/index.js'
+import type { PoliciesEngine } from './engine/policies/types.js'
 import { optionProblem, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { rejecting } from './gate.js'
@@ -101,7 +101,7 @@ interface Flight {
 /** A fetch that takes longer counts as hung: the next call for its key begins another. */
 const JOIN_WITHIN_MS = 60_000
 
-const handles = new Handles(handle => engine().cacheFree(handle))
+const handles = new Handles(handle => policyEngine().cacheFree(handle))
 
 /**
  * Keeps answers by key, in memory and if wanted in a store that processes share.
@@ -140,7 +140,7 @@ export class Cache<V> implements Disposable {
   readonly #coalescer: Coalescer
   /** The fetch of each key whose result may be kept; a key that is changed meanwhile has none. */
   readonly #flights = new Map<string, Flight>()
-  readonly #engine: Engine
+  readonly #engine: PoliciesEngine
   #times: CacheTimes<V>
   #handle: number
   #listeners: Listeners<CacheEvents> | undefined
@@ -159,7 +159,7 @@ export class Cache<V> implements Disposable {
   constructor(options: CacheOptions<V> = {}) {
     checkCache(options)
     this.#options = { ...options }
-    this.#engine = engine()
+    this.#engine = policyEngine()
     this.#times = this.#options
     this.#handle = this.#rule(options)
     handles.watch(this, this.#handle)

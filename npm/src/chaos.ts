@@ -4,7 +4,7 @@
  */
 import { type Clock, systemClock } from './clock.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { OptionError, optionProblem } from './errors.js'
 import { call, report } from './events.js'
 import { check, type Kind } from './options.js'
@@ -56,7 +56,7 @@ const FIELDS: Record<string, Kind> = {
 }
 const FAULT = -2
 const RESULT = -3
-const handles = new Handles(handle => engine().chaosFree(handle))
+const handles = new Handles(handle => policyEngine().chaosFree(handle))
 
 /** What {@link chaos} makes: puts the failures around a function. Disabled, it answers the function itself. */
 export type ChaosWrapper = <A extends unknown[], R>(
@@ -88,7 +88,7 @@ function make(where: string, options: ChaosOptions, fault: string): ChaosWrapper
     const other = answers ? 'result' : 'latencyMs'
     throw new OptionError(`${where}: \`fault\` must not be set together with \`${other}\``, 'fault')
   }
-  const core = engine()
+  const core = policyEngine()
   const seed = seedOr(options.seed)
   const handle = core.chaosNew(enabled, rate, latencyMs, maxLatencyMs, answers, seed)
   if (handle < 0) throw optionProblem(where, options, core)
@@ -180,7 +180,7 @@ export function randomExit(options: RandomExitOptions = {}): Experiment {
   }
   if (!options.enabled) return experiment(() => {})
   const exit = options.exit ?? (status => globalThis.process?.exit(status))
-  const life = engine().chaosLifespan(longestMs, seedOr(options.seed))
+  const life = policyEngine().chaosLifespan(longestMs, seedOr(options.seed))
   tell(options, `randomExit ends this process on purpose in ${Math.round(life)} ms`)
   const end = (): void => {
     tell({ announce: options.announce }, 'chaos exit')
@@ -210,7 +210,7 @@ export function loopPause(options: LoopPauseOptions = {}): Experiment {
     maxPauseMs: 'number',
   }
   check('loopPause', options, { ...BASE, ...fields, block: 'function' })
-  const core = engine()
+  const core = policyEngine()
   const handle = core.loopPauseNew(maxGapMs, minPauseMs, maxPauseMs, seedOr(options.seed))
   if (handle < 0) throw optionProblem('loopPause', options, core)
   if (!options.enabled) {

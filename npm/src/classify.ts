@@ -1,7 +1,7 @@
 import { judge } from './classify/facts.js'
 import { children, isObject, read, Visit } from './classify/walk.js'
-import { engine } from './engine/index.js'
-import type { Engine } from './engine/types.js'
+import { classifier } from './engine/classify/index.js'
+import type { Classifier } from './engine/classify/types.js'
 
 const PROCESSED = ['no', 'maybe', 'yes'] as const
 const SCOPES = ['request', 'statement', 'transaction', 'connection'] as const
@@ -72,7 +72,7 @@ export interface ClassifyOptions extends RepeatOptions {
 export function classify(error: unknown, options: ClassifyOptions = {}): Verdict | undefined {
   if (!isObject(error)) return undefined
   const { now = Date.now(), method, idempotent } = options
-  const verdict = unpack(verdictOf({ core: engine(), now, visit: new Visit() }, error, 0))
+  const verdict = unpack(verdictOf({ core: classifier(), now, visit: new Visit() }, error, 0))
   if (!verdict || (method === undefined && idempotent === undefined)) return verdict
   return { ...verdict, repeatable: mayRepeat(method, verdict, options) }
 }
@@ -80,7 +80,7 @@ export function classify(error: unknown, options: ClassifyOptions = {}): Verdict
 /** {@link classify} as one number, as the engine packs it; -1 if nothing is known. @internal */
 export function packedVerdict(error: unknown): number {
   if (!isObject(error)) return -1
-  return verdictOf({ core: engine(), now: Date.now(), visit: new Visit() }, error, 0)
+  return verdictOf({ core: classifier(), now: Date.now(), visit: new Visit() }, error, 0)
 }
 
 /**
@@ -90,7 +90,7 @@ export function packedVerdict(error: unknown): number {
  */
 export function isTransientError(error: unknown): boolean {
   if (!isObject(error)) return false
-  const walk = { core: engine(), now: Number.NaN, visit: new Visit() }
+  const walk = { core: classifier(), now: Number.NaN, visit: new Visit() }
   return listing(walk, error, 0) === 'listed'
 }
 
@@ -109,12 +109,12 @@ export function mayRepeat(
   if (!verdict) return false
   const { idempotent, patchIsIdempotent } = options
   const word = idempotent === undefined ? 0 : idempotent ? 1 : 2
-  return engine().mayRepeat(method ?? '', pack(verdict), word | (patchIsIdempotent ? 4 : 0))
+  return classifier().mayRepeat(method ?? '', pack(verdict), word | (patchIsIdempotent ? 4 : 0))
 }
 
 /** One walk: the engine, the present, and what has been seen. */
 interface Walk {
-  readonly core: Engine
+  readonly core: Classifier
   readonly now: number
   readonly visit: Visit
 }
@@ -148,7 +148,7 @@ function listing(walk: Walk, error: object, depth: number): Listing {
   return cause ? listing(walk, cause, depth + 1) : 'neither'
 }
 
-function hasListedCode(core: Engine, error: object): boolean {
+function hasListedCode(core: Classifier, error: object): boolean {
   for (const key of ['code', 'number']) {
     const value = read(error, key)
     if (typeof value !== 'string' && typeof value !== 'number') continue

@@ -3,7 +3,7 @@
  * the time that is left travels, because their clocks differ.
  */
 import { type Clock, systemClock } from './clock.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { OptionError } from './errors.js'
 
 /** The header that carries the time left: gRPC's, which proxies know. */
@@ -64,7 +64,7 @@ export function deadlineFrom(
   header: string | null | undefined,
   { maxMs, clock = systemClock }: DeadlineFromOptions = {},
 ): number | undefined {
-  const told = typeof header === 'string' ? engine().timeoutRemaining(header) : -1
+  const told = typeof header === 'string' ? policyEngine().timeoutRemaining(header) : -1
   const left = told < 0 ? maxMs : Math.min(told, maxMs ?? told)
   return left === undefined ? undefined : clock.now() + left
 }

@@ -9,7 +9,7 @@
 import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { describe, isA, optionProblem, SeawallError, stackless } from './errors.js'
 import { asked, call, Listeners, report } from './events.js'
 import { rejecting } from './gate.js'
@@ -65,7 +65,7 @@ let run: <T>(
   spare: HedgeBudget | undefined,
 ) => void
 
-const handles = new Handles(handle => engine().hedgeFree(handle))
+const handles = new Handles(handle => policyEngine().hedgeFree(handle))
 
 /**
  * Calls a function again, beside the call under way, where that takes longer than most do. The first
@@ -110,7 +110,7 @@ export class Hedge implements Disposable {
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
     this.#queue = new TimerQueue(this.#clock)
-    const core = engine()
+    const core = policyEngine()
     this.#handle = core.hedgeNew(hedgeNumbers(options))
     if (this.#handle < 0) throw optionProblem('Hedge', options, core)
     handles.watch(this, this.#handle)
@@ -186,7 +186,7 @@ export class Hedge implements Disposable {
     if (this.#handle < 0) throw disposed()
     const all = { ...this.#options, ...options, clock: this.#options.clock }
     checkHedge(all)
-    const core = engine()
+    const core = policyEngine()
     if (core.hedgeUpdate(this.#handle, hedgeNumbers(all)) < 0) {
       throw optionProblem('Hedge', all, core)
     }
@@ -267,7 +267,8 @@ export class Hedge implements Disposable {
       return this.#usual
     }
     const left = Math.max(0, deadline - now)
-    const ask = (own: number): number => engine().hedgeDelay(this.#handle, begun, own, left, now)
+    const ask = (own: number): number =>
+      policyEngine().hedgeDelay(this.#handle, begun, own, left, now)
     // A function is not asked for a delay after which nothing would follow.
     const none = told ? ask(0) : 0
     if (none < 0) return none
@@ -286,7 +287,7 @@ export class Hedge implements Disposable {
   /** Tells the engine of the latencies gathered and takes down what holds now. */
   #tell(now: number): void {
     if (this.#handle < 0) return
-    const usual = engine().hedgeRecord(this.#handle, this.#latencies.take(), now)
+    const usual = policyEngine().hedgeRecord(this.#handle, this.#latencies.take(), now)
     this.#usual = usual[0] ?? -1
     this.#latencies.askAfter = usual[1] ?? 1
     this.#known = usual[2] ?? 0

@@ -3,8 +3,8 @@
  * the timer and the promise of the run.
  */
 import { type Clock, systemClock } from './clock.js'
-import { engine } from './engine/index.js'
-import type { Engine } from './engine/types.js'
+import { policyEngine } from './engine/policies/index.js'
+import type { PoliciesEngine } from './engine/policies/types.js'
 import { optionProblem } from './errors.js'
 import { call, report } from './events.js'
 import { check, type Kind } from './options.js'
@@ -57,7 +57,7 @@ const NUMBER_FIELDS: Record<string, Kind> = { ...FIELDS, offset: 'number' }
  * alive where the runtime can help it. A run that fails does not end the job.
  */
 export class Periodic implements Disposable, AsyncDisposable {
-  readonly #engine: Engine
+  readonly #engine: PoliciesEngine
   readonly #handle: number
   readonly #clock: Clock
   readonly #task: () => unknown
@@ -78,7 +78,7 @@ export class Periodic implements Disposable, AsyncDisposable {
     const numeric = typeof offset === 'number'
     check('every', options, numeric ? NUMBER_FIELDS : FIELDS)
     check('every', { periodMs, task }, { periodMs: 'number', task: 'function' })
-    const core = engine()
+    const core = policyEngine()
     this.#engine = core
     this.#clock = clock
     this.#task = task

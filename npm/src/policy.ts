@@ -7,7 +7,7 @@ import { CircuitBreaker } from './breaker.js'
 import { RetryBudget, type RetryBudgetOptions } from './budget.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import {
   CircuitBreakerError,
   OptionError,
@@ -438,7 +438,7 @@ export function policy(options: PolicyOptions): Policy {
 function planned(options: PolicyOptions): Stage[] {
   const stages = stagesOf(options)
   checkKinds(options, stages)
-  const e = engine()
+  const e = policyEngine()
   if (e.policyCheck(planNumbers(options, stages)) < 0) throw optionProblem('policy', options, e)
   return stages
 }

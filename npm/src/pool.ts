@@ -1,5 +1,5 @@
 /** How many connections a pool may open; the division is the engine's. */
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { optionProblem } from './errors.js'
 import { check, type Kind } from './options.js'
 
@@ -66,7 +66,7 @@ const FIELDS: Record<keyof PoolSizeOptions, Kind> = {
 export function poolSize(options: PoolSizeOptions = {}): PoolSize {
   check('poolSize', options, FIELDS)
   const { serverMax = 100, instances = 1, processes = 1, reserve = 0.5, held = 0 } = options
-  const e = engine()
+  const e = policyEngine()
   const numbers = e.poolSize(serverMax, instances, processes, reserve, held)
   if (numbers.length === 0) throw optionProblem('poolSize', options, e)
   const [size, usable, sharers, fits] = Array.from(numbers) as [number, number, number, number]

@@ -3,7 +3,7 @@
  * engine's (`core/src/limit/priority`).
  */
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import type { PriorityName } from './gate.js'
 import { check, type Kind } from './options.js'
 import { seedOr } from './seed.js'
@@ -44,7 +44,7 @@ export function classIndex(priority: PriorityName | number | undefined): number 
   return typeof priority === 'number' ? -1 : NAMES.indexOf(priority)
 }
 
-const handles = new Handles(handle => engine().priorityFree(handle))
+const handles = new Handles(handle => policyEngine().priorityFree(handle))
 
 let handleOf: (priorities: Priorities) => number
 
@@ -83,13 +83,13 @@ export class Priorities implements Disposable {
   /** @throws OptionError for an option that is unknown or of a wrong type */
   constructor(options: PrioritiesOptions = {}) {
     check('Priorities', options, FIELDS)
-    this.#handle = engine().priorityNew(seedOr(options.seed))
+    this.#handle = policyEngine().priorityNew(seedOr(options.seed))
     handles.watch(this, this.#handle)
   }
 
   /** What is remembered, and the threshold where the share `rate` (0 to 1) is turned away. */
   explain(rate = 0): PrioritiesExplanation {
-    const numbers = engine().priorityExplain(this.#handle, rate)
+    const numbers = policyEngine().priorityExplain(this.#handle, rate)
     const [calls = 0, users = 0, threshold = 0] = Array.from(numbers)
     return { calls, users, threshold }
   }

@@ -5,8 +5,8 @@
  */
 import { type Clock, systemClock } from './clock.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
-import type { Engine } from './engine/types.js'
+import { policyEngine } from './engine/policies/index.js'
+import type { PoliciesEngine } from './engine/policies/types.js'
 import { optionProblem, type RejectedError, rejected, SeawallError } from './errors.js'
 import type { Listeners } from './events.js'
 import { type RateLimiterOptions, rateNumbers } from './rate-options.js'
@@ -78,7 +78,7 @@ export interface RateExplanation {
   refused: number
 }
 
-const handles = new Handles(handle => engine().rateFree(handle))
+const handles = new Handles(handle => policyEngine().rateFree(handle))
 /** The number of a limiter that the engine has let go. @internal */
 export const NOBODY: number = 2 ** 32 - 1
 const GRANTED: RateDecision = Object.freeze({ ok: true })
@@ -86,7 +86,7 @@ const GRANTED: RateDecision = Object.freeze({ ok: true })
 /** Limiters with the same options. @internal */
 export class RateGroup {
   readonly where: string
-  readonly engine: Engine
+  readonly engine: PoliciesEngine
   readonly clock: Clock
   options: RateLimiterOptions
   handle: number
@@ -100,7 +100,7 @@ export class RateGroup {
     idleMs: number,
   ) {
     this.where = where
-    this.engine = engine()
+    this.engine = policyEngine()
     this.options = { ...options }
     this.clock = options.clock ?? systemClock
     this.handle = this.engine.rateNew(rateNumbers(options), max, idleMs)

@@ -1,7 +1,7 @@
 import { breakerHandle, CircuitBreaker, type ExecuteOptions } from './breaker.js'
 import type { CircuitBreakerOptions } from './breaker-options.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { optionProblem, SeawallError } from './errors.js'
 import { call } from './events.js'
 import { check } from './options.js'
@@ -21,7 +21,7 @@ export interface BreakerRegistryOptions {
   onEvict?: ((key: string) => void) | undefined
 }
 
-const handles = new Handles(handle => engine().registryFree(handle))
+const handles = new Handles(handle => policyEngine().registryFree(handle))
 
 /**
  * A breaker for each key (a host, a route, a tenant), as many as there is room for.
@@ -52,7 +52,7 @@ export class BreakerRegistry implements Disposable {
       breaker: 'any',
       onEvict: 'function',
     })
-    const e = engine()
+    const e = policyEngine()
     this.#options = options
     this.#handle = e.registryNew(options.max ?? 10_000, options.idleMs ?? 600_000)
     if (this.#handle < 0) throw optionProblem('BreakerRegistry', options, e)
@@ -84,7 +84,7 @@ export class BreakerRegistry implements Disposable {
     const handle = breakerHandle(breaker)
     this.#breakers.delete(key)
     this.#keys.delete(handle)
-    engine().registryRemove(this.#handle, handle)
+    policyEngine().registryRemove(this.#handle, handle)
     return true
   }
 
@@ -119,7 +119,9 @@ export class BreakerRegistry implements Disposable {
     const handle = breakerHandle(breaker)
     this.#breakers.set(key, breaker)
     this.#keys.set(handle, key)
-    for (const gone of Array.from(engine().registryAdd(this.#handle, handle, performance.now()))) {
+    for (const gone of Array.from(
+      policyEngine().registryAdd(this.#handle, handle, performance.now()),
+    )) {
       const old = this.#keys.get(gone)
       if (old === undefined) continue
       this.#keys.delete(gone)

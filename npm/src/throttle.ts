@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext, CallOptions } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { optionProblem, type RejectedError, rejected, SeawallError } from './errors.js'
 import { call, Listeners } from './events.js'
 import { FAILURE, type Gate, NEUTRAL, SUCCESS, through } from './gate.js'
@@ -78,7 +78,7 @@ const FIELDS: Record<string, Kind> = {
   name: 'string',
   clock: 'object',
 }
-const handles = new Handles(handle => engine().throttleFree(handle))
+const handles = new Handles(handle => policyEngine().throttleFree(handle))
 
 let gateOf: (throttle: Throttle) => Gate
 
@@ -119,7 +119,7 @@ export class Throttle implements Disposable {
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
   constructor(options: ThrottleOptions = {}) {
     check('Throttle', options, FIELDS)
-    const core = engine()
+    const core = policyEngine()
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
     this.#handle = core.throttleNew(numbersOf(options), seedOr(options.seed))
@@ -196,7 +196,7 @@ export class Throttle implements Disposable {
   /** With which probability a call is refused now, and why. */
   explain(): ThrottleExplanation {
     const handle = this.#live()
-    const numbers = engine().throttleExplain(handle, this.#taken(), this.#clock.now())
+    const numbers = policyEngine().throttleExplain(handle, this.#taken(), this.#clock.now())
     const at = (index: number): number => numbers[index] ?? 0
     return {
       name: this.#options.name,
@@ -216,7 +216,7 @@ export class Throttle implements Disposable {
    */
   update(options: Omit<ThrottleOptions, 'clock' | 'seed'>): void {
     check('Throttle', options, FIELDS)
-    const core = engine()
+    const core = policyEngine()
     const all = updated(this.#options, options)
     this.#settle(NEUTRAL)
     if (core.throttleUpdate(this.#live(), numbersOf(all), this.#clock.now()) < 0) {
@@ -258,7 +258,7 @@ export class Throttle implements Disposable {
   #admit(): boolean {
     if (this.#until >= 0) return true
     if (this.#handle < 0) return false
-    return engine().throttleAdmit(this.#handle, this.#taken(), this.#clock.now())
+    return policyEngine().throttleAdmit(this.#handle, this.#taken(), this.#clock.now())
   }
 
   #settle(outcome: number): void {
@@ -268,7 +268,7 @@ export class Throttle implements Disposable {
       this.#successes++
       return
     }
-    this.#until = engine().throttleSettle(this.#handle, this.#taken(), outcome, now)
+    this.#until = policyEngine().throttleSettle(this.#handle, this.#taken(), outcome, now)
   }
 
   #refusal(): RejectedError | SeawallError {

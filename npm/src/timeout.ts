@@ -11,7 +11,7 @@
 import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions, type InnerCall } from './context.js'
 import { Handles } from './engine/handles.js'
-import { engine } from './engine/index.js'
+import { policyEngine } from './engine/policies/index.js'
 import { describe, optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
 import { asked, Listeners } from './events.js'
 import { rejecting } from './gate.js'
@@ -74,7 +74,7 @@ let run: <T>(
   number: number,
 ) => Promise<T>
 
-const handles = new Handles(handle => engine().timeoutFree(handle))
+const handles = new Handles(handle => policyEngine().timeoutFree(handle))
 
 /**
  * Ends calls that take too long.
@@ -123,7 +123,7 @@ export class Timeout implements Disposable {
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
     this.#queue = new TimerQueue(this.#clock)
-    const core = engine()
+    const core = policyEngine()
     this.#handle = core.timeoutNew(timeoutNumbers(options))
     if (this.#handle < 0) throw optionProblem('Timeout', options, core)
     handles.watch(this, this.#handle)
@@ -163,7 +163,7 @@ export class Timeout implements Disposable {
     const now = this.#clock.now()
     this.#tell(now)
     const follows = typeof timeoutMs === 'object' ? timeoutMs : undefined
-    const known = engine().timeoutExplain(this.#handle, follows?.quantile ?? 1, now)
+    const known = policyEngine().timeoutExplain(this.#handle, follows?.quantile ?? 1, now)
     const { nextDue } = this.#queue
     return {
       rule: follows ? 'quantile' : typeof timeoutMs === 'function' ? 'function' : 'fixed',
@@ -193,7 +193,7 @@ export class Timeout implements Disposable {
     if (this.#handle < 0) throw disposed()
     const all = { ...this.#options, ...options, clock: this.#options.clock }
     checkTimeout(all)
-    const core = engine()
+    const core = policyEngine()
     if (core.timeoutUpdate(this.#handle, timeoutNumbers(all)) < 0) {
       throw optionProblem('Timeout', all, core)
     }
@@ -337,7 +337,7 @@ export class Timeout implements Disposable {
     },
     late: (watch, late) => {
       if (late <= 0 || this.#handle < 0) return this.#expire(watch, undefined)
-      const how = engine().timeoutLate(this.#handle, late)
+      const how = policyEngine().timeoutLate(this.#handle, late)
       if (how === 0) return this.#expire(watch, undefined)
       afterTurn(this.#clock, () => {
         if (!watch.over) this.#expire(watch, how === BLOCKED ? late : undefined)
@@ -364,7 +364,7 @@ export class Timeout implements Disposable {
     const time = Number.isNaN(own) ? this.#own : own
     if (left === Number.POSITIVE_INFINITY) return time
     if (left > 0 && left >= this.#least) return Math.min(time, left)
-    return engine().timeoutLimit(this.#handle, own, Math.max(0, left), now)
+    return policyEngine().timeoutLimit(this.#handle, own, Math.max(0, left), now)
   }
 
   /** What the function tells for this call, NaN where it tells nothing. */
@@ -403,7 +403,7 @@ export class Timeout implements Disposable {
 
   /** Tells the engine of the latencies gathered and takes down what holds now. */
   #tell(now: number): void {
-    const limits = engine().timeoutRecord(this.#handle, this.#latencies.take(), now)
+    const limits = policyEngine().timeoutRecord(this.#handle, this.#latencies.take(), now)
     this.#own = limits[0] ?? Number.POSITIVE_INFINITY
     this.#least = limits[1] ?? 0
     this.#latencies.askAfter = limits[2] ?? 1

@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/types.js'
+import type { Classifier } from '../engine/classify/types.js'
 import { entries, isObject, read } from './walk.js'
 
 /** Whose number it is, as the engine counts them. */
@@ -28,7 +28,7 @@ const HEADERS: readonly string[] = [
 ]
 
 /** The packed verdict on one error by itself, -1 if it is not known. */
-export function judge(core: Engine, error: object, now: number, caused: boolean): number {
+export function judge(core: Classifier, error: object, now: number, caused: boolean): number {
   const status = statusOf(error)
   const { source, number } = numberOf(error)
   const mark = read(error, '$retryable')

@@ -1,5 +1,10 @@
+import type { Classifier } from './classify/types.js'
+import type { PoliciesEngine } from './policies/types.js'
 import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
+
+/** All parts of the engine. */
+type Whole = Engine & PoliciesEngine & Classifier & ProcessEngine
 
 /**
  * The addon built for this platform.
@@ -7,7 +12,7 @@ import type { Engine } from './types.js'
  * @throws what the loader threw where there is none, and an error where this runtime copies the
  * memory the addon shares, so that its cells could not work.
  */
-export function loadNative(require: NodeJS.Require): Engine & ProcessEngine {
+export function loadNative(require: NodeJS.Require): Whole {
   let failure: unknown
   for (const name of platformNames()) {
     try {
@@ -21,7 +26,7 @@ export function loadNative(require: NodeJS.Require): Engine & ProcessEngine {
   throw failure
 }
 
-type Addon = Omit<Engine & ProcessEngine, 'kind'> & { sharesMemory(): boolean }
+type Addon = Omit<Whole, 'kind'> & { sharesMemory(): boolean }
 
 function loadAddon(require: NodeJS.Require, name: string): Addon {
   try {

@@ -1,20 +1,29 @@
 import { createRequire } from 'node:module'
 import { SeawallError } from '../errors.js'
+import type { Classifier } from './classify/types.js'
+import type { PoliciesEngine } from './policies/types.js'
 import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
 
 // The build puts this file into `dist/node/shared.js` as well: paths must hold from any folder of `dist`.
 
-/** The parts of the engine: the addon has both, in WASM each is a file. */
+/** The parts of the engine: the addon has all, in WASM each is a file. */
 interface Parts {
   engine: Engine
+  policies: PoliciesEngine
+  classify: Classifier
   process: ProcessEngine
 }
 
 /** What starts the WASM of a part. */
-const GLUE = { engine: 'wasm.js', process: 'process/wasm.js' }
+const GLUE = {
+  engine: 'wasm.js',
+  policies: 'policies/wasm.js',
+  classify: 'classify/wasm.js',
+  process: 'process/wasm.js',
+}
 
-/** What decides about calls. */
+/** Breakers, schedules and repetition. */
 export function load(): Engine {
   return choose('engine')
 }

@@ -1,2 +1,4 @@
-/** What wasm-bindgen generates: the exports of the engine, and a way to start it. */
-export function initSync(input: { module: WebAssembly.Module }): { memory: WebAssembly.Memory }
+/** What wasm-bindgen generates: the exports of the engine, and a way to start it; again, what it started. */
+export function initSync(input?: {
+  module: WebAssembly.Module
+}): WebAssembly.Exports & { memory: WebAssembly.Memory }

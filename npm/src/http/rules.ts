@@ -4,7 +4,7 @@ import { RetryBudget } from '../budget.js'
 import { packedVerdict } from '../classify.js'
 import { type Clock, systemClock } from '../clock.js'
 import { DEADLINE_HEADER, deadlineHeader } from '../deadline.js'
-import { engine } from '../engine/index.js'
+import { policyEngine } from '../engine/policies/index.js'
 import type { SeawallError } from '../errors.js'
 import { call, report } from '../events.js'
 import type { Gate } from '../gate.js'
@@ -167,7 +167,7 @@ export class Rules {
   /** A key for a request that has none and is better off with one, or nothing. */
   keyFor(method: string, url: string): string | undefined {
     const { idempotencyKey } = this.#options
-    if (!idempotencyKey || engine().httpIsIdempotent(method)) return undefined
+    if (!idempotencyKey || policyEngine().httpIsIdempotent(method)) return undefined
     if (typeof idempotencyKey === 'function') return idempotencyKey({ method, url })
     return crypto.randomUUID()
   }
@@ -180,7 +180,7 @@ export class Rules {
       (asked.signal?.aborted ? ABORTED : 0) |
       (error instanceof TypeError && error.cause === undefined ? MISTAKE : 0)
     const packed = status !== 0 && status < 400 ? -1 : packedVerdict(end)
-    const code = engine().httpJudge(asked.method, status, packed, flags)
+    const code = policyEngine().httpJudge(asked.method, status, packed, flags)
     const outcome = code & OUTCOME
     entered.gate.leave(entered.ticket, outcome, detail, entered.started)
     const allowed = (code & REPEAT) !== 0

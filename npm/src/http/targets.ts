@@ -1,5 +1,5 @@
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { policyEngine } from '../engine/policies/index.js'
 import { OptionError, type SeawallError } from '../errors.js'
 import type { Entered, Rules } from './rules.js'
 
@@ -12,7 +12,7 @@ export interface Target extends Entered {
   readonly index: number
 }
 
-const handles = new Handles(handle => engine().instancesFree(handle))
+const handles = new Handles(handle => policyEngine().instancesFree(handle))
 
 /** Where requests go: to the origin they name, or to the instances in turn. */
 export class Targets {
@@ -28,7 +28,7 @@ export class Targets {
     if (this.#instances.length === 0) {
       throw new OptionError('resilientFetch: `instances` must not be empty', 'instances')
     }
-    this.#handle = engine().instancesNew(this.#instances.length)
+    this.#handle = policyEngine().instancesNew(this.#instances.length)
     handles.watch(this, this.#handle)
   }
 
@@ -51,7 +51,7 @@ export class Targets {
     }
     let refusal: SeawallError | undefined
     for (const index of Array.from(
-      engine().instancesOrder(this.#handle, Float64Array.from(tried)),
+      policyEngine().instancesOrder(this.#handle, Float64Array.from(tried)),
     )) {
       const instance = instances[index] as URL
       const entered = this.#rules.enter(instance.origin)
@@ -63,7 +63,7 @@ export class Targets {
 
   /** Notes that an instance has failed. */
   failed(index: number): void {
-    if (index >= 0) engine().instancesFailed(this.#handle, index)
+    if (index >= 0) policyEngine().instancesFailed(this.#handle, index)
   }
 
   /** Whether there is an instance that a request has not gone to, and that may be up. */

@@ -4,7 +4,7 @@
  */
 import { type Clock, systemClock } from '../clock.js'
 import { Handles } from '../engine/handles.js'
-import { engine } from '../engine/index.js'
+import { policyEngine } from '../engine/policies/index.js'
 import { optionProblem, SeawallError, TimeoutError } from '../errors.js'
 import { call, report } from '../events.js'
 import type { Store } from '../store.js'
@@ -62,7 +62,7 @@ const DONE_WITHOUT = 3
 /** Bytes of keys and answers in a memory of its own. */
 const MOST_BYTES = 2 ** 25
 
-const handles = new Handles(handle => engine().idempotencyFree(handle))
+const handles = new Handles(handle => policyEngine().idempotencyFree(handle))
 
 /** A request under way. */
 interface Running {
@@ -87,7 +87,7 @@ export class Idempotency implements Disposable {
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
   constructor(options: IdempotencyOptions = {}) {
     checkIdempotency(options)
-    const e = engine()
+    const e = policyEngine()
     this.#options = { ...options }
     this.#clock = options.clock ?? systemClock
     this.#store = options.store ?? memoryStore({ maxBytes: MOST_BYTES, clock: this.#clock })
@@ -110,7 +110,7 @@ export class Idempotency implements Disposable {
 
   /** Whether an answer of so many bytes would be kept. @internal */
   holds(bytes: number): boolean {
-    return this.#handle >= 0 && engine().idempotencyHolds(this.#handle, bytes)
+    return this.#handle >= 0 && policyEngine().idempotencyHolds(this.#handle, bytes)
   }
 
   /** Finds out what to do with a request. Waits for another one with the same key, if need be. */
@@ -122,7 +122,7 @@ export class Idempotency implements Disposable {
     // The header is a string of structured fields: quoted, if the client keeps to that.
     const key = /^"(.*)"$/.exec(request.key ?? '')?.[1] ?? request.key
     if (key === undefined) return refuse(400, 'This request needs an idempotency key')
-    if (!engine().idempotencyIsKey(key)) return refuse(400, 'This is no idempotency key')
+    if (!policyEngine().idempotencyIsKey(key)) return refuse(400, 'This is no idempotency key')
     const place = `idempotency-v1-${await digest(request.scope ?? '', key)}`
     const fingerprint = await digest(request.method, request.path, request.body ?? '')
     try {
@@ -182,12 +182,12 @@ export class Idempotency implements Disposable {
   async #claim(place: string, fingerprint: string): Promise<IdempotencyStep> {
     const started = this.#clock.now()
     const id = crypto.randomUUID()
-    const lockMs = engine().idempotencyLock(this.#handle)
+    const lockMs = policyEngine().idempotencyLock(this.#handle)
     const mine = (): Uint8Array => encode({ id, fingerprint, done: false, answer: undefined })
     for (let looks = 0; ; looks++) {
       const stored = await this.#soon(this.#store.get(place))
       const record = stored && decode(stored.value)
-      const code = engine().idempotencyStep(
+      const code = policyEngine().idempotencyStep(
         this.#handle,
         found(record),
         record?.fingerprint === fingerprint,
@@ -252,7 +252,7 @@ export class Idempotency implements Disposable {
       kind: 'process',
       release,
       settle: ({ status, headers, body }) => {
-        if (this.#handle < 0 || !engine().idempotencyKeeps(status)) return release()
+        if (this.#handle < 0 || !policyEngine().idempotencyKeeps(status)) return release()
         const fits = body && this.holds(body.byteLength)
         const answer = fits ? { status, headers: kept(headers), body } : undefined
         const record = { id, fingerprint, done: true, answer }
@@ -263,7 +263,7 @@ export class Idempotency implements Disposable {
 
   /** Replaces the lock by the answer, unless the lock has passed to another. */
   async #keep(place: string, record: IdempotencyRecord): Promise<void> {
-    const ttlMs = engine().idempotencyTtl(this.#handle)
+    const ttlMs = policyEngine().idempotencyTtl(this.#handle)
     const stored = await this.#store.get(place)
     if (stored && decode(stored.value)?.id !== record.id) return
     const put = (value: Uint8Array): Promise<boolean> =>
@@ -341,7 +341,7 @@ function found(record: IdempotencyRecord | undefined): number {
 }
 
 function kept(headers: IdempotentAnswer['headers']): IdempotentAnswer['headers'] {
-  const e = engine()
+  const e = policyEngine()
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => e.idempotencyKeepsHeader(name)),
   )
