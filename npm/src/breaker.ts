@@ -9,6 +9,12 @@
  * 0.20 of the overhead of cockatiel's breaker, of which the promise reaction alone is 0.19; an
  * `async` function cannot get below 0.35.
  */
+import type {
+  BreakerEvents,
+  BreakerPermit,
+  CircuitBreakerState,
+  ExecuteOptions,
+} from './breaker-events.js'
 import {
   type BreakerMode,
   breakerNumbers,
@@ -17,6 +23,7 @@ import {
   checkBreaker,
   MODES,
 } from './breaker-options.js'
+import { REASONS, Refused, refusal } from './breaker-refusal.js'
 import {
   type BreakerExplanation,
   type BreakerSnapshot,
@@ -44,67 +51,18 @@ import {
 import { Handles } from './engine/handles.js'
 import { engine } from './engine/index.js'
 import {
-  CircuitBreakerError,
+  type CircuitBreakerError,
   isSelfInflicted,
   OptionError,
   optionProblem,
   type RejectionReason,
   SeawallError,
-  stackless,
 } from './errors.js'
 import { call, Listeners } from './events.js'
 import { FAILURE, type Gate, NEUTRAL, rejecting, SUCCESS } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
 import { seedOr } from './seed.js'
-
-/** The state in `@kysera/infra`'s form. */
-export interface CircuitBreakerState {
-  state: CircuitState
-  /** Failures its rule has counted. */
-  failures: number
-  /** Epoch milliseconds of the last failure that counted. */
-  lastFailureTime: number | undefined
-  /** Whether a probe is under way. */
-  isTestingHalfOpen: boolean
-}
-
-/** What a breaker tells of itself; see {@link CircuitBreaker.on}. */
-export interface BreakerEvents {
-  /** It changed its state. In other threads a shared breaker tells at the thread's next call. */
-  stateChange: {
-    from: BreakerExplanation['state']
-    to: BreakerExplanation['state']
-    /** Why, with rule, counts, causes and generation. */
-    because: BreakerExplanation
-    breaker: CircuitBreaker
-  }
-  /** A call failed. */
-  failure: { error: unknown; breaker: CircuitBreaker }
-  /** A call was refused. */
-  rejected: { reason: RejectionReason; retryAfterMs: number | undefined; breaker: CircuitBreaker }
-}
-
-/** What a single call may bring. */
-export interface ExecuteOptions {
-  /** When it is aborted by the end of the call, the call counts as neutral. Aborted before: not called. */
-  signal?: AbortSignal | undefined
-}
-
-/** Leave to run one call by hand. Settle it once; disposed of without, it counts as neutral. */
-export interface BreakerPermit extends Disposable {
-  success(): void
-  failure(error?: unknown): void
-  neutral(): void
-}
-
-const REASONS: readonly RejectionReason[] = ['open', 'open', 'probing', 'recovering', 'isolated']
-const MESSAGES: Record<RejectionReason, string> = {
-  open: 'Circuit breaker is open',
-  probing: 'Circuit breaker is testing recovery',
-  recovering: 'Circuit breaker is letting through a share of calls',
-  isolated: 'Circuit breaker is held isolated',
-}
 
 const SLOW = 4
 const PROBES = 2 ** 20
@@ -746,45 +704,6 @@ export class CircuitBreaker implements Disposable {
 
   #reject(reason: RejectionReason, left: number): Promise<never> {
     return rejecting(refusal(this, this.#options, reason, left))
-  }
-}
-
-/** The error of a refusal. */
-function refusal(
-  breaker: CircuitBreaker,
-  options: CircuitBreakerOptions,
-  reason: RejectionReason,
-  left: number | undefined,
-): CircuitBreakerError {
-  const message = MESSAGES[reason]
-  const make = (): CircuitBreakerError =>
-    new CircuitBreakerError(
-      message,
-      reason,
-      options.name,
-      left === undefined ? undefined : Math.ceil(left),
-      breaker,
-    )
-  return options.stack ? make() : stackless(make, `CircuitBreakerError: ${message}`)
-}
-
-/** A refusal as a result; the error is made when somebody looks at it. */
-class Refused {
-  readonly ok = false
-  readonly #breaker: CircuitBreaker
-  readonly #options: CircuitBreakerOptions
-  readonly #left: number
-  #error: CircuitBreakerError | undefined
-
-  constructor(breaker: CircuitBreaker, options: CircuitBreakerOptions, left: number) {
-    this.#breaker = breaker
-    this.#options = options
-    this.#left = left
-  }
-
-  get error(): CircuitBreakerError {
-    this.#error ??= refusal(this.#breaker, this.#options, 'open', this.#left)
-    return this.#error
   }
 }
 

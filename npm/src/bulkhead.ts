@@ -7,97 +7,27 @@
  * a bulkhead belongs to one isolate, where nothing changes between the answer and its use. A call
  * then costs a `.then` with two prebuilt closures and little else.
  */
+import {
+  type BulkheadEvents,
+  type BulkheadExplanation,
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type BulkheadPermit,
+  bulkheadNumbers,
+  checkBulkhead,
+  LIMITS,
+} from './bulkhead-options.js'
 import { type Clock, systemClock } from './clock.js'
 import { type CallContext, FreeCall } from './context.js'
 import { Handles } from './engine/handles.js'
 import { policyEngine } from './engine/policies/index.js'
-import {
-  describe,
-  OptionError,
-  optionProblem,
-  type RejectedError,
-  rejected,
-  SeawallError,
-} from './errors.js'
+import { optionProblem, type RejectedError, rejected, SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { type Gate, type GateCall, rejecting, through } from './gate.js'
-import { check, type Kind, updated } from './options.js'
+import { check, updated } from './options.js'
 import { failed, type Outcome, succeeded } from './outcome.js'
 import { Priorities, prioritiesHandle, rankCode } from './priority.js'
 import { startTimer } from './timer.js'
-
-/** How much a bulkhead lets in. */
-export interface BulkheadLimits {
-  /** Calls that may run at once; at least 1. */
-  maxConcurrent: number
-  /** Calls that may wait for a place. Default 0; with `priorities` three times `maxConcurrent`. */
-  maxQueue?: number | undefined
-  /** How long a call may wait, above 0. Default `Infinity`: without end. */
-  queueTimeoutMs?: number | undefined
-}
-
-/** What a bulkhead is made of. */
-export interface BulkheadOptions extends BulkheadLimits {
-  /**
-   * Whether calls are turned away by their `priority` and `user` from two thirds of the queue on:
-   * `true`, or {@link Priorities} that several limiters share. Default `false`: first come, first
-   * served, until the queue is full.
-   */
-  priorities?: boolean | Priorities | undefined
-  /** Told in errors. */
-  name?: string | undefined
-  /** The same seed draws the same levels with `priorities: true`. Default a random one. */
-  seed?: number | undefined
-  /** Where time and timers come from. Default the runtime's. */
-  clock?: Clock | undefined
-}
-
-/** A bulkhead as it stands. */
-export interface BulkheadExplanation {
-  /** What a call without a priority would hear now. */
-  readonly outlook: 'admit' | 'queue' | 'refuse'
-  /** Calls that run. */
-  readonly running: number
-  /** Calls that wait. */
-  readonly queued: number
-  readonly maxConcurrent: number
-  readonly maxQueue: number
-  /** How long a call may wait; `undefined` without end. */
-  readonly queueTimeoutMs: number | undefined
-  /** How long the first in the queue has waited. */
-  readonly oldestWaitMs: number | undefined
-  /** In how long it has waited too long. */
-  readonly expiresInMs: number | undefined
-  /** What became of calls that did not begin at once. */
-  readonly totals: {
-    /** Had to wait. */
-    readonly queued: number
-    /** Waited and began. */
-    readonly admitted: number
-    /** Refused because all was full. */
-    readonly full: number
-    /** Refused by priority. */
-    readonly priority: number
-    /** Waited too long. */
-    readonly queueTimeout: number
-    /** Aborted while they waited. */
-    readonly aborted: number
-  }
-}
-
-/** What a bulkhead tells of itself; see {@link Bulkhead.on}. */
-export interface BulkheadEvents {
-  /** A call has to wait; `queued` with it. */
-  queued: { queued: number; bulkhead: Bulkhead }
-  /** A call was refused. `error.rule` is `full`, `queueTimeout` or `priority`. */
-  rejected: { error: RejectedError; bulkhead: Bulkhead }
-}
-
-/** A place, until it is given back. */
-export interface BulkheadPermit extends Disposable {
-  /** Gives the place back; the second time does nothing. */
-  release(): void
-}
 
 interface Waiter {
   resolve(ticket: number): void
@@ -119,18 +49,6 @@ const PRIORITY = 2
 /** All places are alike. */
 const TICKET = 0
 
-const LIMITS: Record<string, Kind> = {
-  maxConcurrent: 'number',
-  maxQueue: 'number',
-  queueTimeoutMs: 'number',
-}
-const FIELDS: Record<string, Kind> = {
-  ...LIMITS,
-  priorities: 'any',
-  name: 'string',
-  seed: 'number',
-  clock: 'object',
-}
 const OUTLOOKS = ['admit', 'queue', 'refuse'] as const
 
 const MESSAGES = {
@@ -194,21 +112,12 @@ export class Bulkhead implements Disposable {
 
   /** @throws OptionError naming the option, what is allowed and what came. */
   constructor(options: BulkheadOptions) {
-    check('Bulkhead', options ?? null, FIELDS)
+    checkBulkhead(options)
     const { priorities, clock = systemClock, seed } = options
-    if (
-      priorities !== undefined &&
-      typeof priorities !== 'boolean' &&
-      !(priorities instanceof Priorities)
-    ) {
-      const got = describe(priorities)
-      const message = `Bulkhead: \`priorities\` must be a boolean or a Priorities, got ${got}`
-      throw new OptionError(message, 'priorities')
-    }
     this.#options = { ...options }
     this.#clock = clock
     const e = policyEngine()
-    this.#handle = e.bulkheadNew(numbersOf(options))
+    this.#handle = e.bulkheadNew(bulkheadNumbers(options))
     if (this.#handle < 0) throw optionProblem('Bulkhead', options, e)
     handles.watch(this, this.#handle)
     this.#ownsPriorities = priorities === true
@@ -324,7 +233,7 @@ export class Bulkhead implements Disposable {
     check('Bulkhead', options, LIMITS)
     const merged = updated(this.#options, options)
     const e = policyEngine()
-    if (e.bulkheadUpdate(this.#live(), this.#running, numbersOf(merged)) < 0) {
+    if (e.bulkheadUpdate(this.#live(), this.#running, bulkheadNumbers(merged)) < 0) {
       throw optionProblem('Bulkhead', merged, e)
     }
     this.#options = merged
@@ -520,13 +429,6 @@ export class Bulkhead implements Disposable {
     this.#listeners?.emit('rejected', { error, bulkhead: this })
     return error
   }
-}
-
-/** The options as `BulkheadOptions` of `core/src/limit/bulkhead/options.rs`, field by field. */
-function numbersOf(options: BulkheadOptions): Float64Array {
-  const { maxConcurrent, maxQueue, queueTimeoutMs, priorities } = options
-  const numbers = [maxConcurrent, maxQueue, queueTimeoutMs, priorities && 1]
-  return Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value)))
 }
 
 function time(ms: number): number | undefined {

@@ -51,6 +51,11 @@ export interface Gate {
   readonly timed?: boolean
 }
 
+/** Whether an answer has to be waited for. @internal */
+export function isThenable<T>(value: PromiseLike<T> | T): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+}
+
 const resolved = Promise.resolve()
 
 /** A promise that is rejected a microtask later: half the price of one rejected from the start. @internal */

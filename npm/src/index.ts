@@ -30,13 +30,13 @@ export {
   requestSchedule,
   type SpreadBackoff,
 } from './backoff.js'
-export {
-  type BreakerEvents,
-  type BreakerPermit,
-  CircuitBreaker,
-  type CircuitBreakerState,
-  type ExecuteOptions,
-} from './breaker.js'
+export { CircuitBreaker } from './breaker.js'
+export type {
+  BreakerEvents,
+  BreakerPermit,
+  CircuitBreakerState,
+  ExecuteOptions,
+} from './breaker-events.js'
 export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
 export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
 export {
@@ -45,14 +45,14 @@ export {
   RetryBudget,
   type RetryBudgetOptions,
 } from './budget.js'
-export {
-  Bulkhead,
-  type BulkheadEvents,
-  type BulkheadExplanation,
-  type BulkheadLimits,
-  type BulkheadOptions,
-  type BulkheadPermit,
-} from './bulkhead.js'
+export { Bulkhead } from './bulkhead.js'
+export type {
+  BulkheadEvents,
+  BulkheadExplanation,
+  BulkheadLimits,
+  BulkheadOptions,
+  BulkheadPermit,
+} from './bulkhead-options.js'
 export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
 export type { StoreOperation } from './cache-level.js'
 export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'

@@ -3,6 +3,9 @@
 /** As many as the core's `GATHER`. */
 const MOST = 16
 
+/** A latency this old, in ms, says nothing of what holds now: the engine is asked again. @internal */
+export const STALE_MS = 1_000
+
 /** Gathers latencies until the engine wants them. @internal */
 export class Latencies {
   #list: Float64Array | undefined

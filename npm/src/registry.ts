@@ -1,4 +1,5 @@
-import { breakerHandle, CircuitBreaker, type ExecuteOptions } from './breaker.js'
+import { breakerHandle, CircuitBreaker } from './breaker.js'
+import type { ExecuteOptions } from './breaker-events.js'
 import type { CircuitBreakerOptions } from './breaker-options.js'
 import { Handles } from './engine/handles.js'
 import { policyEngine } from './engine/policies/index.js'

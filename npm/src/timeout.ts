@@ -14,8 +14,8 @@ import { Handles } from './engine/handles.js'
 import { policyEngine } from './engine/policies/index.js'
 import { describe, optionProblem, rejected, SeawallError, type TimeoutError } from './errors.js'
 import { asked, Listeners } from './events.js'
-import { rejecting } from './gate.js'
-import { Latencies } from './latency.js'
+import { isThenable, rejecting } from './gate.js'
+import { Latencies, STALE_MS } from './latency.js'
 import type { Outcome } from './outcome.js'
 import {
   checkTimeout,
@@ -62,8 +62,6 @@ export interface TimeoutExplanation {
   nextMs: number | undefined
 }
 
-/** A latency this old says nothing of what holds now: the engine is asked again. */
-const STALE_MS = 1_000
 const BLOCKED = 2
 const RULES = ['deadlinePassed', 'tooShort']
 
@@ -440,8 +438,4 @@ function ignore(): void {}
 
 function defined(number: number | undefined): number | undefined {
   return number === undefined || Number.isNaN(number) ? undefined : number
-}
-
-function isThenable<T>(value: PromiseLike<T> | T): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }

@@ -1,8 +1,6 @@
 /** Circuit breaker and retry; takes the place of `@kysera/infra/resilience`. */
-export {
-  CircuitBreaker,
-  type CircuitBreakerState,
-} from '../breaker.js'
+export { CircuitBreaker } from '../breaker.js'
+export type { CircuitBreakerState } from '../breaker-events.js'
 export type { CircuitBreakerOptions, CircuitState } from '../breaker-options.js'
 export { isTransientError } from '../classify.js'
 export { CircuitBreakerError, DatabaseError } from '../errors.js'

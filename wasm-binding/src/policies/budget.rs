@@ -9,8 +9,9 @@ use crate::handles::{accept, free, keep, on};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
 
-#[inline(never)]
-fn budget(handle: u32, act: &mut dyn FnMut(&mut RetryBudget)) {
+// Not through a pointer: what stands in the table of functions stays in the file of the engine.
+#[inline(always)]
+fn budget(handle: u32, act: impl FnOnce(&mut RetryBudget)) {
     on(handle, |policy| {
         if let Policy::Budget(budget) = policy {
             act(budget);
@@ -39,7 +40,7 @@ pub fn budget_update(handle: u32, options: Numbers, fresh: u32, now: f64) -> f64
     if accepted < 0.0 {
         return accepted;
     }
-    budget(handle, &mut |budget| {
+    budget(handle, |budget| {
         budget.brought(fresh);
         budget.become_like(&other, Instant::from_millis(now));
     });
@@ -51,7 +52,7 @@ pub fn budget_update(handle: u32, options: Numbers, fresh: u32, now: f64) -> f64
 #[wasm_bindgen(js_name = budgetAllow)]
 pub fn budget_allow(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64) -> bool {
     let mut allowed = true;
-    budget(handle, &mut |budget| {
+    budget(handle, |budget| {
         budget.tell(calls, retries, fresh);
         allowed = budget.allow(Instant::from_millis(now));
     });
@@ -62,7 +63,7 @@ pub fn budget_allow(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64)
 #[wasm_bindgen(js_name = budgetExplain)]
 pub fn budget_explain(handle: u32, calls: u32, retries: u32, fresh: u32, now: f64) -> Numbers {
     let mut numbers = Vec::new();
-    budget(handle, &mut |budget| {
+    budget(handle, |budget| {
         budget.tell(calls, retries, fresh);
         numbers = budget.explain(Instant::from_millis(now)).to_numbers();
     });

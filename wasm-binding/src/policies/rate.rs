@@ -10,9 +10,9 @@ use crate::millis::{duration, millis};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
 
-/// Through a pointer, so that taking the group out and putting it back is there once.
-#[inline(never)]
-fn rates(handle: u32, act: &mut dyn FnMut(&mut Keys)) {
+// Not through a pointer: what stands in the table of functions stays in the file of the engine.
+#[inline(always)]
+fn rates(handle: u32, act: impl FnOnce(&mut Keys)) {
     on(handle, |policy| {
         if let Policy::Rates(keys) = policy {
             act(keys);
@@ -49,7 +49,7 @@ pub fn rate_new(options: Numbers, max: f64, idle_ms: f64) -> f64 {
 pub fn rate_update(handle: u32, options: Numbers, now: f64) -> f64 {
     let mut checks = Checks::new();
     let config = config(options, &mut checks);
-    rates(handle, &mut |keys| keys.update(config, &mut checks, Instant::from_millis(now)));
+    rates(handle, |keys| keys.update(config, &mut checks, Instant::from_millis(now)));
     accept(checks)
 }
 
@@ -57,7 +57,7 @@ pub fn rate_update(handle: u32, options: Numbers, now: f64) -> f64 {
 #[wasm_bindgen(js_name = rateAdd)]
 pub fn rate_add(handle: u32, now: f64) -> f64 {
     let mut id = -1.0;
-    rates(handle, &mut |keys| id = keys.add(Instant::from_millis(now)).into());
+    rates(handle, |keys| id = keys.add(Instant::from_millis(now)).into());
     id
 }
 
@@ -65,14 +65,14 @@ pub fn rate_add(handle: u32, now: f64) -> f64 {
 #[wasm_bindgen(js_name = rateGone)]
 pub fn rate_gone(handle: u32) -> f64 {
     let mut gone = None;
-    rates(handle, &mut |keys| gone = keys.gone());
+    rates(handle, |keys| gone = keys.gone());
     gone.map_or(-1.0, f64::from)
 }
 
 /// Lets a limiter go.
 #[wasm_bindgen(js_name = rateRemove)]
 pub fn rate_remove(handle: u32, id: u32) {
-    rates(handle, &mut |keys| keys.remove(id));
+    rates(handle, |keys| keys.remove(id));
 }
 
 /// 0: the call may go. Above 0: it has a place in line, and is expected to go after so many ms.
@@ -81,7 +81,7 @@ pub fn rate_remove(handle: u32, id: u32) {
 pub fn rate_acquire(handle: u32, id: u32, permits: u32, max_wait_ms: f64, now: f64) -> f64 {
     let now = Instant::from_millis(now);
     let mut answer = -1.0;
-    rates(handle, &mut |keys| answer = code(keys.acquire(id, permits, duration(max_wait_ms), now)));
+    rates(handle, |keys| answer = code(keys.acquire(id, permits, duration(max_wait_ms), now)));
     answer
 }
 
@@ -89,14 +89,14 @@ pub fn rate_acquire(handle: u32, id: u32, permits: u32, max_wait_ms: f64, now: f
 #[wasm_bindgen(js_name = rateAdvance)]
 pub fn rate_advance(handle: u32, id: u32, permits: u32, now: f64) -> f64 {
     let mut answer = -1.0;
-    rates(handle, &mut |keys| answer = code(keys.advance(id, permits, Instant::from_millis(now))));
+    rates(handle, |keys| answer = code(keys.advance(id, permits, Instant::from_millis(now))));
     answer
 }
 
 /// Gives a place in line back.
 #[wasm_bindgen(js_name = rateLeave)]
 pub fn rate_leave(handle: u32, id: u32, permits: u32) {
-    rates(handle, &mut |keys| keys.leave(id, permits));
+    rates(handle, |keys| keys.leave(id, permits));
 }
 
 /// After how many ms so many permits could be had; -1: never.
@@ -104,21 +104,21 @@ pub fn rate_leave(handle: u32, id: u32, permits: u32) {
 pub fn rate_wait(handle: u32, id: u32, permits: u32, now: f64) -> f64 {
     let now = Instant::from_millis(now);
     let mut wait = None;
-    rates(handle, &mut |keys| wait = keys.retry_after(id, permits, now));
+    rates(handle, |keys| wait = keys.retry_after(id, permits, now));
     wait.map_or(-1.0, millis)
 }
 
 /// Lets nothing pass before that time; 0 ends it.
 #[wasm_bindgen(js_name = rateHold)]
 pub fn rate_hold(handle: u32, id: u32, until: f64) {
-    rates(handle, &mut |keys| keys.hold(id, Instant::from_millis(until)));
+    rates(handle, |keys| keys.hold(id, Instant::from_millis(until)));
 }
 
 /// The numbers of a limiter.
 #[wasm_bindgen(js_name = rateExplain)]
 pub fn rate_explain(handle: u32, id: u32, now: f64) -> Numbers {
     let mut explained = None;
-    rates(handle, &mut |keys| explained = keys.explain(id, Instant::from_millis(now)));
+    rates(handle, |keys| explained = keys.explain(id, Instant::from_millis(now)));
     explained.map(|state| state.to_numbers()).into()
 }
 

@@ -9,8 +9,9 @@ use crate::handles::{accept, free, keep, on};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
 
-#[inline(never)]
-fn throttle(handle: u32, act: &mut dyn FnMut(&mut Throttle, &mut Rng)) {
+// Not through a pointer: what stands in the table of functions stays in the file of the engine.
+#[inline(always)]
+fn throttle(handle: u32, act: impl FnOnce(&mut Throttle, &mut Rng)) {
     on(handle, |policy| {
         if let Policy::Throttle(throttle, rng) = policy {
             act(throttle, rng);
@@ -39,7 +40,7 @@ pub fn throttle_update(handle: u32, options: Numbers, now: f64) -> f64 {
     if accepted < 0.0 {
         return accepted;
     }
-    throttle(handle, &mut |throttle, _| throttle.become_like(&other, Instant::from_millis(now)));
+    throttle(handle, |throttle, _| throttle.become_like(&other, Instant::from_millis(now)));
     accepted
 }
 
@@ -47,7 +48,7 @@ pub fn throttle_update(handle: u32, options: Numbers, now: f64) -> f64 {
 #[wasm_bindgen(js_name = throttleAdmit)]
 pub fn throttle_admit(handle: u32, successes: u32, now: f64) -> bool {
     let mut admitted = true;
-    throttle(handle, &mut |throttle, rng| {
+    throttle(handle, |throttle, rng| {
         throttle.succeeded(successes);
         admitted = throttle.admit(Instant::from_millis(now), rng);
     });
@@ -59,7 +60,7 @@ pub fn throttle_admit(handle: u32, successes: u32, now: f64) -> bool {
 #[wasm_bindgen(js_name = throttleSettle)]
 pub fn throttle_settle(handle: u32, successes: u32, outcome: u32, now: f64) -> f64 {
     let mut until = None;
-    throttle(handle, &mut |throttle, _| {
+    throttle(handle, |throttle, _| {
         let now = Instant::from_millis(now);
         throttle.succeeded(successes);
         throttle.settle(Outcome::from_code(outcome), now);
@@ -72,7 +73,7 @@ pub fn throttle_settle(handle: u32, successes: u32, outcome: u32, now: f64) -> f
 #[wasm_bindgen(js_name = throttleExplain)]
 pub fn throttle_explain(handle: u32, successes: u32, now: f64) -> Numbers {
     let mut numbers = Vec::new();
-    throttle(handle, &mut |throttle, _| {
+    throttle(handle, |throttle, _| {
         throttle.succeeded(successes);
         numbers = throttle.explain(Instant::from_millis(now)).to_numbers();
     });
