@@ -138,7 +138,6 @@ export class CircuitBreaker implements Disposable {
   #cell: Int32Array = ASKING
   /** The gate the two closures below were built for; none says both to admit and to refuse. */
   #gate = -1
-  #u32: Uint32Array = NO_CELLS.u32
   #base = 0
   #ok: Settler['ok'] | undefined
   #err: Settler['err'] | undefined
@@ -168,7 +167,6 @@ export class CircuitBreaker implements Disposable {
     if (this.#handle < 0) throw optionProblem('CircuitBreaker', given, e)
     handles.keep(this, this.#handle)
     this.#cells = cells(e.breakerBlock(this.#handle))
-    this.#u32 = this.#cells.u32
     this.#base = e.breakerOffset(this.#handle) / 4
     this.#seen = this.#state()
   }
@@ -365,7 +363,7 @@ export class CircuitBreaker implements Disposable {
     if (this.#handle < 0) return
     engine().breakerFree(this.#handle)
     this.#handle = -1
-    this.#u32 = NO_CELLS.u32
+    this.#cells = NO_CELLS
     this.#unprepare()
   }
 
@@ -382,9 +380,8 @@ export class CircuitBreaker implements Disposable {
   /** The views, refreshed where WASM memory has grown. */
   #views(): Cells {
     this.#live()
-    if (this.#u32.length === 0) {
+    if (this.#cells.u32.length === 0) {
       this.#cells = cells(this.#cells.block)
-      this.#u32 = this.#cells.u32
       this.#unprepare()
     }
     return this.#cells
@@ -428,7 +425,7 @@ export class CircuitBreaker implements Disposable {
 
   /** A permit, or the error of a refusal. */
   #enter(): number | SeawallError {
-    const gate = this.#u32[this.#base] ?? 0
+    const gate = this.#cells.u32[this.#base] ?? 0
     if ((gate & 3) === ADMIT && ((gate >>> STATE_SHIFT) & 7) === this.#seen) {
       return (gate >>> GENERATION_SHIFT) * PROBES
     }
@@ -454,7 +451,7 @@ export class CircuitBreaker implements Disposable {
   #succeedAfter(permit: number, started: number | undefined): boolean {
     const { slowCallMs } = this.#options
     const clocked = this.#isClocked()
-    const gate = this.#u32[this.#base] ?? 0
+    const gate = this.#cells.u32[this.#base] ?? 0
     if ((gate & 3) !== ADMIT || (gate >>> GENERATION_SHIFT) * PROBES !== permit) return false
     if (clocked || slowCallMs !== undefined) {
       const now = this.#now()
@@ -472,7 +469,7 @@ export class CircuitBreaker implements Disposable {
 
   /** Counts a success under the present gate. */
   #succeed(): void {
-    const u32 = this.#u32
+    const u32 = this.#cells.u32
     const base = this.#base
     const successes = (u32[base + SUCCESSES] as number) + 1
     u32[base + SUCCESSES] = successes
@@ -488,7 +485,7 @@ export class CircuitBreaker implements Disposable {
     const started = this.#now()
     const permit = this.#permit(started)
     if (permit < 0) return rejecting(this.#rejection(permit))
-    const gate = this.#u32[this.#base + GATE] as number
+    const gate = this.#cells.u32[this.#base + GATE] as number
     const fast = (gate & 3) === ADMIT && permit % PROBES === 0
     const settler =
       fast && signal === undefined && this.#isPlain()
@@ -518,7 +515,7 @@ export class CircuitBreaker implements Disposable {
     const signed = gate | 0
     if (this.#gate === signed && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
     const permit = (gate >>> GENERATION_SHIFT) * PROBES
-    const cell = new Int32Array(this.#u32.buffer, this.#base * 4, CELL_WORDS)
+    const cell = new Int32Array(this.#cells.u32.buffer, this.#base * 4, CELL_WORDS)
     const ok = this.#isClocked()
       ? this.#okTimed(cell, signed, permit)
       : (value: unknown): unknown => {
@@ -588,7 +585,7 @@ export class CircuitBreaker implements Disposable {
 
   /** Counts a success in the cell while its gate and its time hold, else tells the engine. */
   #succeedTimed(gate: number, permit: number, now: number): void {
-    const u32 = this.#u32
+    const u32 = this.#cells.u32
     const { f64 } = this.#cells
     const base = this.#base
     const half = base / 2
