@@ -7,10 +7,10 @@ use super::answer::Answer;
 use super::board::{self, Board};
 use super::config::PressureConfig;
 use super::explain::Explanation;
-use super::judge::{CLASSES, Judge, MAINTENANCE};
+use super::judge::{CLASSES, CRITICAL, Judge, MAINTENANCE};
 use super::level::Level;
 use super::signals::{Signal, Signals};
-use crate::limit::priority::{Ask, Priority};
+use crate::limit::priority::{Ask, CLASS_LEVELS, Priority};
 use crate::options::Problem;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::time::Instant;
@@ -116,6 +116,29 @@ impl Monitor {
             self.board.set(board::SHED, self.board.get(board::SHED) + 1.0);
         }
         answer
+    }
+
+    /// Whether everybody is refused but what is critical, so that new connections need not be looked
+    /// at for long; not so in a dry run.
+    #[must_use]
+    pub fn refuses_all(&self) -> bool {
+        self.board.get(board::SURE) >= f64::from(CRITICAL / CLASS_LEVELS)
+    }
+
+    /// After how many seconds whoever is refused without asking is to come back, the `turn`th of them:
+    /// at least one, since what refuses all will not be over at once.
+    #[must_use]
+    pub fn retry_after(&self, turn: usize) -> u32 {
+        let place = turn.checked_rem(board::RETRIES).unwrap_or(0);
+        self.board.get(board::RETRY_AT.saturating_add(place)).max(1.0) as u32
+    }
+
+    /// Counts `times` requests of unknown importance that were refused without asking.
+    pub fn refused(&self, times: u32) {
+        let mut told = self.judge();
+        told.judge.refused(Priority::Medium, times);
+        self.set_threshold(&told.judge);
+        self.board.set(board::SHED, self.board.get(board::SHED) + f64::from(times));
     }
 
     /// Why it decides as it does.

@@ -18,6 +18,7 @@ use seawall::Instant;
 use seawall::pressure::recorder::{Entry, Kind, Recorder};
 use seawall::pressure::{Delays, Monitor, Signal, Signals, Utilization, board};
 
+use super::cpu::ThreadClock;
 use super::record::Bytes;
 use super::routes::{Entered, Route};
 use super::stack::Interruptible;
@@ -39,6 +40,7 @@ pub(crate) struct Watched {
     origin: i64,
     turns: Turns,
     delays: Delays,
+    cpu: ThreadClock,
     pub(super) entered: Arc<Entered>,
     /// A copy of the limit of `stalls`, in ns, for the hook.
     stall_limit: AtomicU64,
@@ -70,6 +72,7 @@ unsafe impl Send for Open {}
 pub(crate) struct Look {
     pub(crate) signals: Signals,
     /// For how long the present turn has lasted; while the loop waits, how long it took to get there.
+    /// Without what others had of the processor (`pressure::at_work`).
     pub(crate) age: Duration,
     turn: Turn,
 }
@@ -132,12 +135,15 @@ impl Watched {
         common: &Signals,
     ) -> Option<(Instant, Look)> {
         let open = locked(&self.open);
-        let turn = self.turns.present();
         let live = open.as_ref()?;
+        // Before the turn, so that what it has used is not taken for what was used before it.
+        let used = self.cpu.nanos();
+        let turn = self.turns.present();
         // SAFETY: the loop is open as long as this lock is held and says so.
         let idle = Duration::from_nanos(unsafe { live.uv.idle_time(live.on) });
         let now = clock::now();
-        let age = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
+        let wall = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
+        let age = self.cpu.worked(wall, used);
         self.blame(live, turn, age);
         drop(open);
         let mut signals = *common;
@@ -297,6 +303,7 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         origin,
         turns: Turns::default(),
         delays: Delays::default(),
+        cpu: ThreadClock::of_this_thread(),
         entered: Arc::default(),
         stall_limit: AtomicU64::new(0),
         stalls: Mutex::default(),
@@ -333,7 +340,10 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
     };
     hook.prepare.replace(Some(prepare));
     HOOK.set(Some(Rc::clone(&hook)));
-    sampler::add(watched);
+    if !sampler::add(watched) {
+        end();
+        return Ok(None);
+    }
     Ok(Some(hook))
 }
 
@@ -370,6 +380,7 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
+        let busy = self.watched.cpu.worked(busy, None);
         self.watched.delays.record(busy, now);
         if Instant::from(busy).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
             self.stalled(busy, now, idle);

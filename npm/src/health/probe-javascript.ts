@@ -4,7 +4,8 @@ import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 import { LEVELS } from '../pressure/explain.js'
 import { bodyOf, pathOf } from './body.js'
-import { checksParts, HealthChecks, type HealthVerdict } from './checks.js'
+import { checksParts, HealthChecks } from './checks.js'
+import type { HealthVerdict } from './report.js'
 import { metricsText } from './metrics.js'
 import {
   limitsOf,

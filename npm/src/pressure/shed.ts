@@ -6,7 +6,8 @@
 import type { RejectedError } from '../errors.js'
 import { asked, call } from '../events.js'
 import type { PriorityName } from '../gate.js'
-import type { PressureAsk, PressureMonitor, PressureRefusal } from './monitor.js'
+import type { PressureMonitor } from './monitor.js'
+import type { PressureAsk, PressureRefusal } from './refusal.js'
 import {
   type Criticality,
   checkShed,
@@ -43,11 +44,13 @@ export type ShedError = RejectedError & {
   headers: Readonly<Record<string, string>>
 }
 
-const BODY =
+/** What every refusal says. @internal */
+export const REFUSAL_BODY =
   '{"statusCode":503,"code":"SEAWALL_UNDER_PRESSURE","error":"Service Unavailable","message":"Service Unavailable"}'
 const TYPE = 'application/json; charset=utf-8'
-const LENGTH = String(BODY.length)
-const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
+const LENGTH = String(REFUSAL_BODY.length)
+/** What is never refused, unless told otherwise. @internal */
+export const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
 const UNREAD_BYTES = 65_536
 /** Refusals differ by signal, seconds, and whether the connection is closed: some dozens. */
 const ANSWERS = 256
@@ -161,7 +164,7 @@ export class Shedder<R> {
     if (this.#options.exposeSignal) headers['x-pressure'] = cause
     if (close) headers.connection = 'close'
     const flat = Object.entries(headers).flat()
-    const answer = { status: 503 as const, headers, flat, body: BODY, close, cause, retryAfterMs }
+    const answer = { status: 503 as const, headers, flat, body: REFUSAL_BODY, close, cause, retryAfterMs }
     const answers = close ? this.#closing : this.#open
     if (answers.size >= ANSWERS) answers.clear()
     answers.set(refusal, answer)

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::listener::Listener;
 use super::lock;
 use super::service::{Service, clock};
+use crate::native::threads;
 
 /// How many connections all servers have together.
 const MOST_CONNECTIONS: usize = 256;
@@ -75,22 +76,12 @@ fn start() -> io::Result<Desk> {
     let (commands, inbox) = channel();
     thread::Builder::new().name("seawall-probes".into()).stack_size(256 * 1024).spawn(
         move || {
-            leave_signals_to_others();
+            threads::prepare();
             Server { inbox, door, listeners: BTreeMap::new(), clients: Vec::new(), rest: None }
                 .run();
         },
     )?;
     Ok(Desk { commands, bell })
-}
-
-/// Signals are for threads that know what to do with them.
-fn leave_signals_to_others() {
-    // SAFETY: the set is filled before it is read, and lives until the call returns.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
-    }
 }
 
 struct Server {
