@@ -89,7 +89,9 @@ describe('the native thread', { skip }, () => {
     assert.ok(short < 50, `${short}`)
   })
 
-  it('leaves it to the timer where the system has no room for a thread', { skip: linux }, async t => {
+  it('leaves it to the timer where the system has no room for a thread', {
+    skip: linux,
+  }, async t => {
     if (process.getuid() !== 0) return t.skip('needs another user to be limited')
     const child = start(`
       process.setgid(65534)

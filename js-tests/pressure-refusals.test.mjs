@@ -103,7 +103,9 @@ describe('a native thread at the door', { skip }, () => {
     assert.deepEqual([head.status, head.text], [503, ''])
     const times = answers.map(({ ms }) => ms).sort((a, b) => a - b)
     assert.ok(times.length >= 20, `${times.length} answers`)
-    console.log(`median ${times[times.length >> 1]?.toFixed(2)} ms, longest ${times.at(-1)?.toFixed(2)} ms`)
+    console.log(
+      `median ${times[times.length >> 1]?.toFixed(2)} ms, longest ${times.at(-1)?.toFixed(2)} ms`,
+    )
     assert.ok((times[times.length >> 1] ?? 0) < 20, `${times}`)
     assert.ok((times.at(-1) ?? 0) < 300, `${times}`)
 
@@ -153,7 +155,9 @@ describe('a native thread at the door', { skip }, () => {
     }
   })
 
-  it('stops accepting for a heap that is really full, until it is emptied', { skip: linux }, async () => {
+  it('stops accepting for a heap that is really full, until it is emptied', {
+    skip: linux,
+  }, async () => {
     const off = { blockMs: false, delayMs: false, utilization: false, cpuStall: false }
     const monitor = { ...off, memory: false, memoryStall: false, heap: { soft: 0.6, hard: 0.8 } }
     const server = await start({ monitor }, ['--max-old-space-size=120', '--expose-gc'])

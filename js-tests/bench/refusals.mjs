@@ -12,7 +12,8 @@ const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
 /** Asks over one connection for each request, so many at a time. */
 function ask() {
-  const head = 'GET /path HTTP/1.1\r\nhost: a\r\nuser-agent: bench\r\naccept: */*\r\nconnection: close\r\n\r\n'
+  const head =
+    'GET /path HTTP/1.1\r\nhost: a\r\nuser-agent: bench\r\naccept: */*\r\nconnection: close\r\n\r\n'
   process.on('message', ({ port, ms }) => {
     let answers = 0
     let open = true
@@ -84,7 +85,9 @@ async function main() {
       },
     ]
   })
-  console.log(JSON.stringify({ node: process.version, rounds, ms, ...Object.fromEntries(told) }, null, 2))
+  console.log(
+    JSON.stringify({ node: process.version, rounds, ms, ...Object.fromEntries(told) }, null, 2),
+  )
   process.exit()
 }
 

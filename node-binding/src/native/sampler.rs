@@ -18,10 +18,10 @@ use seawall::os::Sampler as OsSampler;
 use seawall::pressure::recorder::Recording;
 use seawall::pressure::{Monitor, SIGNALS, Signals};
 
-use super::routes::{self, Route};
-use super::watch::{self, Memory, Watched, hook};
 #[cfg(unix)]
 use super::refusals;
+use super::routes::{self, Route};
+use super::watch::{self, Memory, Watched, hook};
 use super::{clock, record, threads};
 
 /// From look to look, while a loop does something, while none does, and while none has for long.

@@ -14,6 +14,7 @@ export { type PressureEvents, PressureMonitor } from './monitor.js'
 export type { PressureRequest, PressureResponse } from './node-http.js'
 export type { PressureLimits, PressureOptions, PressureThresholds } from './options.js'
 export type { PressureOwner } from './owner.js'
+export { type PressureRecord, type PressureRecording, readRecording } from './recording.js'
 export type { PressureAsk, PressureRefusal } from './refusal.js'
 export {
   type NativeRefusalCounts,
@@ -21,7 +22,6 @@ export {
   type NativeRefusals,
   refuseNatively,
 } from './refuse-natively.js'
-export { type PressureRecord, type PressureRecording, readRecording } from './recording.js'
 export type { ShedAnswer, ShedError } from './shed.js'
 export type { Criticality, RequestPriority, ShedOptions } from './shed-options.js'
 export type { PressureSignal, PressureSignals } from './signals.js'

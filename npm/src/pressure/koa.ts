@@ -1,5 +1,10 @@
 import type { PressureMonitor } from './monitor.js'
-import { closeRefused, nodeReader, type PressureRequest, type PressureResponse } from './node-http.js'
+import {
+  closeRefused,
+  nodeReader,
+  type PressureRequest,
+  type PressureResponse,
+} from './node-http.js'
 import { NodeShedding } from './node-shedding.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'

@@ -14,6 +14,7 @@ import {
   type RequestPriority,
   type ShedOptions,
 } from './shed-options.js'
+import type { WrittenHead } from './written-answer.js'
 
 /** How a framework's request is read. @internal */
 export interface Reader<R> {
@@ -34,6 +35,8 @@ export interface ShedAnswer extends PressureRefusal {
   readonly close: boolean
   /** The headers as Node takes them with the least work: names and values in turns. @internal */
   readonly flat: readonly string[]
+  /** The head as it was written last. @internal */
+  written?: WrittenHead | undefined
 }
 
 /** The error of a refused request, for frameworks whose error handlers write answers. */
@@ -164,7 +167,15 @@ export class Shedder<R> {
     if (this.#options.exposeSignal) headers['x-pressure'] = cause
     if (close) headers.connection = 'close'
     const flat = Object.entries(headers).flat()
-    const answer = { status: 503 as const, headers, flat, body: REFUSAL_BODY, close, cause, retryAfterMs }
+    const answer: ShedAnswer = {
+      status: 503 as const,
+      headers,
+      flat,
+      body: REFUSAL_BODY,
+      close,
+      cause,
+      retryAfterMs,
+    }
     const answers = close ? this.#closing : this.#open
     if (answers.size >= ANSWERS) answers.clear()
     answers.set(refusal, answer)

@@ -30,25 +30,29 @@ impl Pause {
         (epoll >= 0).then_some(Self { epoll, descriptor, paused: Cell::new(false) })
     }
 
-    /// Whether the loop is to accept nothing from now on.
+    /// Whether the loop is to accept nothing from now on. A loop that has not yet waited since the
+    /// server began to listen does not know the socket; then nothing happens until this is called again.
     pub(super) fn set(&self, paused: bool) {
-        if self.paused.replace(paused) != paused {
-            self.wait_for(!paused);
+        if self.paused.get() != paused && self.wait_for(!paused) {
+            self.paused.set(paused);
         }
     }
 
     #[cfg(target_os = "linux")]
-    fn wait_for(&self, connections: bool) {
+    fn wait_for(&self, connections: bool) -> bool {
         let events = if connections { libc::EPOLLIN as u32 } else { 0 };
         // As libuv writes it, which finds its watcher by the descriptor.
         let mut event = libc::epoll_event { events, u64: self.descriptor as u64 };
         // SAFETY: the event outlives the call. Where the descriptor is not there any more, it fails and
         // nothing has changed.
         unsafe {
-            libc::epoll_ctl(self.epoll, libc::EPOLL_CTL_MOD, self.descriptor, &raw mut event);
+            libc::epoll_ctl(self.epoll, libc::EPOLL_CTL_MOD, self.descriptor, &raw mut event) == 0
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn wait_for(&self, _connections: bool) {}
+    #[allow(clippy::unused_self, reason = "as where there is an epoll")]
+    const fn wait_for(&self, _connections: bool) -> bool {
+        false
+    }
 }

@@ -135,8 +135,8 @@ struct Porter {
 
 impl Porter {
     fn run(mut self) {
-        let mut places = Vec::new();
-        while self.obey() {
+        let mut places: Vec<libc::pollfd> = Vec::new();
+        while places.first().is_some_and(|ear| ear.revents == 0) || self.obey() {
             self.let_in();
             self.wait(&mut places);
             let now = clock::now();
@@ -265,12 +265,19 @@ impl Porter {
 
     fn accept(&mut self, places: &[libc::pollfd], now: Instant) {
         let ready = places.iter().skip(1).map(|place| place.revents != 0);
-        let doors: Vec<_> =
-            self.doors.values().zip(ready).filter(|(_, ready)| *ready).map(|(door, _)| Arc::clone(door)).collect();
+        let doors: Vec<_> = self
+            .doors
+            .values()
+            .zip(ready)
+            .filter(|(_, ready)| *ready)
+            .map(|(door, _)| Arc::clone(door))
+            .collect();
         for door in doors {
             for _ in 0..AT_ONCE {
                 match door.accept() {
-                    Ok(descriptor) => self.admit(Client::new(descriptor, Arc::clone(&door), now), now),
+                    Ok(descriptor) => {
+                        self.admit(Client::new(descriptor, Arc::clone(&door), now), now)
+                    }
                     // A client that has gone already is no reason to let others wait.
                     Err(error)
                         if matches!(
