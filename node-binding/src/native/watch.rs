@@ -72,7 +72,6 @@ unsafe impl Send for Open {}
 pub(crate) struct Look {
     pub(crate) signals: Signals,
     /// For how long the present turn has lasted; while the loop waits, how long it took to get there.
-    /// Without what others had of the processor (`pressure::at_work`).
     pub(crate) age: Duration,
     turn: Turn,
 }
@@ -142,13 +141,14 @@ impl Watched {
         // SAFETY: the loop is open as long as this lock is held and says so.
         let idle = Duration::from_nanos(unsafe { live.uv.idle_time(live.on) });
         let now = clock::now();
-        let wall = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
-        let age = self.cpu.worked(wall, used);
+        let age = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
+        let worked = self.cpu.worked(age, used);
         self.blame(live, turn, age);
         drop(open);
         let mut signals = *common;
-        signals.set(Signal::Block, Instant::from(age).as_millis());
-        self.delays.over(age, now).put(&mut signals);
+        // What is told of stalls is what was; nobody is refused for what others had of the processor.
+        signals.set(Signal::Block, Instant::from(worked).as_millis());
+        self.delays.over(worked, now).put(&mut signals);
         if let Some((last, smooth)) = memory.utilization.observe(now, idle) {
             signals.set(Signal::Utilization, last);
             signals.set(Signal::UtilizationSmooth, smooth);
@@ -380,8 +380,7 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
-        let busy = self.watched.cpu.worked(busy, None);
-        self.watched.delays.record(busy, now);
+        self.watched.delays.record(self.watched.cpu.worked(busy, None), now);
         if Instant::from(busy).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
             self.stalled(busy, now, idle);
         } else {
