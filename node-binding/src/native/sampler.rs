@@ -89,7 +89,7 @@ pub(super) fn remove(watched: &Arc<Watched>) {
 }
 
 fn run(stop: &AtomicBool) {
-    threads::prepare();
+    threads::ignore_signals();
     let mut os = OsSampler::new();
     let mut common = Signals::default();
     let mut asked: Option<Instant> = None;

@@ -76,7 +76,7 @@ fn start() -> io::Result<Desk> {
     let (commands, inbox) = channel();
     thread::Builder::new().name("seawall-probes".into()).stack_size(256 * 1024).spawn(
         move || {
-            threads::prepare();
+            threads::ignore_signals();
             Server { inbox, door, listeners: BTreeMap::new(), clients: Vec::new(), rest: None }
                 .run();
         },

@@ -111,7 +111,7 @@ fn start() -> io::Result<Desk> {
     let (commands, inbox) = channel();
     let thread = std::thread::Builder::new().name("seawall-refusals".into());
     thread.stack_size(256 * 1024).spawn(move || {
-        threads::prepare();
+        threads::ignore_signals();
         let (doors, clients) = (BTreeMap::new(), Vec::new());
         let (out, asked) = (String::new(), clock::now());
         Porter { inbox, ear, doors, clients, turn: 0, out, asked }.run();
