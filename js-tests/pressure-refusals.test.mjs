@@ -155,6 +155,14 @@ describe('a native thread at the door', { skip }, () => {
     }
   })
 
+  it('does so of a server that begins to listen while all are refused', { skip: linux }, async () => {
+    const server = await start({ monitor: manual, signals: FULL })
+    await sleep(150)
+    for (let round = 0; round < 30; round++) assert.equal((await get(server)).status, 503)
+    const { connections, counts } = await server.tell({ order: 'tell' })
+    assert.deepEqual([connections, counts.refused], [0, 30])
+  })
+
   it('stops accepting for a heap that is really full, until it is emptied', {
     skip: linux,
   }, async () => {

@@ -54,7 +54,9 @@ test('kept connections are told so, and answered in the order of their requests'
   const port = await refusing({ before, server: { keepAliveTimeout: 9_000 } })
   const head = 'HEAD / HTTP/1.1\r\nhost: a\r\n\r\n'
   const text = await talk(port, get() + head + get() + LAST)
-  const [first, second, third, last, ...none] = text.split('HTTP/1.1 503 Service Unavailable\r\n').slice(1)
+  const [first, second, third, last, ...none] = text
+    .split('HTTP/1.1 503 Service Unavailable\r\n')
+    .slice(1)
   assert.deepEqual(none, [])
   const lines = first.split('\r\n')
   assert.deepEqual(lines.slice(0, 2), [

@@ -52,6 +52,8 @@ export interface PressureEvents {
   shed: PressureRefusal & { readonly dryRun: boolean }
   /** The event loop stood still and turns again. */
   stall: PressureStall
+  /** It was put into maintenance, or taken out of it: {@link PressureMonitor.setMaintenance}. */
+  maintenance: { readonly on: boolean }
 }
 
 /** Options that cannot be changed. */
@@ -271,6 +273,7 @@ export class PressureMonitor implements Disposable {
   setMaintenance(on: boolean): void {
     processEngine().pressureMaintenance(this.#live(), on)
     this.#look()
+    if (this.#listeners?.has('maintenance')) this.#listeners.emit('maintenance', { on })
   }
 
   /** Whether everybody is refused. */

@@ -44,10 +44,6 @@ export interface NativeRefusals extends Disposable {
 interface ListeningHandle {
   readonly fd?: number
   close(...args: unknown[]): unknown
-  onconnection(this: ListeningHandle, error: number, client: ClientHandle): void
-}
-interface ClientHandle {
-  open(descriptor: number): number | undefined
 }
 
 /** How often it is looked at whether JavaScript may accept again. */
@@ -114,7 +110,9 @@ class Refusals implements NativeRefusals {
     this.#server = server
     this.#monitor = monitor
     this.#paths = paths
-    this.#stopFollowing = monitor.on('change', () => this.#settle())
+    const settle = (): void => this.#settle()
+    const follow = [monitor.on('change', settle), monitor.on('maintenance', settle)]
+    this.#stopFollowing = () => follow.forEach(stop => stop())
     server.on('listening', this.#listening)
     if (server.listening) this.#open()
   }
@@ -146,7 +144,9 @@ class Refusals implements NativeRefusals {
         pressureHandle(this.#monitor),
         this.#paths,
         REFUSAL_BODY,
-        (descriptor, bytes) => takeIn(this.#server, handle, descriptor, bytes),
+        (descriptor, bytes) => {
+          takeIn(this.#server, descriptor, bytes).catch(error => report(error, 'refuseNatively'))
+        },
       )
     } catch (error) {
       report(error, 'refuseNatively')
@@ -195,28 +195,17 @@ class Refusals implements NativeRefusals {
   }
 }
 
-/** Gives a connection that was accepted elsewhere to a server as Node would have given it. */
-function takeIn(
-  server: Server,
-  handle: ListeningHandle,
-  descriptor: number,
-  bytes: Uint8Array,
-): void {
-  const Handle = handle.constructor as new (type: number) => ClientHandle
-  // 0 is a connection, among the constants of both kinds of handles.
-  const client = new Handle(0)
-  if (client.open(descriptor)) {
-    // Nothing that can be served, such as a connection that was reset on the way on some systems.
-    builtin<typeof import('node:fs')>('node:fs')?.closeSync(descriptor)
-    return
-  }
+/** Gives a connection to a server, with the bytes that were read of it. */
+async function takeIn(server: Server, descriptor: number, bytes: Uint8Array): Promise<void> {
+  // Here, as it does not load in every runtime.
+  const { adopt } = await import('../adopt.js')
   const before = (socket: Socket): void => {
     if (bytes.length > 0) socket.unshift(bytes)
   }
   // Before the server reads from it.
   server.prependOnceListener('connection', before)
   try {
-    handle.onconnection(0, client)
+    adopt(server, descriptor, true)
   } finally {
     server.off('connection', before)
   }

@@ -159,16 +159,7 @@ impl Server {
         }
         let times = self.clients.iter().map(|client| client.deadline).chain(self.rest);
         let left = times.min().map(|time| time.saturating_duration_since(now));
-        // Rounded up, so that the time has come when it returns.
-        let ms = left.map_or(-1, |left| i32::try_from(left.as_millis()).unwrap_or(60_000) + 1);
-        // SAFETY: the pointer and the length are those of a list that outlives the call.
-        let count = unsafe { libc::poll(places.as_mut_ptr(), places.len() as libc::nfds_t, ms) };
-        if count < 0 {
-            // Interrupted or without memory: all are looked at, and none waits.
-            for place in places {
-                place.revents = place.events;
-            }
-        }
+        threads::wait(places, left);
     }
 
     fn serve(&mut self, places: &[libc::pollfd]) {
@@ -196,17 +187,7 @@ impl Server {
             let stream = match listener.accept() {
                 Ok(stream) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // A client that has gone already is no reason to let others wait.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::ConnectionAborted
-                            | ErrorKind::ConnectionReset
-                            | ErrorKind::Interrupted
-                    ) =>
-                {
-                    continue;
-                }
+                Err(error) if threads::has_gone(&error) => continue,
                 Err(_) => {
                     self.rest = Some(now + NO_ROOM);
                     return;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Weak};
 
 use seawall::pressure::Monitor;
 
+use crate::native::backlog::accept_once;
+
 /// How many connections wait for JavaScript to take them.
 const MOST_PASSED: usize = 256;
 
@@ -141,36 +143,12 @@ impl Door {
     }
 
     /// The next connection, which waits for nothing.
-    #[cfg(target_os = "linux")]
     pub(super) fn accept(&self) -> io::Result<OwnedFd> {
-        let (socket, none) = (self.listener.as_raw_fd(), std::ptr::null_mut::<libc::c_void>());
-        let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: the socket is open, and nobody asks for the address.
-        let accepted = unsafe { libc::accept4(socket, none.cast(), none.cast(), flags) };
-        owned(accepted)
+        let accepted = accept_once(self.listener.as_raw_fd());
+        let accepted = accepted.ok_or_else(io::Error::last_os_error)?;
+        // SAFETY: the system has just made it, for this caller alone.
+        Ok(unsafe { OwnedFd::from_raw_fd(accepted) })
     }
-
-    /// The next connection, which waits for nothing.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn accept(&self) -> io::Result<OwnedFd> {
-        let (socket, none) = (self.listener.as_raw_fd(), std::ptr::null_mut::<libc::c_void>());
-        // SAFETY: the socket is open, and nobody asks for the address.
-        let accepted = owned(unsafe { libc::accept(socket, none.cast(), none.cast()) })?;
-        // SAFETY: it was just accepted, and is open.
-        unsafe {
-            libc::fcntl(accepted.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
-            libc::fcntl(accepted.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK);
-        }
-        Ok(accepted)
-    }
-}
-
-fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the system has just made it, for this caller alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 impl AsRawFd for Door {

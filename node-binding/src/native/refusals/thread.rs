@@ -221,16 +221,7 @@ impl Porter {
             let until = client.deadline.since(now);
             left = Some(left.map_or(until, |left| left.min(until)));
         }
-        // Rounded up, so that the time has come when it returns.
-        let ms = left.map_or(-1, |left| i32::try_from(left.as_millis()).unwrap_or(60_000) + 1);
-        // SAFETY: the pointer and the length are those of a list that outlives the call.
-        let count = unsafe { libc::poll(places.as_mut_ptr(), places.len() as libc::nfds_t, ms) };
-        if count < 0 {
-            // Interrupted or without memory: all are looked at, and none waits.
-            for place in places {
-                place.revents = place.events;
-            }
-        }
+        threads::wait(places, left);
     }
 
     fn go_on(&mut self, places: &[libc::pollfd], now: Instant) {
@@ -278,14 +269,7 @@ impl Porter {
                     Ok(descriptor) => {
                         self.admit(Client::new(descriptor, Arc::clone(&door), now), now)
                     }
-                    // A client that has gone already is no reason to let others wait.
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            ErrorKind::ConnectionAborted
-                                | ErrorKind::ConnectionReset
-                                | ErrorKind::Interrupted
-                        ) => {}
+                    Err(error) if threads::has_gone(&error) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     // The system has no room for another.
                     Err(_) => {
