@@ -155,7 +155,9 @@ describe('a native thread at the door', { skip }, () => {
     }
   })
 
-  it('does so of a server that begins to listen while all are refused', { skip: linux }, async () => {
+  it('does so of a server that begins to listen while all are refused', {
+    skip: linux,
+  }, async () => {
     const server = await start({ monitor: manual, signals: FULL })
     await sleep(150)
     for (let round = 0; round < 30; round++) assert.equal((await get(server)).status, 503)
@@ -262,7 +264,7 @@ describe('a native thread at the door', { skip }, () => {
 })
 
 it('refuses what it cannot answer, and options nobody knows', () => {
-  using monitor = new PressureMonitor(manual)
+  const monitor = new PressureMonitor(manual)
   const refused = (server, options, option) =>
     assert.throws(() => refuseNatively(server, monitor, options), {
       code: 'SEAWALL_INVALID_OPTION',
@@ -275,8 +277,8 @@ it('refuses what it cannot answer, and options nobody knows', () => {
 })
 
 it('does nothing where there is no thread, and says so', { skip: !skip && 'there is one' }, () => {
-  using monitor = new PressureMonitor(manual)
-  using refusals = refuseNatively(http.createServer(), monitor)
+  const monitor = new PressureMonitor(manual)
+  const refusals = refuseNatively(http.createServer(), monitor)
   assert.equal(refusals.active, false)
   assert.deepEqual(refusals.counts(), { accepted: 0, refused: 0, passed: 0, givenUp: 0 })
 })

@@ -112,7 +112,9 @@ class Refusals implements NativeRefusals {
     this.#paths = paths
     const settle = (): void => this.#settle()
     const follow = [monitor.on('change', settle), monitor.on('maintenance', settle)]
-    this.#stopFollowing = () => follow.forEach(stop => stop())
+    this.#stopFollowing = () => {
+      for (const stop of follow) stop()
+    }
     server.on('listening', this.#listening)
     if (server.listening) this.#open()
   }
