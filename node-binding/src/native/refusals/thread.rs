@@ -256,11 +256,12 @@ impl Porter {
 
     fn accept(&mut self, places: &[libc::pollfd], now: Instant) {
         let ready = places.iter().skip(1).map(|place| place.revents != 0);
+        // One that was opened while it was waited at is JavaScript's.
         let doors: Vec<_> = self
             .doors
             .values()
             .zip(ready)
-            .filter(|(_, ready)| *ready)
+            .filter(|(door, ready)| *ready && door.is_shut())
             .map(|(door, _)| Arc::clone(door))
             .collect();
         for door in doors {
