@@ -47,17 +47,14 @@ for (const source of SOURCES) {
 
   test(`${source}: an idle process that others keep from the processor refuses nobody either`, async () => {
     const loop = 'const end = Date.now() + 20_000; while (Date.now() < end);'
-    const others = [0, 1].map(() => spawn(process.execPath, ['-e', loop]))
+    const others = [0, 1, 2, 3].map(() => spawn(process.execPath, ['-e', loop]))
     try {
       const off = { heap: false, memory: false, cpuStall: false, cpuThrottled: false }
       for (const sampleIntervalMs of source === 'pulse' ? [10, 100, 1_000] : [100]) {
-        // Who looks from outside cannot tell a loop that works from one that waits for a processor:
-        // there limits have to be above what the machine lets it wait.
-        const ms = source === 'pulse' ? 50 : 250
-        const limits = { soft: ms, hard: ms }
+        const limits = { soft: 50, hard: 50 }
         const of = { delayMs: limits, delayMaxMs: limits, blockMs: limits, ...off }
         const monitor = { source, sampleIntervalMs, ...of }
-        const seen = await child('idle', { monitor, ms: 2_000 })
+        const seen = await child('idle', { monitor, ms: source === 'pulse' ? 2_000 : 10_000 })
         assert.equal(seen.refusals, 0, JSON.stringify(seen))
       }
       const stall = await child('stall', { monitor: { source, sampleIntervalMs: 1_000 }, ms: 600 })
@@ -106,8 +103,9 @@ for (const source of SOURCES) {
 
   test(`${source}: it costs next to nothing while idle`, async () => {
     const { part } = await child('quiet', { monitor: { source }, ms: long ? 20_000 : 4_000 })
-    // Each time the process is woken costs more where others are at work.
-    assert.ok(part < 0.02, `${part}`)
+    // The whole process, which without a monitor is woken too; what the thread takes of it is measured
+    // beside the other tests of the thread.
+    assert.ok(part < (source === 'pulse' ? 0.01 : 0.005), `${part}`)
   })
 
   test(`${source}: monitors keep no process alive`, async () => {

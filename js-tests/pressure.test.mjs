@@ -99,11 +99,14 @@ test('a dry run counts and tells, and lets in', () => {
 
 test('maintenance refuses everybody, and says when to come back', () => {
   const monitor = manual({ dryRun: true })
+  const told = []
+  monitor.on('maintenance', ({ on }) => told.push(on))
   monitor.setMaintenance(true)
   assert.equal(monitor.maintenance, true)
   assert.equal(monitor.admit({ priority: 'veryHigh' })?.cause, 'maintenance')
   monitor.setMaintenance(false)
   assert.deepEqual([monitor.maintenance, monitor.admit()], [false, undefined])
+  assert.deepEqual(told, [true, false])
 })
 
 test('changes and stalls are told; a listener that throws changes nothing', () => {

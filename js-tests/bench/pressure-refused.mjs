@@ -99,6 +99,11 @@ async function main() {
     {
       cpuUs: Number(median(costs[name]).toFixed(1)),
       ofHello: Number(median(costs[name].map((us, i) => us / (costs.hello?.[i] ?? us))).toFixed(3)),
+      // What others do on the machine only ever adds.
+      bestUs: Number(Math.min(...costs[name]).toFixed(1)),
+      bestOfHello: Number(
+        (Math.min(...costs[name]) / Math.min(...(costs.hello ?? costs[name]))).toFixed(3),
+      ),
       connections: Math.round(opened[name]),
     },
   ])

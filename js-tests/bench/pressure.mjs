@@ -84,6 +84,14 @@ if (process.argv[2] === 'client') {
     'admit()': ['r = x.admit()', calm],
     'middleware, calm': ['x.shed(x.request, undefined, x.next)', pass],
   })
+  // Where a native thread watches, routes are noted.
+  const watching = new PressureMonitor({ source: 'auto', dryRun: true })
+  const noted = { ...pass, shed: pressureMiddleware(watching) }
+  const routes = measure({
+    'enter(), a route that is known': ["r = x.enter('GET /a')", watching],
+    'middleware, calm, noting routes': ['x.shed(x.request, undefined, x.next)', noted],
+  })
+  watching[Symbol.dispose]()
   const refusals = measure({ 'admit() that refuses': ['r = x.admit()', full] }, 20_000)
   const hello = (_, res) => res.end('hello world')
   const servers = {
@@ -103,6 +111,6 @@ if (process.argv[2] === 'client') {
       runs[name].cpuUs = Math.min(runs[name].cpuUs, Number(cpuUs.toFixed(1)))
     }
   }
-  console.log(JSON.stringify({ engine: engineKind(), checks, refusals, runs }, null, 2))
+  console.log(JSON.stringify({ engine: engineKind(), checks, routes, refusals, runs }, null, 2))
   process.exit()
 }

@@ -21,6 +21,12 @@ pub(crate) fn monitor(handle: u32) -> Option<Arc<Monitor>> {
     })
 }
 
+/// Tells the thread that refuses natively.
+fn changed() {
+    #[cfg(unix)]
+    crate::native::refusals::look();
+}
+
 /// A handle, or -1 after a refusal.
 #[napi]
 pub fn pressure_new(options: &[f64], seed: f64) -> f64 {
@@ -67,6 +73,7 @@ pub fn pressure_offset(_handle: u32) -> u32 {
 pub fn pressure_observe(handle: u32, now: f64, signals: &[f64]) {
     if let Some(monitor) = monitor(handle) {
         monitor.observe(Instant::from_millis(now), &Signals::from_numbers(signals));
+        changed();
     }
 }
 
@@ -82,6 +89,7 @@ pub fn pressure_admit(handle: u32, rank: f64, user: Option<String>) -> f64 {
 pub fn pressure_maintenance(handle: u32, on: bool) {
     if let Some(monitor) = monitor(handle) {
         monitor.set_maintenance(on);
+        changed();
     }
 }
 

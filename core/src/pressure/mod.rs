@@ -62,6 +62,7 @@ mod signals;
 mod spell;
 #[cfg(feature = "std")]
 mod sure;
+mod work;
 
 pub use answer::{Answer, Cause, Shed};
 #[cfg(feature = "std")]
@@ -75,3 +76,4 @@ pub use level::Level;
 pub use monitor::Monitor;
 pub use options::{LimitOptions, PressureOptions};
 pub use signals::{SIGNALS, Signal, Signals};
+pub use work::{AT_WORK, WAITED, at_work};

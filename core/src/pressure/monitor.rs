@@ -7,16 +7,16 @@ use super::answer::Answer;
 use super::board::{self, Board};
 use super::config::PressureConfig;
 use super::explain::Explanation;
-use super::judge::{CLASSES, Judge, MAINTENANCE};
+use super::judge::{CLASSES, CRITICAL, Judge, MAINTENANCE};
 use super::level::Level;
 use super::signals::{Signal, Signals};
-use crate::limit::priority::{Ask, Priority};
+use crate::limit::priority::{Ask, CLASS_LEVELS, Priority};
 use crate::options::Problem;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::time::Instant;
 
 /// How many times less often a connection is closed after a refusal than after an answer.
-const CLOSE_REFUSED: f64 = 256.0;
+const CLOSE_REFUSED: f64 = 1024.0;
 
 /// The classes in the order of their counts.
 const PRIORITIES: [Priority; CLASSES] =
@@ -118,6 +118,29 @@ impl Monitor {
         answer
     }
 
+    /// Whether everybody is refused but what is critical, so that new connections need not be looked
+    /// at for long; not so in a dry run.
+    #[must_use]
+    pub fn refuses_all(&self) -> bool {
+        self.board.get(board::SURE) >= f64::from(CRITICAL / CLASS_LEVELS)
+    }
+
+    /// After how many seconds whoever is refused without asking is to come back, the `turn`th of them:
+    /// at least one, since what refuses all will not be over at once.
+    #[must_use]
+    pub fn retry_after(&self, turn: usize) -> u32 {
+        let place = turn.checked_rem(board::RETRIES).unwrap_or(0);
+        self.board.get(board::RETRY_AT.saturating_add(place)).max(1.0) as u32
+    }
+
+    /// Counts `times` requests of unknown importance that were refused without asking.
+    pub fn refused(&self, times: u32) {
+        let mut told = self.judge();
+        told.judge.refused(Priority::Medium, times);
+        self.set_threshold(&told.judge);
+        self.board.set(board::SHED, self.board.get(board::SHED) + f64::from(times));
+    }
+
     /// Why it decides as it does.
     #[must_use]
     pub fn explain(&self) -> Explanation {
@@ -202,5 +225,51 @@ impl Monitor {
         }
         self.set_threshold(judge);
         self.board.set(board::SEQUENCE, f64::from(judge.sequence));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observe(monitor: &Monitor, ms: f64, block: f64) {
+        let mut signals = Signals::default();
+        signals.set(Signal::Block, block);
+        monitor.observe(Instant::from_millis(ms), &signals);
+    }
+
+    #[test]
+    fn all_are_refused_from_the_hard_limit_on_and_in_maintenance() -> Result<(), Problem> {
+        let monitor = Monitor::new(PressureConfig::default(), 1)?;
+        observe(&monitor, 0.0, 249.0);
+        assert!(!monitor.refuses_all(), "some are let in");
+        observe(&monitor, 20.0, 250.0);
+        assert!(monitor.refuses_all());
+        for ms in [40.0, 60.0] {
+            observe(&monitor, ms, 0.0);
+        }
+        assert!(!monitor.refuses_all());
+        monitor.set_maintenance(true);
+        assert!(monitor.refuses_all());
+        let config = PressureConfig { dry_run: true, ..PressureConfig::default() };
+        let dry = Monitor::new(config, 1)?;
+        observe(&dry, 0.0, 500.0);
+        assert!(!dry.refuses_all(), "in a dry run nobody is");
+        Ok(())
+    }
+
+    #[test]
+    fn who_is_refused_unasked_is_told_when_to_come_back_and_counted() -> Result<(), Problem> {
+        let monitor = Monitor::new(PressureConfig::default(), 1)?;
+        observe(&monitor, 0.0, 300.0);
+        assert_eq!(monitor.retry_after(0), 1, "not known, and not at once");
+        observe(&monitor, 8_000.0, 8_000.0);
+        let told: Vec<u32> = (0..16).map(|turn| monitor.retry_after(turn)).collect();
+        assert!(told.iter().all(|seconds| (8..=16).contains(seconds)), "{told:?}");
+        assert!(told.iter().any(|seconds| *seconds != told[0]), "{told:?}");
+        monitor.refused(3);
+        assert_eq!(monitor.board().get(board::SHED), 3.0);
+        assert_eq!(monitor.explain().shed[Signal::Block as usize][Priority::Medium as usize], 3);
+        Ok(())
     }
 }

@@ -27,7 +27,7 @@ fn accept(listener: i32) -> Option<i32> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn accept_once(listener: i32) -> Option<i32> {
+pub(super) fn accept_once(listener: i32) -> Option<i32> {
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no address is asked for, so nothing is written; any descriptor may be asked.
     let accepted =
@@ -36,7 +36,7 @@ fn accept_once(listener: i32) -> Option<i32> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn accept_once(listener: i32) -> Option<i32> {
+pub(super) fn accept_once(listener: i32) -> Option<i32> {
     // SAFETY: no address is asked for, so nothing is written; any descriptor may be asked.
     let accepted = unsafe { libc::accept(listener, std::ptr::null_mut(), std::ptr::null_mut()) };
     if accepted < 0 {

@@ -4,7 +4,7 @@
 //! last. It holds nothing of JavaScript: the answers come from words that both sides share.
 
 mod connection;
-mod head;
+pub(super) mod head;
 mod listener;
 mod prometheus;
 mod service;

@@ -41,16 +41,23 @@ pub(super) fn in_memory() -> Option<Recorder<Bytes>> {
     begin(Bytes::Memory(vec![0; size(RECORDS)]))
 }
 
-/// A recorder in a new file, which takes the place of one of that path.
+/// What a recording is called after another has taken its place.
+const PREVIOUS: &str = "previous";
+
+/// A recorder in a new file, which takes the place of one of that path: a service that is started
+/// again after a crash must not lose what led to it, so that one is then called `<path>.previous`.
 ///
 /// The old one is never cut: another process that still records into it would be ended by that
-/// (SIGBUS). It goes on in a file without a name.
+/// (SIGBUS). It goes on in the file of the other name, or of none.
 pub(super) fn in_file(path: &str) -> io::Result<Recorder<Bytes>> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let made = format!("{path}.{}-{number}.new", std::process::id());
     let recorder = in_new_file(&made).and_then(|recorder| {
-        std::fs::rename(&made, path)?;
+        match std::fs::rename(path, format!("{path}.{PREVIOUS}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::rename(&made, path)?,
+        }
         Ok(recorder)
     });
     if recorder.is_err() {

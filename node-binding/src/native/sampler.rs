@@ -18,9 +18,11 @@ use seawall::os::Sampler as OsSampler;
 use seawall::pressure::recorder::Recording;
 use seawall::pressure::{Monitor, SIGNALS, Signals};
 
+#[cfg(unix)]
+use super::refusals;
 use super::routes::{self, Route};
 use super::watch::{self, Memory, Watched, hook};
-use super::{clock, record};
+use super::{clock, record, threads};
 
 /// From look to look, while a loop does something, while none does, and while none has for long.
 const BUSY: Duration = Duration::from_millis(20);
@@ -55,20 +57,20 @@ pub(super) fn next_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Looks at a loop from now on.
-pub(super) fn add(watched: Arc<Watched>) {
+/// Looks at a loop from now on; false where the system has no room for a thread, and nobody looks.
+pub(super) fn add(watched: Arc<Watched>) -> bool {
     let mut shared = shared();
-    shared.loops.push(watched);
     if shared.thread.is_none() {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("seawall-sampler".into());
-        // Without a thread the loop is not seen, and nothing else changes.
-        shared.thread =
-            thread.spawn(move || run(&seen)).ok().map(|handle| Running { stop, handle });
+        let Ok(handle) = thread.spawn(move || run(&seen)) else { return false };
+        shared.thread = Some(Running { stop, handle });
     }
+    shared.loops.push(watched);
     drop(shared);
     CHANGED.notify_all();
+    true
 }
 
 /// No longer; with the last loop the thread ends before this returns.
@@ -87,7 +89,7 @@ pub(super) fn remove(watched: &Arc<Watched>) {
 }
 
 fn run(stop: &AtomicBool) {
-    ignore_signals();
+    threads::ignore_signals();
     let mut os = OsSampler::new();
     let mut common = Signals::default();
     let mut asked: Option<Instant> = None;
@@ -119,6 +121,8 @@ fn run(stop: &AtomicBool) {
                 wait = wait.min(BUSY).min(soon.max(Duration::from_micros(500)));
             }
         }
+        #[cfg(unix)]
+        refusals::look();
         idle_looks = if busy { 0 } else { idle_looks.saturating_add(1) };
         loops.clear();
         let guard = shared();
@@ -127,20 +131,6 @@ fn run(stop: &AtomicBool) {
         }
     }
 }
-
-/// Signals are for the threads that want them.
-#[cfg(unix)]
-fn ignore_signals() {
-    // SAFETY: a set of this thread's own, filled before it is used.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
-    }
-}
-
-#[cfg(not(unix))]
-fn ignore_signals() {}
 
 /// The present state of a loop, for what answers while JavaScript cannot.
 pub(crate) struct Current {

@@ -18,6 +18,7 @@ use seawall::Instant;
 use seawall::pressure::recorder::{Entry, Kind, Recorder};
 use seawall::pressure::{Delays, Monitor, Signal, Signals, Utilization, board};
 
+use super::cpu::ThreadClock;
 use super::record::Bytes;
 use super::routes::{Entered, Route};
 use super::stack::Interruptible;
@@ -39,6 +40,7 @@ pub(crate) struct Watched {
     origin: i64,
     turns: Turns,
     delays: Delays,
+    cpu: ThreadClock,
     pub(super) entered: Arc<Entered>,
     /// A copy of the limit of `stalls`, in ns, for the hook.
     stall_limit: AtomicU64,
@@ -132,17 +134,21 @@ impl Watched {
         common: &Signals,
     ) -> Option<(Instant, Look)> {
         let open = locked(&self.open);
-        let turn = self.turns.present();
         let live = open.as_ref()?;
+        // Before the turn, so that what it has used is not taken for what was used before it.
+        let used = self.cpu.nanos();
+        let turn = self.turns.present();
         // SAFETY: the loop is open as long as this lock is held and says so.
         let idle = Duration::from_nanos(unsafe { live.uv.idle_time(live.on) });
         let now = clock::now();
         let age = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
+        let worked = self.cpu.worked(age, used);
         self.blame(live, turn, age);
         drop(open);
         let mut signals = *common;
-        signals.set(Signal::Block, Instant::from(age).as_millis());
-        self.delays.over(age, now).put(&mut signals);
+        // What is told of stalls is what was; nobody is refused for what others had of the processor.
+        signals.set(Signal::Block, Instant::from(worked).as_millis());
+        self.delays.over(worked, now).put(&mut signals);
         if let Some((last, smooth)) = memory.utilization.observe(now, idle) {
             signals.set(Signal::Utilization, last);
             signals.set(Signal::UtilizationSmooth, smooth);
@@ -297,6 +303,7 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
         origin,
         turns: Turns::default(),
         delays: Delays::default(),
+        cpu: ThreadClock::of_this_thread(),
         entered: Arc::default(),
         stall_limit: AtomicU64::new(0),
         stalls: Mutex::default(),
@@ -333,7 +340,10 @@ fn begin(env: &Env) -> Result<Option<Rc<Hook>>> {
     };
     hook.prepare.replace(Some(prepare));
     HOOK.set(Some(Rc::clone(&hook)));
-    sampler::add(watched);
+    if !sampler::add(watched) {
+        end();
+        return Ok(None);
+    }
     Ok(Some(hook))
 }
 
@@ -370,7 +380,7 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
-        self.watched.delays.record(busy, now);
+        self.watched.delays.record(self.watched.cpu.worked(busy, None), now);
         if Instant::from(busy).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
             self.stalled(busy, now, idle);
         } else {

@@ -108,7 +108,7 @@ export async function fastifyUnderPressure(
   ): Promise<Gate> {
     const { Gate } = await import('seawall/fastify/pressure')
     const opened = new Gate(given, options.shed, dryRun, {
-      exempt: request => isExempt(request.routeOptions),
+      exempt: isExempt,
       dry: (type, request) => tell(type, opened.valueOf(type), true, request),
     })
     if (logPressure) opened.logTo(fastify.log)
@@ -157,7 +157,8 @@ export async function fastifyUnderPressure(
         return
       }
       const { cause, headers } = answer
-      const handler = cause === 'maintenance' ? undefined : handlerOf(request.routeOptions)
+      const route = gate.route ?? request.routeOptions
+      const handler = cause === 'maintenance' ? undefined : handlerOf(route)
       tell(cause, gate.valueOf(cause), false, request)
       if (handler) {
         answerBy(handler, request, reply, next, { type: cause, value: gate.valueOf(cause) })

@@ -28,8 +28,8 @@ function said(request: FastifyRequest): RequestPriority | undefined {
 
 /** What the gate tells the plugin. */
 export interface GateEvents {
-  /** Whether a request may not be refused, whatever the pressure. */
-  exempt(request: FastifyRequest): boolean
+  /** Whether requests of a route may not be refused, whatever the pressure. */
+  exempt(route: FastifyRequest['routeOptions']): boolean
   /** A request was let in that would have been refused. */
   dry(cause: ShedAnswer['cause'], request: FastifyRequest): void
 }
@@ -43,6 +43,8 @@ export class Gate {
   /** The numbers of routes by their `config`, which each has of its own. */
   readonly #routes = new WeakMap<object, number>()
   #asking: FastifyRequest | undefined
+  /** The route of the request asked about; Fastify makes this object each time it is asked for it. */
+  #route: FastifyRequest['routeOptions'] | undefined
 
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range */
   constructor(
@@ -61,7 +63,7 @@ export class Gate {
     this.#shedder = new Shedder('fastifyUnderPressure', owned.monitor, reader, {
       ...owned.shed,
       priority: request => {
-        const { pressure } = request.routeOptions.config
+        const { pressure } = (this.#route ?? request.routeOptions).config
         if (pressure && pressure.priority !== undefined) return pressure.priority
         return typeof priority === 'function' ? priority(request) : priority && said(request)
       },
@@ -83,12 +85,23 @@ export class Gate {
     return this.monitor.isCalm || (this.monitor.level === 'normal' && this.monitor.isCalm)
   }
 
+  /** The route of the request that was asked about last while there was pressure. */
+  get route(): FastifyRequest['routeOptions'] | undefined {
+    return this.#route
+  }
+
   /** Why a request is not served; `undefined`: it is. */
   refusal(request: FastifyRequest, reply: FastifyReply): ShedAnswer | undefined {
     const { monitor } = this
-    const answer =
-      monitor.isCalm || !this.#events.exempt(request) ? this.#decide(request) : undefined
+    let answer: ShedAnswer | undefined
+    if (monitor.isCalm) {
+      answer = this.#decide(request)
+    } else {
+      this.#route = request.routeOptions
+      if (!this.#events.exempt(this.#route)) answer = this.#decide(request)
+    }
     if (answer !== undefined) return answer
+    this.#route = undefined
     if (seesRoutes()) this.#enter(request)
     if (this.#shedder.closes()) closeAfter(request.raw, reply.raw)
     if (monitor.countsInFlight) {

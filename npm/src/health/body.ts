@@ -1,5 +1,6 @@
 import type { PressureLevel } from '../pressure/explain.js'
-import type { CheckReport, HealthChecks, HealthVerdict } from './checks.js'
+import type { HealthChecks } from './checks.js'
+import type { CheckReport, HealthVerdict } from './report.js'
 import type { HealthKind, HealthReason } from './words.js'
 
 /** What a probe is answered, as JSON. */

@@ -7,100 +7,18 @@ import { Handles } from '../engine/handles.js'
 import { processEngine } from '../engine/process/index.js'
 import { OptionError, optionProblem, SeawallError } from '../errors.js'
 import { Listeners } from '../events.js'
-import { check as checkOptions, type Kind } from '../options.js'
+import { check as checkOptions } from '../options.js'
 import { startTimer } from '../timer.js'
+import {
+  CHECK_FIELDS,
+  type CheckOptions,
+  type HealthChecksOptions,
+  numbersOf,
+} from './check-options.js'
 import { type Check, type CheckResult, type Flying, fly, messageOf } from './flight.js'
+import type { CheckReport, HealthEvents, HealthReport, HealthVerdict } from './report.js'
 import * as told from './words.js'
-import { type HealthKind, type HealthReason, KINDS, reasonOf } from './words.js'
-
-/** How a check runs and counts. Times are in ms. */
-export interface CheckOptions {
-  /**
-   * Which question it counts for. `readiness` (default): should this instance be sent work.
-   * `liveness`: can it go on at all, or is it to be restarted; it counts for readiness too, and
-   * should look at nothing outside of this process. `startup`: has it come up; once passed it is not
-   * run again, and until then the instance is not ready.
-   */
-  kind?: HealthKind | undefined
-  /** How long a run may take. Above 0; `Infinity`: no limit. Default 5000. */
-  timeoutMs?: number | undefined
-  /**
-   * From the start of one run to that of the next. Above 0; `Infinity`: it runs when it is added, and
-   * then only by {@link HealthChecks.run} and {@link HealthChecks.check}. Default 10,000.
-   */
-  intervalMs?: number | undefined
-  /**
-   * How old the last result may be; older, it is not healthy. Above 0; `Infinity`: any age. Default
-   * three intervals and the timeout, 10,000 without an interval, any age for `liveness`.
-   */
-  maxAgeMs?: number | undefined
-  /** How many runs in a row must fail before it counts as failing. Default 1, for `liveness` 3. */
-  failures?: number | undefined
-  /** How many runs in a row must pass before it counts as well again. Default 1. */
-  successes?: number | undefined
-  /**
-   * How long a run may hang before another is begun beside it, at least `timeoutMs`; twice as long
-   * after each that was given up. `Infinity`: never. Default 60,000.
-   */
-  abandonMs?: number | undefined
-}
-
-/** The answer to one question. */
-export interface HealthVerdict {
-  kind: HealthKind
-  passing: boolean
-  /** Why; of several reasons the one that weighs most. */
-  reason: HealthReason
-  /** The name of the check behind the reason, where there is one. */
-  check?: string
-  /** What that check, or {@link HealthChecks.setUnrecoverable}, said. */
-  message?: string
-  /** For how many ms it has been so. */
-  forMs: number
-}
-
-/** What is known of one check. */
-export interface CheckReport {
-  name: string
-  kind: HealthKind
-  passing: boolean
-  reason: HealthReason
-  /** For how many ms it has been so. */
-  forMs: number
-  /** How many ms ago the last result came; `null` before the first. */
-  ageMs: number | null
-  /** For how many ms a run has been under way; `null` where none is. */
-  runningMs: number | null
-  /** How many results in a row speak against what it counts as. */
-  against: number
-  /** How long the last run took, in ms. */
-  durationMs?: number
-  /** What the last result says. */
-  message?: string
-}
-
-/** All that is known; plain data. */
-export interface HealthReport {
-  liveness: HealthVerdict
-  readiness: HealthVerdict
-  startup: HealthVerdict
-  draining: boolean
-  checks: CheckReport[]
-}
-
-/** What a set of checks tells of itself; see {@link HealthChecks.on}. */
-export interface HealthEvents {
-  /** An answer has become another. */
-  change: HealthVerdict
-  /** A run has ended, or its time was up. */
-  result: CheckResult
-}
-
-/** What all checks have in common. */
-export interface HealthChecksOptions {
-  /** Where time and timers come from. Default the runtime's. */
-  clock?: Clock | undefined
-}
+import { type HealthKind, KINDS, reasonOf } from './words.js'
 
 interface Entry {
   readonly id: number
@@ -112,15 +30,6 @@ interface Entry {
   last?: CheckResult
 }
 
-const FIELDS: Record<string, Kind> = {
-  kind: ['liveness', 'readiness', 'startup'],
-  timeoutMs: 'number',
-  intervalMs: 'number',
-  maxAgeMs: 'number',
-  failures: 'number',
-  successes: 'number',
-  abandonMs: 'number',
-}
 const NO_LIMITS = new Float64Array(0)
 const handles = new Handles(handle => processEngine().healthFree(handle))
 
@@ -232,7 +141,7 @@ export class HealthChecks implements Disposable {
    */
   add(name: string, check: Check, options: CheckOptions = {}): () => void {
     checkOptions('HealthChecks', { name, check }, { name: 'string', check: 'function' })
-    checkOptions('HealthChecks', options, FIELDS)
+    checkOptions('HealthChecks', options, CHECK_FIELDS)
     if (this.#entries.has(name)) {
       const message = `HealthChecks: \`name\` must be another, there is a check ${JSON.stringify(name)}`
       throw new OptionError(message, 'name')
@@ -378,7 +287,7 @@ export class HealthChecks implements Disposable {
 
   #kind(kind: HealthKind): number {
     const number = KINDS.indexOf(kind)
-    if (number < 0) checkOptions('HealthChecks', { kind }, FIELDS)
+    if (number < 0) checkOptions('HealthChecks', { kind }, CHECK_FIELDS)
     return number
   }
 
@@ -505,14 +414,4 @@ export class HealthChecks implements Disposable {
 
 function decisions({ flying }: Entry): Promise<void>[] {
   return Array.from(flying, ({ decided }) => decided)
-}
-
-/** The options as `WatchOptions` of `core/src/health/watch.rs`, field by field. */
-function numbersOf(options: CheckOptions): Float64Array {
-  const { kind, timeoutMs, intervalMs, maxAgeMs, failures, successes, abandonMs } = options
-  const number = kind === undefined ? undefined : KINDS.indexOf(kind)
-  return Float64Array.from(
-    [number, timeoutMs, intervalMs, maxAgeMs, failures, successes, abandonMs],
-    value => value ?? Number.NaN,
-  )
 }

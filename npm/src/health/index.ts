@@ -1,14 +1,7 @@
 /** Health: checks that cannot hurt, three answers, and a server that gives them whatever JavaScript does. */
 export type { ProbeBody, ProbeCheck, ProbePaths } from './body.js'
-export {
-  type CheckOptions,
-  type CheckReport,
-  HealthChecks,
-  type HealthChecksOptions,
-  type HealthEvents,
-  type HealthReport,
-  type HealthVerdict,
-} from './checks.js'
+export type { CheckOptions, HealthChecksOptions } from './check-options.js'
+export { HealthChecks } from './checks.js'
 export type { Check, CheckContext, CheckResult } from './flight.js'
 export {
   type HealthHandler,
@@ -24,4 +17,5 @@ export {
   type ProbeServer,
   startProbeServer,
 } from './probe-server.js'
+export type { CheckReport, HealthEvents, HealthReport, HealthVerdict } from './report.js'
 export type { HealthKind, HealthReason } from './words.js'

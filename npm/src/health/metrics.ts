@@ -1,8 +1,8 @@
 import { LEVELS } from '../pressure/explain.js'
 import type { PressureMonitor } from '../pressure/monitor.js'
 import type { PressureSignal } from '../pressure/signals.js'
-import type { CheckReport, HealthVerdict } from './checks.js'
 import type { ProbeCounts } from './probe-server.js'
+import type { CheckReport, HealthVerdict } from './report.js'
 
 /** The signals but the block, which is there anyway: what each is called and is. */
 const SIGNALS: readonly (readonly [PressureSignal, string, string])[] = [

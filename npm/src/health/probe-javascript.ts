@@ -4,7 +4,7 @@ import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 import { LEVELS } from '../pressure/explain.js'
 import { bodyOf, pathOf } from './body.js'
-import { checksParts, HealthChecks, type HealthVerdict } from './checks.js'
+import { checksParts, HealthChecks } from './checks.js'
 import { metricsText } from './metrics.js'
 import {
   limitsOf,
@@ -15,6 +15,7 @@ import {
   serverRoutes,
 } from './probe-options.js'
 import type { ProbeAddress, ProbeCounts, ProbeServer } from './probe-server.js'
+import type { HealthVerdict } from './report.js'
 import { type HealthKind, KINDS } from './words.js'
 
 const MOST_CONNECTIONS = 256

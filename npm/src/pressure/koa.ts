@@ -1,16 +1,13 @@
 import type { PressureMonitor } from './monitor.js'
 import {
-  closeAfter,
   closeRefused,
-  IdleConnections,
   nodeReader,
   type PressureRequest,
   type PressureResponse,
 } from './node-http.js'
+import { NodeShedding } from './node-shedding.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
-import { RouteNames } from './route-names.js'
-import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
 /** The parts of Koa's context. */
@@ -49,34 +46,24 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
   options?: ShedOptions<C>,
 ): PressureKoaMiddleware<C> {
   const owned = ownedMonitor(given, options)
-  const { monitor } = owned
   const reader = {
     path: (context: C) => nodeReader.path(context.req),
     header: (context: C, name: string) => nodeReader.header(context.req, name),
   }
-  const shedder = new Shedder<C>('pressureKoa', monitor, reader, owned.shed)
-  const idle = new IdleConnections(monitor)
-  const routes = new RouteNames()
+  const shedding = new NodeShedding<C>('pressureKoa', owned, reader)
   const middleware = async (context: C, next: () => Promise<unknown>): Promise<void> => {
     const { req, res } = context
-    const answer = shedder.decide(context)
-    idle.look(req)
-    if (answer !== undefined) {
-      if (answer.close) closeRefused(req, res)
-      if (shedder.forwards) throw shedder.error(answer)
-      const { connection: _, ...headers } = answer.headers
-      context.status = answer.status
-      context.set(headers)
-      context.body = answer.body
+    const answer = shedding.meet(context, req, res)
+    if (answer === undefined) {
+      await next()
       return
     }
-    if (shedder.closes()) closeAfter(req, res)
-    if (monitor.countsInFlight) {
-      monitor.started()
-      res.once('close', () => monitor.ended())
-    }
-    routes.enter(req.method, nodeReader.path(req))
-    await next()
+    if (answer.close) closeRefused(req, res)
+    if (shedding.shedder.forwards) throw shedding.shedder.error(answer)
+    const { connection: _, ...headers } = answer.headers
+    context.status = answer.status
+    context.set(headers)
+    context.body = answer.body
   }
   return owning(middleware, owned)
 }

@@ -1,17 +1,14 @@
 import type { PressureMonitor } from './monitor.js'
 import {
   answerNode,
-  closeAfter,
   closeRefused,
-  IdleConnections,
   nodeReader,
   type PressureRequest,
   type PressureResponse,
 } from './node-http.js'
+import { NodeShedding } from './node-shedding.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
-import { RouteNames } from './route-names.js'
-import { Shedder } from './shed.js'
 import type { ShedOptions } from './shed-options.js'
 
 /** Middleware as Express and Connect know it. */
@@ -60,24 +57,15 @@ export function pressureMiddleware<R extends PressureRequest = PressureRequest>(
   options?: ShedOptions<R>,
 ): PressureMiddleware<R> {
   const owned = ownedMonitor(given, options)
-  const { monitor } = owned
-  const shedder = new Shedder<R>('pressureMiddleware', monitor, nodeReader, owned.shed)
-  const idle = new IdleConnections(monitor)
-  const routes = new RouteNames()
+  const shedding = new NodeShedding<R>('pressureMiddleware', owned, nodeReader)
+  const { shedder } = shedding
   const middleware = (
     request: R,
     response: PressureResponse,
     next: (error?: unknown) => void,
   ): void => {
-    const answer = shedder.decide(request)
-    idle.look(request)
+    const answer = shedding.meet(request, request, response)
     if (answer === undefined) {
-      if (shedder.closes()) closeAfter(request, response)
-      if (monitor.countsInFlight) {
-        monitor.started()
-        response.once('close', () => monitor.ended())
-      }
-      routes.enter(request.method, nodeReader.path(request))
       next()
     } else if (shedder.forwards) {
       if (answer.close) closeRefused(request, response)

@@ -14,7 +14,6 @@ import {
   SeawallError,
 } from '../errors.js'
 import { Listeners } from '../events.js'
-import type { PriorityName } from '../gate.js'
 import { updated } from '../options.js'
 import { classIndex, rankCode } from '../priority.js'
 import { seedOr } from '../seed.js'
@@ -23,14 +22,14 @@ import {
   CAUSES,
   explained,
   LEVELS,
-  type PressureCause,
   type PressureExplanation,
   type PressureLevel,
 } from './explain.js'
-import { enterRoute, watchNatively } from './native.js'
+import { measure } from './measure.js'
+import { enterRoute } from './native.js'
 import { checkPressure, numbersOf, type PressureOptions } from './options.js'
-import { type Observer, PULSE_MS, Pulse, runtimePulse } from './pulse.js'
 import { type PressureRecording, presentRecording, recordTo } from './recording.js'
+import { type PressureAsk, type PressureRefusal, refusalCode, refusalOf } from './refusal.js'
 import {
   type PressureSignal,
   type PressureSignals,
@@ -39,24 +38,6 @@ import {
   signalsOf,
 } from './signals.js'
 import { knownStalls, type PressureStall } from './stalls.js'
-
-/** What a request says of itself. */
-export interface PressureAsk {
-  /** How important it is: a class, or a level from 0 to 499. Default `'medium'`. */
-  priority?: PriorityName | number | undefined
-  /**
-   * Whose request it is. Within a class, users who were let in most lately are refused first, so
-   * that all are served alike.
-   */
-  cohort?: string | undefined
-}
-
-/** Why a request must not be served now. */
-export interface PressureRefusal {
-  readonly cause: PressureCause
-  /** After how many ms it is worth coming back, in whole seconds; `undefined`: not known. */
-  readonly retryAfterMs: number | undefined
-}
 
 /** What a monitor tells of itself; see {@link PressureMonitor.on}. */
 export interface PressureEvents {
@@ -71,6 +52,8 @@ export interface PressureEvents {
   shed: PressureRefusal & { readonly dryRun: boolean }
   /** The event loop stood still and turns again. */
   stall: PressureStall
+  /** It was put into maintenance, or taken out of it: {@link PressureMonitor.setMaintenance}. */
+  maintenance: { readonly on: boolean }
 }
 
 /** Options that cannot be changed. */
@@ -86,32 +69,10 @@ const FIXED = [
 ] as const
 /** How often the memory is looked at for events while the native thread measures. */
 const LOOK_MS = 100
-const LEAST_SAMPLE_MS = 10
-const LEAST_STALL_MS = 10
-/** Answers of the engine: the cause in so many bits, the seconds above. */
-const SECONDS = 32
-
 const handles = new Handles(handle => {
   processEngine().pressureUnwatch?.(handle)
   processEngine().pressureFree(handle)
 })
-
-/** By what the engine answers, so that who gets one again can know it again. */
-const refusals = new Map<number, PressureRefusal>()
-const REFUSALS = 1_024
-
-function refusalOf(answer: number): PressureRefusal {
-  const known = refusals.get(answer)
-  if (known) return known
-  const seconds = Math.floor(answer / SECONDS)
-  const refusal = Object.freeze({
-    cause: CAUSES[answer % SECONDS] ?? 'maintenance',
-    retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
-  })
-  if (refusals.size >= REFUSALS) refusals.clear()
-  refusals.set(answer, refusal)
-  return refusal
-}
 
 let handleOf: (monitor: PressureMonitor) => number
 let tellStall: (monitor: PressureMonitor, stall: PressureStall) => void
@@ -161,15 +122,6 @@ export class PressureMonitor implements Disposable {
   /** @throws OptionError for an option that is unknown, of a wrong type or out of range */
   constructor(options: PressureOptions = {}) {
     checkPressure(options)
-    const { sampleIntervalMs, stallMs } = options
-    if (stallMs !== undefined && !(stallMs >= LEAST_STALL_MS)) {
-      const got = `must be a number of at least ${LEAST_STALL_MS}, got ${stallMs}`
-      throw new OptionError(`PressureMonitor: \`stallMs\` ${got}`, 'stallMs')
-    }
-    if (sampleIntervalMs !== undefined && !(sampleIntervalMs >= LEAST_SAMPLE_MS)) {
-      const got = `must be a number of at least ${LEAST_SAMPLE_MS}, got ${sampleIntervalMs}`
-      throw new OptionError(`PressureMonitor: \`sampleIntervalMs\` ${got}`, 'sampleIntervalMs')
-    }
     const core = processEngine()
     this.#options = { ...options }
     this.#handle = core.pressureNew(numbersOf(options), seedOr(options.seed))
@@ -321,6 +273,7 @@ export class PressureMonitor implements Disposable {
   setMaintenance(on: boolean): void {
     processEngine().pressureMaintenance(this.#live(), on)
     this.#look()
+    if (this.#listeners?.has('maintenance')) this.#listeners.emit('maintenance', { on })
   }
 
   /** Whether everybody is refused. */
@@ -415,7 +368,7 @@ export class PressureMonitor implements Disposable {
     const code = sure < 0 ? processEngine().pressureAdmit(this.#handle, rank, ask?.cohort) : sure
     if (code === 0) return undefined
     const dryRun = code < 0
-    const refusal = refusalOf(Math.abs(code) - 1)
+    const refusal = refusalOf(Math.abs(code))
     if (this.#listeners?.has('shed')) this.#listeners.emit('shed', { ...refusal, dryRun })
     return dryRun ? undefined : refusal
   }
@@ -433,34 +386,18 @@ export class PressureMonitor implements Disposable {
     const place = (words[board.MODE] ?? 0) >= 2 ? -1 : (words[board.SIGNAL] ?? -1)
     const cause = place < 0 ? CAUSES.length - 1 : place
     this.#turn = (this.#turn + 1) % board.RETRIES
-    return 1 + cause + SECONDS * (words[board.RETRY_AT + this.#turn] ?? 0)
+    return refusalCode(cause, words[board.RETRY_AT + this.#turn] ?? 0)
   }
 
   #start(): void {
-    const { source = 'auto', clock, sampleIntervalMs } = this.#options
-    if (source === 'manual' || (clock && typeof source !== 'function')) return
-    const handle = this.#handle
-    if (source === 'auto') {
-      this.#stop = watchNatively(handle, this, this.#options, tellStall)
-      if (this.#stop) {
-        this.#source = 'native'
-        if (this.#options.recordTo !== undefined) this.#record(this.#options.recordTo)
-        return
-      }
-    }
-    this.#source = 'pulse'
-    const pulse =
-      typeof source === 'function' ? new Pulse(clock ?? systemClock, source) : runtimePulse()
-    const observer: Observer = {
-      sampleMs: sampleIntervalMs ?? PULSE_MS,
-      beat: (now, numbers) => {
-        processEngine().pressureObserve(handle, now, numbers)
-        this.#look()
-        return this.#level > 0
-      },
-    }
-    pulse.add(observer)
-    this.#stop = () => pulse.delete(observer)
+    const { source, stop } = measure(this.#handle, this, this.#options, tellStall, () => {
+      this.#look()
+      return this.#level > 0
+    })
+    this.#source = source
+    this.#stop = stop
+    const { recordTo: path } = this.#options
+    if (source === 'native' && path !== undefined) this.#record(path)
   }
 
   #record(path: string): void {

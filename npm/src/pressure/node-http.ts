@@ -1,6 +1,7 @@
 /** What Node's request and response have in common in all frameworks that stand on them. */
 import type { PressureMonitor } from './monitor.js'
 import type { Reader, ShedAnswer } from './shed.js'
+import { putHead } from './written-answer.js'
 
 /** The parts of Node's request. */
 export interface PressureRequest {
@@ -43,12 +44,13 @@ export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
 
 /** Answers instead of the service. @internal */
 export function answerNode(
-  { httpVersionMajor = 1 }: PressureRequest,
+  request: PressureRequest,
   response: PressureResponse,
-  { status, headers, flat, body }: ShedAnswer,
+  answer: ShedAnswer,
 ): void {
-  if (httpVersionMajor < 2) {
-    response.writeHead(status, flat)
+  const { status, headers, flat, body } = answer
+  if ((request.httpVersionMajor ?? 1) < 2) {
+    if (!putHead(request, response, answer)) response.writeHead(status, flat)
   } else {
     // HTTP/2 knows no such header.
     const { connection: _, ...rest } = headers

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { OptionError } from '../errors.js'
 import { check, type Kind } from '../options.js'
 import type { PressureSignals } from './signals.js'
 
@@ -83,7 +84,8 @@ export interface PressureOptions extends PressureThresholds {
   /**
    * A file into which the native thread records the last minute, to be read by `readRecording` when
    * the process is gone, however it ended. `{pid}` stands for the id of the process; each isolate
-   * needs a file of its own. Without, it is recorded in memory.
+   * needs a file of its own. A file that is there already, as after a crash, is kept as
+   * `<path>.previous`. Without, it is recorded in memory.
    */
   recordTo?: string | undefined
   /** Stands in its errors and explanations. */
@@ -131,6 +133,11 @@ const FIELDS: Record<string, Kind> = {
   clock: 'object',
 }
 const LIMITS: Record<string, Kind> = { soft: 'number', hard: 'number' }
+/** The least of what is in ms. */
+const LEAST = [
+  ['stallMs', 10],
+  ['sampleIntervalMs', 10],
+] as const
 const SOURCES: readonly unknown[] = ['auto', 'pulse', 'manual']
 
 /** Refuses unknown options and wrong types; ranges are the engine's business. */
@@ -140,6 +147,13 @@ export function checkPressure(options: PressureOptions): void {
     if (options[name] !== false) check(`PressureMonitor ${name}`, options[name], LIMITS)
   }
   const { source } = options
+  for (const [name, least] of LEAST) {
+    const got = options[name]
+    if (got !== undefined && !(got >= least)) {
+      const message = `PressureMonitor: \`${name}\` must be a number of at least ${least}, got ${got}`
+      throw new OptionError(message, name)
+    }
+  }
   if (source !== undefined && typeof source !== 'function' && !SOURCES.includes(source)) {
     const words = { source: SOURCES as readonly string[] }
     check('PressureMonitor', { source }, words)

@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js'
 import type { PriorityName } from '../gate.js'
 import { check, type Kind } from '../options.js'
-import type { PressureRefusal } from './monitor.js'
+import type { PressureRefusal } from './refusal.js'
 
 /** The words of "Site Reliability Engineering" for how important a request is. */
 export type Criticality = 'CRITICAL_PLUS' | 'CRITICAL' | 'SHEDDABLE_PLUS' | 'SHEDDABLE'

@@ -6,13 +6,15 @@
 import type { RejectedError } from '../errors.js'
 import { asked, call } from '../events.js'
 import type { PriorityName } from '../gate.js'
-import type { PressureAsk, PressureMonitor, PressureRefusal } from './monitor.js'
+import type { PressureMonitor } from './monitor.js'
+import type { PressureAsk, PressureRefusal } from './refusal.js'
 import {
   type Criticality,
   checkShed,
   type RequestPriority,
   type ShedOptions,
 } from './shed-options.js'
+import type { WrittenHead } from './written-answer.js'
 
 /** How a framework's request is read. @internal */
 export interface Reader<R> {
@@ -33,6 +35,8 @@ export interface ShedAnswer extends PressureRefusal {
   readonly close: boolean
   /** The headers as Node takes them with the least work: names and values in turns. @internal */
   readonly flat: readonly string[]
+  /** The head as it was written last. @internal */
+  written?: WrittenHead | undefined
 }
 
 /** The error of a refused request, for frameworks whose error handlers write answers. */
@@ -43,11 +47,13 @@ export type ShedError = RejectedError & {
   headers: Readonly<Record<string, string>>
 }
 
-const BODY =
+/** What every refusal says. @internal */
+export const REFUSAL_BODY =
   '{"statusCode":503,"code":"SEAWALL_UNDER_PRESSURE","error":"Service Unavailable","message":"Service Unavailable"}'
 const TYPE = 'application/json; charset=utf-8'
-const LENGTH = String(BODY.length)
-const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
+const LENGTH = String(REFUSAL_BODY.length)
+/** What is never refused, unless told otherwise. @internal */
+export const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
 const UNREAD_BYTES = 65_536
 /** Refusals differ by signal, seconds, and whether the connection is closed: some dozens. */
 const ANSWERS = 256
@@ -161,7 +167,15 @@ export class Shedder<R> {
     if (this.#options.exposeSignal) headers['x-pressure'] = cause
     if (close) headers.connection = 'close'
     const flat = Object.entries(headers).flat()
-    const answer = { status: 503 as const, headers, flat, body: BODY, close, cause, retryAfterMs }
+    const answer: ShedAnswer = {
+      status: 503 as const,
+      headers,
+      flat,
+      body: REFUSAL_BODY,
+      close,
+      cause,
+      retryAfterMs,
+    }
     const answers = close ? this.#closing : this.#open
     if (answers.size >= ANSWERS) answers.clear()
     answers.set(refusal, answer)

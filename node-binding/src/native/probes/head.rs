@@ -68,7 +68,7 @@ fn closes(request: &httparse::Request<'_, '_>) -> bool {
 }
 
 /// The path of a request target: without the query, and without scheme and host.
-fn path_of(target: &str) -> &str {
+pub(in crate::native) fn path_of(target: &str) -> &str {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => {
             rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::listener::Listener;
 use super::lock;
 use super::service::{Service, clock};
+use crate::native::threads;
 
 /// How many connections all servers have together.
 const MOST_CONNECTIONS: usize = 256;
@@ -75,22 +76,12 @@ fn start() -> io::Result<Desk> {
     let (commands, inbox) = channel();
     thread::Builder::new().name("seawall-probes".into()).stack_size(256 * 1024).spawn(
         move || {
-            leave_signals_to_others();
+            threads::ignore_signals();
             Server { inbox, door, listeners: BTreeMap::new(), clients: Vec::new(), rest: None }
                 .run();
         },
     )?;
     Ok(Desk { commands, bell })
-}
-
-/// Signals are for threads that know what to do with them.
-fn leave_signals_to_others() {
-    // SAFETY: the set is filled before it is read, and lives until the call returns.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
-    }
 }
 
 struct Server {
@@ -168,16 +159,7 @@ impl Server {
         }
         let times = self.clients.iter().map(|client| client.deadline).chain(self.rest);
         let left = times.min().map(|time| time.saturating_duration_since(now));
-        // Rounded up, so that the time has come when it returns.
-        let ms = left.map_or(-1, |left| i32::try_from(left.as_millis()).unwrap_or(60_000) + 1);
-        // SAFETY: the pointer and the length are those of a list that outlives the call.
-        let count = unsafe { libc::poll(places.as_mut_ptr(), places.len() as libc::nfds_t, ms) };
-        if count < 0 {
-            // Interrupted or without memory: all are looked at, and none waits.
-            for place in places {
-                place.revents = place.events;
-            }
-        }
+        threads::wait(places, left);
     }
 
     fn serve(&mut self, places: &[libc::pollfd]) {
@@ -205,17 +187,7 @@ impl Server {
             let stream = match listener.accept() {
                 Ok(stream) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // A client that has gone already is no reason to let others wait.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::ConnectionAborted
-                            | ErrorKind::ConnectionReset
-                            | ErrorKind::Interrupted
-                    ) =>
-                {
-                    continue;
-                }
+                Err(error) if threads::has_gone(&error) => continue,
                 Err(_) => {
                     self.rest = Some(now + NO_ROOM);
                     return;

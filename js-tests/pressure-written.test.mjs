@@ -1,0 +1,105 @@
+// The head of a refusal that is written beforehand: nobody may be able to tell it from one that Node
+// writes, and where somebody else has a word in it Node writes it.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import http from 'node:http'
+import { connect } from 'node:net'
+import { afterEach, test } from 'node:test'
+import { PressureMonitor, pressureMiddleware } from 'seawall/pressure'
+
+const closing = []
+afterEach(() => {
+  for (const server of closing.splice(0)) {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+const BODY =
+  '{"statusCode":503,"code":"SEAWALL_UNDER_PRESSURE","error":"Service Unavailable","message":"Service Unavailable"}'
+
+/** A server that refuses everything, `before` having its word first. */
+async function refusing({ before = () => {}, options = {}, server: more = {} } = {}) {
+  const monitor = new PressureMonitor({ source: 'manual' })
+  monitor.observe({ block: 300 })
+  const shed = pressureMiddleware(monitor, options)
+  const server = http.createServer((req, res) => {
+    before(req, res)
+    shed(req, res, () => res.end('served'))
+  })
+  Object.assign(server, more)
+  closing.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server.address().port
+}
+
+/** All that is answered to some text; the last request has to end the connection. */
+async function talk(port, text) {
+  const socket = connect(port, '127.0.0.1')
+  socket.setEncoding('utf8')
+  let answer = ''
+  socket.on('data', part => (answer += part))
+  socket.write(text)
+  await once(socket, 'close')
+  return answer
+}
+
+const get = (...lines) => ['GET / HTTP/1.1', 'host: a', ...lines, '', ''].join('\r\n')
+const LAST = get('connection: close')
+
+test('kept connections are told so, and answered in the order of their requests', async () => {
+  const seen = []
+  const before = (_, res) => res.on('finish', () => seen.push([res.statusCode, res.headersSent]))
+  const port = await refusing({ before, server: { keepAliveTimeout: 9_000 } })
+  const head = 'HEAD / HTTP/1.1\r\nhost: a\r\n\r\n'
+  const text = await talk(port, get() + head + get() + LAST)
+  const [first, second, third, last, ...none] = text
+    .split('HTTP/1.1 503 Service Unavailable\r\n')
+    .slice(1)
+  assert.deepEqual(none, [])
+  const lines = first.split('\r\n')
+  assert.deepEqual(lines.slice(0, 2), [
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${BODY.length}`,
+  ])
+  assert.ok(lines.includes('Connection: keep-alive'))
+  // As long as the server keeps it, which is shorter under pressure.
+  assert.ok(lines.includes('Keep-Alive: timeout=3'), first)
+  for (const full of [first, third, last]) assert.ok(full.endsWith(`\r\n\r\n${BODY}`), full)
+  assert.ok(second.endsWith('\r\n\r\n'), second)
+  assert.match(last, /^connection: close\r$/im)
+  assert.deepEqual(seen, Array(4).fill([503, true]))
+})
+
+test('headers that were set before are sent with it', async () => {
+  const port = await refusing({ before: (_, res) => res.setHeader('x-request-id', '7') })
+  const text = await talk(port, get() + LAST)
+  assert.equal(text.match(/^x-request-id: 7\r$/gm)?.length, 2, text)
+  assert.equal(text.match(/^content-length: \d+\r$/gm)?.length, 2, text)
+})
+
+test('who has put another function in the place of writeHead is called', async () => {
+  let called = 0
+  const before = (_, res) => {
+    const { writeHead } = res
+    res.writeHead = (...args) => {
+      called++
+      res.setHeader('x-late', 'yes')
+      return writeHead.apply(res, args)
+    }
+  }
+  const text = await talk(await refusing({ before }), get() + LAST)
+  assert.equal(called, 2)
+  assert.equal(text.match(/^x-late: yes\r$/gm)?.length, 2, text)
+})
+
+test('old clients, and servers that count requests, have their connections closed as ever', async () => {
+  const old = await talk(await refusing(), 'GET / HTTP/1.0\r\n\r\n')
+  assert.match(old, /^HTTP\/1\.1 503 /)
+  assert.match(old, /^connection: close\r$/im)
+  const port = await refusing({ server: { maxRequestsPerSocket: 2 } })
+  const text = await talk(port, get() + get())
+  assert.equal(text.match(/HTTP\/1\.1 503 /g)?.length, 2, text)
+  assert.match(text, /^Connection: close\r$/im)
+})

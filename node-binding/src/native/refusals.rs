@@ -1,0 +1,119 @@
+//! Refuses new connections of a server in a thread, also while JavaScript cannot.
+//!
+//! The thread has a descriptor of its own for the socket on which the server listens, and looks at it
+//! only while the monitor refuses all. Then whoever of the two is first accepts; JavaScript is kept
+//! from it where the system allows ([`pause`]). What is not to be refused, and what has not yet said
+//! what it wants when the pressure is over, is given to JavaScript with the bytes that were read.
+
+mod client;
+mod door;
+mod head;
+mod pause;
+mod thread;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, Error, Float64Array, FnArgs, Function, Result};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+
+use self::door::{Door, Passed};
+use self::pause::Pause;
+use crate::pressure::monitor;
+
+pub(crate) use self::thread::look;
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A door, and what keeps JavaScript's loop from accepting there.
+struct Opened {
+    door: Arc<Door>,
+    pause: Option<Pause>,
+}
+
+thread_local! {
+    static DOORS: RefCell<BTreeMap<u32, Opened>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Refuses for the monitor of a handle what comes to the socket of a descriptor, from now on. Requests
+/// for one of `paths` are given to `passed`, as a descriptor and the bytes that were read. `body` is
+/// JSON.
+///
+/// # Errors
+///
+/// There is no such monitor, or the system has no room for a descriptor or a thread.
+#[napi]
+pub fn refusals_open(
+    env: Env,
+    descriptor: i32,
+    handle: u32,
+    paths: Vec<String>,
+    body: String,
+    passed: Function<'_, FnArgs<(i32, Buffer)>, ()>,
+) -> Result<u32> {
+    let monitor = monitor(handle).ok_or_else(|| Error::from_reason("no such monitor"))?;
+    // Weak: what waits for connections that are refused keeps no process alive.
+    let passed =
+        passed.build_threadsafe_function::<Passed>().weak::<true>().build_callback(|passed| {
+            let (descriptor, bytes) = passed.value.take();
+            Ok(FnArgs::from((descriptor.into_raw_fd(), Buffer::from(bytes))))
+        })?;
+    let pass = move |what: Passed| {
+        let status = passed.call(what, ThreadsafeFunctionCallMode::NonBlocking);
+        status == napi::Status::Ok
+    };
+    let failed = |error: std::io::Error| Error::from_reason(error.to_string());
+    let pause = Pause::of(&env, descriptor);
+    let door = Door::new(descriptor, &monitor, paths, body, Box::new(pass)).map_err(failed)?;
+    let door = Arc::new(door);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    thread::add(number, Arc::clone(&door)).map_err(failed)?;
+    DOORS.with_borrow_mut(|doors| doors.insert(number, Opened { door, pause }));
+    // An isolate that ends takes its doors with it.
+    env.add_env_cleanup_hook(number, close)?;
+    Ok(number)
+}
+
+/// Keeps JavaScript from accepting while all are refused, and lets it again afterwards; to be called
+/// on its thread when the pressure may have changed. Whether all are refused.
+#[napi]
+pub fn refusals_settle(number: u32) -> bool {
+    DOORS.with_borrow(|doors| {
+        let Some(Opened { door, pause }) = doors.get(&number) else { return false };
+        let shut = door.judge();
+        if let Some(pause) = pause {
+            pause.set(shut);
+        }
+        shut
+    })
+}
+
+/// Connections accepted, requests refused, connections given to JavaScript, and given up.
+#[napi]
+pub fn refusals_counts(number: u32) -> Float64Array {
+    let counts = DOORS
+        .with_borrow(|doors| doors.get(&number).map(|opened| opened.door.counts().to_numbers()));
+    Float64Array::new(counts.map(Vec::from).unwrap_or_default())
+}
+
+/// Refuses nothing any more; the socket is JavaScript's alone when this returns.
+#[napi]
+pub fn refusals_close(number: u32) {
+    close(number);
+}
+
+fn close(number: u32) {
+    let opened = DOORS.with_borrow_mut(|doors| doors.remove(&number));
+    if let Some(Opened { pause, door }) = opened {
+        if let Some(pause) = pause {
+            pause.set(false);
+        }
+        drop(door);
+        thread::remove(number);
+    }
+}

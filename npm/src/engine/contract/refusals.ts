@@ -1,0 +1,24 @@
+/** Refusing new connections in a native thread (`node-binding/src/native/refusals.rs`). */
+export interface RefusalEngine {
+  /**
+   * Refuses for the monitor of `handle` what comes to the listening socket of `descriptor` while all
+   * are refused; answers a number. Requests for one of `paths` are given to `passed`, with the bytes
+   * that were read. `body` is JSON. Throws where the system has no room for it.
+   */
+  refusalsOpen?(
+    descriptor: number,
+    handle: number,
+    paths: string[],
+    body: string,
+    passed: (descriptor: number, bytes: Uint8Array) => void,
+  ): number
+  /**
+   * Keeps JavaScript from accepting while all are refused, and lets it again afterwards; whether all
+   * are refused.
+   */
+  refusalsSettle?(number: number): boolean
+  /** Connections accepted, requests refused, connections passed on, and given up. */
+  refusalsCounts?(number: number): ArrayLike<number>
+  /** Refuses nothing any more; the socket is JavaScript's alone when this returns. */
+  refusalsClose?(number: number): void
+}

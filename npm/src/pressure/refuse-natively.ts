@@ -1,0 +1,214 @@
+/**
+ * Has a native thread refuse new connections of a server while everything is refused: it answers in
+ * microseconds what would cost JavaScript a request, and goes on while JavaScript is blocked.
+ */
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { processEngine } from '../engine/process/index.js'
+import { OptionError } from '../errors.js'
+import { report } from '../events.js'
+import { check } from '../options.js'
+import { builtin } from './host.js'
+import { type PressureMonitor, pressureHandle } from './monitor.js'
+import { PROBES, REFUSAL_BODY } from './shed.js'
+
+/** How new connections are refused. */
+export interface NativeRefusalOptions {
+  /**
+   * Paths, without query, of requests that are left to JavaScript, however long it takes. Default
+   * `['/livez', '/readyz', '/healthz']`.
+   */
+  bypass?: readonly string[] | undefined
+}
+
+/** What a native thread has done at a server. */
+export interface NativeRefusalCounts {
+  /** Connections that it accepted. */
+  accepted: number
+  /** Requests that it answered with 503. */
+  refused: number
+  /** Connections that it left to JavaScript after all. */
+  passed: number
+  /** Connections that it closed without an answer: too slow, too many, or gone already. */
+  givenUp: number
+}
+
+/** A server whose new connections a native thread refuses, until it is disposed of. */
+export interface NativeRefusals extends Disposable {
+  /** Whether there is a thread for it now: the server listens, on a socket of its own, and on Node. */
+  readonly active: boolean
+  counts(): NativeRefusalCounts
+}
+
+/** What Node keeps of the socket on which a server listens. */
+interface ListeningHandle {
+  readonly fd?: number
+  close(...args: unknown[]): unknown
+}
+
+/** How often it is looked at whether JavaScript may accept again. */
+const SETTLE_MS = 50
+const NONE: NativeRefusalCounts = { accepted: 0, refused: 0, passed: 0, givenUp: 0 }
+
+/**
+ * Answers new connections of a `node:http` server with 503 in a native thread while the monitor
+ * refuses everything but what is critical (level `'full'`, a blocked event loop among it) and in
+ * maintenance: also while JavaScript is blocked or its heap is full, in which case JavaScript accepts
+ * nothing more meanwhile (on Linux). It goes on until the level is left.
+ *
+ * Put it beside the middleware or the plugin, which goes on refusing on connections that are there
+ * already. What it costs: a connection that is refused here is closed after the answer, and its
+ * request is refused whatever its priority, unless its path is in `bypass`. Where there is no native
+ * thread (no Node, Windows, a worker of `node:cluster` that shares its socket) nothing happens, and
+ * {@link NativeRefusals.active} says so.
+ *
+ * @throws OptionError for an option that is unknown or of a wrong type, and for a server of TLS or
+ * HTTP/2, whose first bytes only JavaScript can answer.
+ *
+ * @example
+ * ```ts no_run
+ * import { createServer } from 'node:http'
+ * import { PressureMonitor, pressureMiddleware, refuseNatively } from 'seawall/pressure'
+ *
+ * const monitor = new PressureMonitor()
+ * const shed = pressureMiddleware(monitor)
+ * const server = createServer((req, res) => shed(req, res, () => res.end('served')))
+ * refuseNatively(server, monitor)
+ * server.listen(8080)
+ * ```
+ */
+export function refuseNatively(
+  server: Server,
+  monitor: PressureMonitor,
+  options: NativeRefusalOptions = {},
+): NativeRefusals {
+  check('refuseNatively', options, { bypass: 'any' })
+  const { bypass = PROBES } = options
+  if (!Array.isArray(bypass) || !bypass.every(path => typeof path === 'string')) {
+    throw new OptionError('refuseNatively: `bypass` must be a list of paths', 'bypass')
+  }
+  const http = builtin<{ Server: typeof Server }>('node:http')
+  if (http && !(server instanceof http.Server)) {
+    const why = 'a server of TLS or HTTP/2 cannot be answered natively'
+    throw new OptionError(`refuseNatively: \`server\` must be one of node:http; ${why}`, 'server')
+  }
+  return new Refusals(server, monitor, [...bypass])
+}
+
+class Refusals implements NativeRefusals {
+  readonly #server: Server
+  readonly #monitor: PressureMonitor
+  readonly #paths: string[]
+  readonly #stopFollowing: () => void
+  readonly #listening = (): void => this.#open()
+  #number: number | undefined
+  #counts = NONE
+  #letGo: (() => void) | undefined
+  #settling: ReturnType<typeof setInterval> | undefined
+
+  constructor(server: Server, monitor: PressureMonitor, paths: string[]) {
+    this.#server = server
+    this.#monitor = monitor
+    this.#paths = paths
+    const settle = (): void => this.#settle()
+    const follow = [monitor.on('change', settle), monitor.on('maintenance', settle)]
+    this.#stopFollowing = () => {
+      for (const stop of follow) stop()
+    }
+    server.on('listening', this.#listening)
+    if (server.listening) this.#open()
+  }
+
+  get active(): boolean {
+    return this.#number !== undefined
+  }
+
+  counts(): NativeRefusalCounts {
+    const number = this.#number
+    return number === undefined ? this.#counts : this.#read(number)
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopFollowing()
+    this.#server.off('listening', this.#listening)
+    this.#close()
+  }
+
+  #open(): void {
+    this.#close()
+    const core = processEngine()
+    const handle = (this.#server as unknown as { _handle: ListeningHandle | null })._handle
+    const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
+    if (foreign || !core.refusalsOpen || !((handle?.fd ?? -1) >= 0) || !handle) return
+    try {
+      this.#number = core.refusalsOpen(
+        handle.fd ?? -1,
+        pressureHandle(this.#monitor),
+        this.#paths,
+        REFUSAL_BODY,
+        (descriptor, bytes) => {
+          takeIn(this.#server, descriptor, bytes).catch(error => report(error, 'refuseNatively'))
+        },
+      )
+    } catch (error) {
+      report(error, 'refuseNatively')
+      return
+    }
+    // Whoever closes the server must find nobody else at its socket, though requests are under way.
+    const { close } = handle
+    handle.close = (...args) => {
+      this.#close()
+      return close.apply(handle, args)
+    }
+    this.#letGo = () => {
+      handle.close = close
+    }
+    this.#settle()
+  }
+
+  #close(): void {
+    const number = this.#number
+    if (number === undefined) return
+    this.#counts = this.#read(number)
+    this.#number = undefined
+    this.#letGo?.()
+    clearInterval(this.#settling)
+    this.#settling = undefined
+    processEngine().refusalsClose?.(number)
+  }
+
+  #read(number: number): NativeRefusalCounts {
+    const counts = processEngine().refusalsCounts?.(number) ?? []
+    const [accepted = 0, refused = 0, passed = 0, givenUp = 0] = Array.from(counts)
+    return { accepted, refused, passed, givenUp }
+  }
+
+  /** Looks again and again while all are refused, as of a monitor that is gone nobody tells. */
+  #settle(): void {
+    const number = this.#number
+    const shut = number !== undefined && processEngine().refusalsSettle?.(number) === true
+    if (shut && this.#settling === undefined) {
+      this.#settling = setInterval(() => this.#settle(), SETTLE_MS)
+      ;(this.#settling as { unref?: () => void }).unref?.()
+    } else if (!shut) {
+      clearInterval(this.#settling)
+      this.#settling = undefined
+    }
+  }
+}
+
+/** Gives a connection to a server, with the bytes that were read of it. */
+async function takeIn(server: Server, descriptor: number, bytes: Uint8Array): Promise<void> {
+  // Here, as it does not load in every runtime.
+  const { adopt } = await import('../adopt.js')
+  const before = (socket: Socket): void => {
+    if (bytes.length > 0) socket.unshift(bytes)
+  }
+  // Before the server reads from it.
+  server.prependOnceListener('connection', before)
+  try {
+    adopt(server, descriptor, true)
+  } finally {
+    server.off('connection', before)
+  }
+}
