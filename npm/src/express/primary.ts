@@ -1,5 +1,4 @@
 /** The primary's part: it starts workers and the front, and ends both. */
-import cluster, { type Worker as ClusterWorker } from 'node:cluster'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,17 +10,12 @@ import { nativeStrategy } from './balancers.js'
 import { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
 import { type FrontCounts, frontCounts, type Live, liveLoads, type ServerStats } from './counts.js'
-import { listeners } from './events.js'
 import { listenProblem } from './listen-error.js'
-import { heapFlag } from './memory.js'
-import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages.js'
-import { endWorker, type Place } from './place.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { FOLDER, INDEX, SLOT } from './worker.js'
+import { FOLDER, SLOT } from './worker.js'
+import { Workers } from './workers.js'
 
-/** A little longer than a worker has: it is to end by itself. */
-const KILL_LATER_MS = 500
 /** How often counts go to the telemetry sink. */
 const TELL_MS = 1000
 /** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
@@ -39,23 +33,23 @@ function makeFolder(): string {
 export class Primary {
   readonly #config: ResolvedServerConfig
   readonly #candidates: Candidates
-  readonly #places: Place[] = []
+  readonly #workers: Workers
   readonly #native: boolean
   #folder: string | undefined
   #choices = 0
-  #stopping = false
   #stopped: Promise<void> | undefined
-  #onReady: (() => void) | undefined
-  #onLost: ((error: Error) => void) | undefined
   #reloading: Promise<void> | undefined
   #told = 0
   readonly #undo: (() => void)[] = []
-  /** Old ones that finish what is under way, by their places. */
-  readonly #leaving: Map<ClusterWorker, number> = new Map()
 
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
+    this.#workers = new Workers(config, this.#candidates, {
+      environment: slot => this.#environment(slot),
+      heard: () => this.#count('setGauge', 'healthy_backends', this.#candidates.able().length),
+      lost: error => this.#lost(error),
+    })
     const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
     if (config.mode === 'handoff' && !able) {
       throw new SeawallError(
@@ -78,11 +72,7 @@ export class Primary {
       // From the beginning: who is stopped while workers start must not leave them behind.
       if (this.#config.installSignalHandlers) this.#listenToSignals()
       if (this.#native) port = this.#front()
-      this.#follow()
-      for (let index = 0; index < workers; index++) this.#places.push(this.#place(index))
-      const ready = this.#firstReady()
-      for (const place of this.#places) this.#fork(place)
-      await ready
+      await this.#workers.start()
       if (this.#native) this.#open(port)
       this.#stayAlive()
       this.#tellCounts()
@@ -102,7 +92,7 @@ export class Primary {
   /** The counts, and each worker as it is now. */
   stats(): ServerStats {
     const live = this.#live()
-    const workers = this.#places.map(({ index, slot, worker, ready, starts }) => {
+    const workers = this.#workers.places.map(({ index, slot, worker, ready, starts }) => {
       const load = ready ? live.get(slot) : undefined
       return { index, pid: worker?.process.pid, ready, starts, ...load }
     })
@@ -111,7 +101,7 @@ export class Primary {
 
   /** Replaces every worker, one after the other: the new one is ready before the old one leaves. */
   reload(): Promise<void> {
-    this.#reloading ??= this.#reload().finally(() => {
+    this.#reloading ??= this.#workers.replace().finally(() => {
       this.#reloading = undefined
     })
     return this.#reloading
@@ -149,6 +139,11 @@ export class Primary {
     }
   }
 
+  /** Where a worker finds the front, and what it is called there. */
+  #environment(slot: number): Record<string, string> {
+    return this.#folder ? { [FOLDER]: this.#folder, [SLOT]: String(slot) } : {}
+  }
+
   #live(): Map<number, Live> {
     return this.#native ? liveLoads() : new Map()
   }
@@ -172,203 +167,11 @@ export class Primary {
     ])
   }
 
-  #place(index: number): Place {
-    const { respawnLimit = Number.NaN } = this.#config
-    const none = Number.NaN
-    const e = processEngine()
-    const respawn = e.respawnNew(
-      Float64Array.from([none, none, respawnLimit, none]),
-      seedOr(undefined),
-    )
-    if (respawn < 0) throw optionProblem('startServer', this.#config, e)
-    return {
-      index,
-      respawn,
-      slot: index,
-      worker: undefined,
-      ready: false,
-      next: undefined,
-      onNext: undefined,
-      starts: 0,
-      timer: undefined,
-      given: false,
-    }
-  }
-
-  #fork(place: Place): void {
-    place.timer = undefined
-    place.worker = this.#start(place, place.slot)
-    this.#candidates.add(place.index)
-  }
-
-  #start(place: Place, slot: number): ClusterWorker {
-    const { workerEnv } = this.#config
-    const env: Record<string, string> = { ...workerEnv, [INDEX]: String(place.index) }
-    if (this.#folder) Object.assign(env, { [FOLDER]: this.#folder, [SLOT]: String(slot) })
-    const flag = heapFlag(this.#config)
-    const { execArgv = process.execArgv } = cluster.settings
-    if (flag) cluster.setupPrimary({ execArgv: [...execArgv, flag] })
-    const worker = cluster.fork(env)
-    // The user's own processes are none of this.
-    if (flag) cluster.setupPrimary({ execArgv })
-    place.starts++
-    listeners.emit('workerStarted', { index: place.index, pid: worker.process.pid })
-    return worker
-  }
-
-  #follow(): void {
-    const onMessage = (worker: ClusterWorker, message: unknown): void => {
-      const place = this.#places.find(({ worker: now, next }) => now === worker || next === worker)
-      if (!place) return
-      if (isWorkerFailure(message)) this.#failed(message)
-      if (!isWorkerMessage(message)) return
-      const { index } = place
-      const { pid } = worker.process
-      const isReady = message.type === 'defuss:worker-ready'
-      // It takes over; what the old one says is of no interest any more.
-      if (place.next === worker && isReady) this.#takeOver(place)
-      if (place.worker !== worker) return
-      if (message.type !== 'defuss:worker-stats') place.ready = isReady
-      this.#candidates.hear(index, pid, message)
-      this.#count('setGauge', 'healthy_backends', this.#candidates.able().length)
-      if (!isReady) return
-      listeners.emit('workerReady', { index, pid })
-      this.#onReady?.()
-      place.onNext?.(true)
-    }
-    const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
-      const place = this.#places.find(place => place.worker === worker)
-      const waiting = this.#places.find(place => place.next === worker)
-      const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
-      if (index === undefined) return
-      const expected = this.#stopping || this.#leaving.delete(worker)
-      const { pid } = worker.process
-      listeners.emit('workerExited', { index, pid, code, signal, expected })
-      if (place) this.#died(place, pid)
-      if (waiting) {
-        waiting.next = undefined
-        waiting.onNext?.(false)
-      }
-    }
-    cluster.on('message', onMessage)
-    cluster.on('exit', onExit)
-    this.#undo.push(
-      () => cluster.off('message', onMessage),
-      () => cluster.off('exit', onExit),
-    )
-  }
-
-  #died(place: Place, pid: number | undefined): void {
-    const { logger, respawnWorkers } = this.#config
-    place.worker = undefined
-    place.ready = false
-    this.#candidates.remove(place.index)
-    // Somebody is on the way already.
-    if (this.#stopping || !respawnWorkers || place.next) return
-    const wait = processEngine().respawnDied(place.respawn, performance.now())
-    if (wait < 0) {
-      place.given = true
-      logger.error(
-        `[defuss-express] worker ${pid} exited again and again, index ${place.index} is given up`,
-      )
-      listeners.emit('workerGivenUp', { index: place.index })
-      if (this.#places.every(({ given }) => given)) this.#lost()
-      return
-    }
-    logger.warn(`[defuss-express] worker ${pid} exited, respawning index ${place.index}`)
-    place.timer = setTimeout(() => this.#fork(place), wait)
-  }
-
-  #takeOver(place: Place): void {
-    const old = place.worker
-    if (old) this.#leaving.set(old, place.index)
-    place.worker = place.next
-    place.next = undefined
-    place.slot = this.#otherSlot(place)
-    place.given = false
-    this.#candidates.add(place.index)
-  }
-
-  /** A place has two numbers at the front, so that the old worker and the new one can be there at once. */
-  #otherSlot({ index, slot }: Place): number {
-    return slot === index ? index + this.#config.workers : index
-  }
-
-  async #reload(): Promise<void> {
-    const { gracefulShutdownTimeoutMs, installSignalHandlers: signals } = this.#config
-    for (const place of this.#places) {
-      if (this.#stopping) return
-      // Who died on the way is started again by its own account.
-      if (!place.worker && !place.given) continue
-      const { worker: old } = place
-      place.next = this.#start(place, this.#otherSlot(place))
-      const { next } = place
-      const isReady = await new Promise<boolean>(resolve => {
-        const late = setTimeout(resolve, this.#startMs, false)
-        place.onNext = ready => {
-          clearTimeout(late)
-          resolve(ready)
-        }
-      })
-      place.onNext = undefined
-      if (this.#stopping) return
-      if (!isReady) {
-        place.next = undefined
-        next.process.kill('SIGKILL')
-        if (!place.worker) this.#fork(place)
-        throw new SeawallError(
-          'SEAWALL_RELOAD',
-          `reloadServer: the new worker ${place.index} did not become ready; the old ones go on`,
-        )
-      }
-      processEngine().respawnReset(place.respawn)
-      const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
-      if (old) await endWorker(old, { graceful: true, ms, signals })
-    }
-    listeners.emit('reloaded', { workers: this.#places.length })
-  }
-
-  /** A worker cannot listen; another try would not change that. */
-  #failed({ code, message }: WorkerFailure): void {
-    this.#onLost?.(new SeawallError(code ?? 'SEAWALL_LISTEN', message))
-  }
-
   /** No worker is left and none will come: a server that answers nothing but 503 is none. */
-  #lost(): void {
-    const error = new SeawallError(
-      'SEAWALL_NO_WORKER',
-      'startServer: every worker died again and again; their output says why',
-    )
-    if (this.#onLost) {
-      this.#onLost(error)
-      return
-    }
+  #lost(error: Error): void {
     this.#config.logger.error(`[defuss-express] ${error.message}`)
     process.exitCode = 1
     void this.stop(false)
-  }
-
-  /** How long a worker may take to become ready. */
-  get #startMs(): number {
-    return Math.max(5000, this.#config.gracefulShutdownTimeoutMs)
-  }
-
-  #firstReady(): Promise<void> {
-    const ms = this.#startMs
-    let clear = (): void => {}
-    return new Promise<void>((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error('defuss-express: no worker became ready during startup')),
-        ms,
-      )
-      this.#onReady = resolve
-      this.#onLost = reject
-      clear = () => clearTimeout(late)
-    }).finally(() => {
-      this.#onReady = undefined
-      this.#onLost = undefined
-      clear()
-    })
   }
 
   /** Lets the balancer of the user's choose. */
@@ -382,7 +185,7 @@ export class Primary {
     const { loadBalancer, logger } = this.#config
     this.#count('recordHistogram', 'prelude_duration_ms', waitedMs)
     const live = this.#live()
-    const slotOf = (index: number): number => this.#places[index]?.slot ?? index
+    const slotOf = (index: number): number => this.#workers.places[index]?.slot ?? index
     const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
@@ -460,23 +263,8 @@ export class Primary {
   }
 
   async #stop(graceful: boolean): Promise<void> {
-    this.#stopping = true
     if (this.#native) processEngine().frontStop?.()
-    const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
-    const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
-    const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
-      endWorker(worker, { graceful, ms, signals: installSignalHandlers || !ready })
-    const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
-      clearTimeout(timer)
-      processEngine().respawnFree(respawn)
-      onNext?.(false)
-      return [worker && end(worker, ready), next && end(next, false)]
-    })
-    const leaving = [...this.#leaving.keys()].map(worker => end(worker, true))
-    this.#onLost?.(
-      new SeawallError('SEAWALL_STOPPED', 'startServer: stopped before a worker was ready'),
-    )
-    await Promise.all([...gone, ...leaving])
+    await this.#workers.stop(graceful)
     for (const undo of this.#undo) undo()
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
   }
