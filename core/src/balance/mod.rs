@@ -39,6 +39,7 @@
 pub mod claim;
 mod config;
 mod memory;
+mod process;
 mod respawn;
 mod shed;
 mod strategy;
@@ -49,10 +50,11 @@ use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
 pub use memory::heap_share;
+pub use process::{is_stale, kill_ms, start_ms, worker_count};
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
 pub use shed::shed_share;
 #[doc(hidden)]
-pub use strategy::lightest;
+pub use strategy::{lightest, plain};
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
 pub use worker::Load;
 

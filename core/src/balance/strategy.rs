@@ -106,6 +106,24 @@ pub fn lightest(numbers: &[f64], weights: &Weights) -> Option<usize> {
     smallest(0..numbers.len() / 4, score)
 }
 
+/// One choice without memory by [`Strategy::PeakEwma`] or [`Strategy::TwoChoices`], for numbers, two
+/// for each worker: requests under way and ms an answer takes.
+#[doc(hidden)]
+#[must_use]
+pub fn plain(strategy: Strategy, numbers: &[f64], seed: u64) -> Option<usize> {
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0.0);
+    let busy = |worker: usize| number(worker.saturating_mul(2)) + 1.0;
+    let latency = |worker: usize| number(worker.saturating_mul(2).saturating_add(1)) + 1.0;
+    let count = numbers.len() / 2;
+    if strategy != Strategy::TwoChoices {
+        return smallest(0..count, |worker| busy(worker) * latency(worker));
+    }
+    let mut rng = Rng::new(seed);
+    let mut draw = || libm::floor(rng.unit() * count as f64) as usize;
+    let (first, second) = (draw(), draw());
+    smallest([first, second].into_iter().filter(|worker| *worker < count), busy)
+}
+
 fn smallest(indexes: impl Iterator<Item = usize>, score: impl Fn(usize) -> f64) -> Option<usize> {
     let mut best = None;
     for index in indexes {

@@ -1,4 +1,5 @@
 /** What is known of workers, for balancer functions and for people. */
+import { processEngine } from '../engine/process/index.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { WorkerMessage } from './messages.js'
 import type { BackendCandidate } from './types.js'
@@ -18,10 +19,12 @@ export class Candidates {
         connections?.(candidate.workerIndex) ?? candidate.activeProxyConnections
     }
     const { workerHeartbeatStaleAfterMs } = this.#config
-    const since = Date.now() - workerHeartbeatStaleAfterMs
+    const now = Date.now()
+    const isStale = (at: number): boolean =>
+      processEngine().balanceStale(at, now, workerHeartbeatStaleAfterMs)
     return [...this.#byIndex.values()]
       .filter(
-        ({ ready, healthy, lastHeartbeatAt = 0 }) => ready && healthy && lastHeartbeatAt >= since,
+        ({ ready, healthy, lastHeartbeatAt = 0 }) => ready && healthy && !isStale(lastHeartbeatAt),
       )
       .sort((a, b) => a.workerIndex - b.workerIndex)
   }

@@ -1,7 +1,8 @@
 /** The configuration of a server on several workers: what is given, the environment, defaults. */
 import { availableParallelism } from 'node:os'
+import { processEngine } from '../engine/process/index.js'
 import { check, type Kind } from '../options.js'
-import { defaultLoadBalancer } from './balancers.js'
+import { balancerNamed, defaultLoadBalancer, type LoadBalancerName } from './balancers.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
 /** How a server on several workers is run. Times are in milliseconds. */
@@ -41,8 +42,27 @@ export interface ServerConfigInput {
   respawnWorkers?: boolean | undefined
   /** How often within a minute; the death after that is final. Default 5. */
   respawnLimit?: number | undefined
-  /** Chooses among workers. Default round robin, with those that are stuck left out. */
-  loadBalancer?: LoadBalancerFunction | undefined
+  /**
+   * Chooses among workers: a name, or a function, which is asked about each connection. Default
+   * `roundRobin`. Whatever it is, workers that are stuck are left out, except by functions.
+   */
+  loadBalancer?: LoadBalancerName | LoadBalancerFunction | undefined
+  /** A worker whose event loop has not turned for longer gets nothing while others can. Default 50. */
+  stuckAfterMs?: number | undefined
+  /**
+   * For how long the share of a worker grows, from a tenth, after it became ready: its code is not
+   * compiled yet. Default 10,000. 0: it has its whole share at once.
+   */
+  slowStartMs?: number | undefined
+  /**
+   * After how many connections in a row that it could not take a worker is left out. Default 3.
+   * 0: never. Where that would be more than half of the workers, none is.
+   */
+  ejectAfter?: number | undefined
+  /** For how long, the first time; with each further time as much longer. Default 5000. */
+  ejectForMs?: number | undefined
+  /** After how long a slow answer has faded to about a third, for `peakEwma`. Default 10,000. */
+  latencyDecayMs?: number | undefined
   /**
    * The limit of each worker's heap in MiB. Default its share of the container's memory, where that
    * is limited and nothing else sets the limit (`--max-old-space-size`).
@@ -84,6 +104,11 @@ export interface ResolvedServerConfig {
   respawnWorkers: boolean
   respawnLimit: number | undefined
   loadBalancer: LoadBalancerFunction
+  stuckAfterMs: number | undefined
+  slowStartMs: number | undefined
+  ejectAfter: number | undefined
+  ejectForMs: number | undefined
+  latencyDecayMs: number | undefined
   workerHeapMb: number | undefined
   reloadOnSighup: boolean
   rebalance: boolean
@@ -111,6 +136,11 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   respawnWorkers: 'boolean',
   respawnLimit: 'number',
   loadBalancer: 'function',
+  stuckAfterMs: 'number',
+  slowStartMs: 'number',
+  ejectAfter: 'number',
+  ejectForMs: 'number',
+  latencyDecayMs: 'number',
   workerHeapMb: 'number',
   reloadOnSighup: 'boolean',
   rebalance: 'boolean',
@@ -120,6 +150,14 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   installSignalHandlers: 'boolean',
   telemetry: 'object',
 }
+
+const BALANCERS: readonly LoadBalancerName[] = [
+  'roundRobin',
+  'leastConnections',
+  'resourceAware',
+  'peakEwma',
+  'twoChoices',
+]
 
 const silent = (): void => {}
 const NO_TELEMETRY: TelemetrySink = {
@@ -152,16 +190,18 @@ export function getServerConfig(): ResolvedServerConfig {
  * ```
  */
 export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
-  check('setServerConfig', next, FIELDS)
+  const isName = typeof next?.loadBalancer === 'string'
+  check('setServerConfig', next, isName ? { ...FIELDS, loadBalancer: BALANCERS } : FIELDS)
   const before = getServerConfig()
   const said = Object.fromEntries(
     Object.entries(next).filter(([, value]) => value !== undefined),
   ) as Partial<ResolvedServerConfig>
-  const { workers, logger, workerEnv } = next
+  const { workers, logger, workerEnv, loadBalancer = before.loadBalancer } = next
   const merged: ResolvedServerConfig = {
     ...before,
     ...said,
     workers: workers === undefined ? before.workers : countOf(workers),
+    loadBalancer: balancerOf(loadBalancer),
     logger: { ...before.logger, ...logger },
     workerEnv: { ...before.workerEnv, ...workerEnv },
   }
@@ -192,6 +232,11 @@ function defaults(): ResolvedServerConfig {
     respawnWorkers: true,
     respawnLimit: undefined,
     loadBalancer: defaultLoadBalancer,
+    stuckAfterMs: undefined,
+    slowStartMs: undefined,
+    ejectAfter: undefined,
+    ejectForMs: undefined,
+    latencyDecayMs: undefined,
     workerHeapMb: undefined,
     reloadOnSighup: false,
     rebalance: true,
@@ -204,6 +249,9 @@ function defaults(): ResolvedServerConfig {
 }
 
 function countOf(workers: number | 'auto'): number {
-  const count = workers === 'auto' ? availableParallelism() : Math.floor(Number(workers))
-  return count >= 1 ? count : 1
+  return processEngine().balanceWorkers(workers === 'auto' ? availableParallelism() : Number(workers))
+}
+
+function balancerOf(balancer: LoadBalancerName | LoadBalancerFunction): LoadBalancerFunction {
+  return typeof balancer === 'string' ? balancerNamed(balancer) : balancer
 }

@@ -15,11 +15,14 @@ import { Worker } from './worker.js'
 export {
   createResourceAwareLoadBalancer,
   defaultLoadBalancer,
+  type LoadBalancerName,
   leastConnectionsLoadBalancer,
+  peakEwmaLoadBalancer,
   pickBackend,
   type ResourceAwareLoadBalancerWeights,
   resourceAwareLoadBalancer,
   roundRobinLoadBalancer,
+  twoChoicesLoadBalancer,
 } from './balancers.js'
 export type { ResolvedServerConfig, ServerConfigInput } from './config.js'
 export type { FrontCounts, ServerStats, ServerWorkerStats } from './counts.js'

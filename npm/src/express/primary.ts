@@ -150,21 +150,27 @@ export class Primary {
 
   /** The numbers of `BalanceOptions`, in its order. */
   #options(): Float64Array {
-    const none = Number.NaN
-    const { loadBalancer, patienceMs, requestInspectionTimeoutMs, maxHeaderBytes } = this.#config
-    const { strategy, weights = [none, none, none] } = nativeStrategy(loadBalancer) ?? {
+    const none = undefined
+    const config = this.#config
+    const { strategy, weights = [none, none, none] } = nativeStrategy(config.loadBalancer) ?? {
       strategy: 0,
     }
-    const rest = new Array(7).fill(none)
-    return Float64Array.from([
+    const numbers = [
       strategy,
       ...weights,
-      ...rest,
-      patienceMs ?? none,
+      config.stuckAfterMs,
       none,
-      requestInspectionTimeoutMs,
-      maxHeaderBytes,
-    ])
+      config.slowStartMs,
+      config.ejectAfter,
+      config.ejectForMs,
+      config.latencyDecayMs,
+      none,
+      config.patienceMs,
+      none,
+      config.requestInspectionTimeoutMs,
+      config.maxHeaderBytes,
+    ]
+    return Float64Array.from(numbers, number => number ?? Number.NaN)
   }
 
   /** No worker is left and none will come: a server that answers nothing but 503 is none. */
