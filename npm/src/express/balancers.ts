@@ -40,6 +40,11 @@ export function nativeStrategy(balancer: LoadBalancerFunction): NativeStrategy |
   return STRATEGIES.get(balancer)
 }
 
+/** Whether workers are to measure how long their answers take. @internal */
+export function isTimed(balancer: LoadBalancerFunction): boolean {
+  return nativeStrategy(balancer)?.strategy === PEAK_EWMA
+}
+
 /** One candidate after the other. */
 export function roundRobinLoadBalancer(context: LoadBalancerContext): BackendCandidate {
   const { candidates, previousIndex } = context

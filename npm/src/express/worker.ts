@@ -4,9 +4,20 @@ import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
 import { call } from '../events.js'
-import { ServerTracker } from '../lifecycle/servers/index.js'
+import { countWith, ServerTracker } from '../lifecycle/servers/tracker.js'
 import { PressureMonitor } from '../pressure/index.js'
-import { adoptAll } from './adopt.js'
+import { Adopter } from './adopt.js'
+import { isTimed } from './balancers.js'
+import {
+  BoardTally,
+  CONNECTIONS,
+  CPU_PERCENT,
+  HEAP,
+  IN_FLIGHT,
+  PRESSURE,
+  READY,
+  SHED,
+} from './board.js'
 import type { ResolvedServerConfig } from './config.js'
 import { listenAt, type Place } from './listen.js'
 import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
@@ -19,16 +30,7 @@ export const INDEX = 'DEFUSS_WORKER_INDEX'
 export const FOLDER = 'SEAWALL_WORKER_FOLDER'
 export const SLOT = 'SEAWALL_WORKER_SLOT'
 
-/** The words of the board, by their places in `board.rs`. */
-const READY = 0
-const CONNECTIONS = 1
-const IN_FLIGHT = 2
-const PRESSURE = 3
-const CPU_PERCENT = 4
-const HEAP = 5
-const SHED = 7
-
-/** How often the board is written: the native front looks at it, nobody is told. */
+/** How often what nothing tells of is written to the board. */
 const BOARD_MS = 100
 
 /** A worker that runs. */
@@ -39,6 +41,8 @@ export class Worker {
   #tracker: ServerTracker | undefined
   #board: Float64Array | undefined
   #monitor: PressureMonitor | undefined
+  /** Whether requests are counted as they come and go. */
+  #counts = false
   #timers: NodeJS.Timeout[] = []
   #stopped: Promise<void> | undefined
 
@@ -92,23 +96,27 @@ export class Worker {
   }
 
   #join(server: Server, control: string): void {
-    const { allowHalfOpen, rebalance } = this.#config
+    const { allowHalfOpen, rebalance, loadBalancer } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
+    const adopter = new Adopter(server, allowHalfOpen)
     const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
-      adoptAll(server, descriptors, allowHalfOpen)
+      adopter.adoptAll(descriptors)
       this.#writeConnections()
       if (!open) this.#orphaned()
     })
-    if (!memory) return
-    this.#board = new Float64Array(memory)
-    const board = this.#board
+    const tracker = this.#tracker
+    if (!memory || !tracker) return
+    const board = new Float64Array(memory)
+    this.#board = board
+    this.#counts = 'headersTimeout' in server || 'updateSettings' in server
+    if (this.#counts) countWith(tracker, new BoardTally(board, isTimed(loadBalancer)))
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
     processEngine().backWatch?.()
     server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
     if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
     this.#write()
-    this.#board[READY] = 1
+    board[READY] = 1
     this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
   }
 
@@ -128,7 +136,7 @@ export class Worker {
     const tracker = this.#tracker
     if (!board || !tracker) return
     this.#writeConnections()
-    board[IN_FLIGHT] = tracker.activeConnectionCount
+    if (!this.#counts) board[IN_FLIGHT] = tracker.activeConnectionCount
     board[PRESSURE] = this.#monitor?.pressure ?? 0
     const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
     board[CPU_PERCENT] = cpuPercent
