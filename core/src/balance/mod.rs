@@ -121,6 +121,15 @@ impl Balancer {
         self.worker(worker).answered(latency, now, decay);
     }
 
+    /// How long `worker` takes for a request, as [`Strategy::PeakEwma`] has it: the slowest at once,
+    /// and less again over time.
+    #[must_use]
+    pub fn latency(&self, worker: usize, now: Instant) -> Duration {
+        let decay = self.config.latency_decay;
+        let ms = self.workers.get(worker).map_or(0.0, |worker| worker.latency(now, decay));
+        Instant::from_millis(ms).since(Instant::ZERO)
+    }
+
     /// Until when `worker` is left out after failures, if it is.
     #[must_use]
     pub fn ejected_until(&self, worker: usize, now: Instant) -> Option<Instant> {

@@ -46,6 +46,8 @@ export interface ServerWorkerStats {
   cpuPercent?: number
   /** The part of its heap that is in use. */
   heap?: number
+  /** How long its answers take: the slowest at once, less again over time. Measured for `peakEwma`. */
+  latencyMs?: number
 }
 
 /** What {@link getServerStats} answers. */
@@ -82,19 +84,24 @@ export interface Live {
   pressure: number
   cpuPercent: number
   heap: number
+  latencyMs: number
 }
+
+/** How many numbers there are for each worker. */
+const NUMBERS = 9
 
 /** What workers say of themselves, by their places at the front. @internal */
 export function liveLoads(): Map<number, Live> {
   const numbers = processEngine().frontLoads?.() ?? new Float64Array()
   const found = new Map<number, Live>()
-  for (let at = 0; at < numbers.length; at += 8) {
+  for (let at = 0; at < numbers.length; at += NUMBERS) {
     const [slot = 0, ready, connections = 0, inFlight = 0, blockMs = 0, ...rest] = numbers.subarray(
       at,
-      at + 8,
+      at + NUMBERS,
     )
-    const [pressure = 0, cpuPercent = 0, heap = 0] = rest
-    if (ready) found.set(slot, { connections, inFlight, blockMs, pressure, cpuPercent, heap })
+    const [pressure = 0, cpuPercent = 0, heap = 0, latencyMs = 0] = rest
+    const live = { connections, inFlight, blockMs, pressure, cpuPercent, heap, latencyMs }
+    if (ready) found.set(slot, live)
   }
   return found
 }

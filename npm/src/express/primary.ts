@@ -192,7 +192,7 @@ export class Primary {
     this.#count('recordHistogram', 'prelude_duration_ms', waitedMs)
     const live = this.#live()
     const slotOf = (index: number): number => this.#workers.places[index]?.slot ?? index
-    const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
+    const candidates = this.#candidates.able(index => live.get(slotOf(index)))
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
       processEngine().frontChoose?.(id, -2)

@@ -26,6 +26,14 @@ pub(super) enum Word {
     Block = 6,
     /// Which share of its answers is to end their connection; written by the primary.
     Shed = 7,
+    /// How long its slowest answer took since the primary has looked, in ms.
+    Slowest = 8,
+    /// How many answers it has timed.
+    Answers = 9,
+    /// How often the primary has looked at the two; written by the primary, as the next.
+    Looked = 10,
+    /// How long its answers take, by what the balancer remembers, in ms.
+    Latency = 11,
 }
 
 pub(super) const WORDS: usize = 16;
@@ -74,7 +82,7 @@ impl Board {
         self.page().words.as_ptr().cast::<u8>().cast_mut()
     }
 
-    fn word(&self, word: Word) -> f64 {
+    pub(super) fn word(&self, word: Word) -> f64 {
         let bits = self.page().words.get(word as usize).map_or(0, |w| w.load(Ordering::Relaxed));
         f64::from_bits(bits)
     }
@@ -87,13 +95,13 @@ impl Board {
     }
 
     /// What the worker says of itself.
-    pub(super) fn load(&self, unanswered: usize) -> Load {
+    pub(super) fn load(&self) -> Load {
         let count = |word| self.word(word) as u32;
         Load {
             ready: self.word(Word::Ready) > 0.0,
             connections: count(Word::Connections),
             in_flight: count(Word::InFlight),
-            unanswered: u32::try_from(unanswered).unwrap_or(u32::MAX),
+            unanswered: 0,
             block_ms: self.word(Word::Block),
             pressure: self.word(Word::Pressure),
             cpu_percent: self.word(Word::CpuPercent),

@@ -4,15 +4,18 @@
 //! memory that both share ([`seawall::balance::claim`]); unclaimed in time, it goes to another.
 //! Nothing is copied, so the client's address, TLS and every protocol stay as they are.
 
+mod arrivals;
 mod back;
 mod board;
 mod clock;
 mod front;
 mod head;
 mod peer;
+mod placing;
 mod poll;
 mod questions;
 mod refuse;
+mod run;
 mod uv;
 mod wire;
 
@@ -157,18 +160,19 @@ pub fn front_counts() -> Float64Array {
     Float64Array::new(counts.unwrap_or_default())
 }
 
-/// What each worker says of itself at this instant, eight numbers for each: its place, whether it
+/// What each worker says of itself at this instant, nine numbers for each: its place, whether it
 /// is ready, connections, requests under way, ms its loop has not turned, pressure, percent of a
-/// processor and part of the heap in use.
+/// processor, part of the heap in use, and how long its answers take, where that is measured.
 #[napi]
 pub fn front_loads() -> Float64Array {
     let loads = with_front(Front::loads).unwrap_or_default();
-    let numbers = loads.into_iter().flat_map(|(index, load)| {
+    let numbers = loads.into_iter().flat_map(|(index, load, latency)| {
         let Load { ready, connections, in_flight, block_ms, pressure, cpu_percent, heap, .. } =
             load;
         let (connections, in_flight) = (f64::from(connections), f64::from(in_flight));
         let ready = f64::from(u8::from(ready));
-        [index as f64, ready, connections, in_flight, block_ms, pressure, cpu_percent, heap]
+        let said = [ready, connections, in_flight, block_ms, pressure, cpu_percent, heap];
+        [index as f64].into_iter().chain(said).chain([latency])
     });
     Float64Array::new(numbers.collect())
 }
