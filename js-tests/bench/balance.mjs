@@ -11,6 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
 const SECONDS = Number(process.env.SECONDS ?? 3)
+/** Of those below; all where nothing is said. */
+const KINDS = process.env.KINDS?.split(',')
 const server = new URL('./balance-server.mjs', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'seawall-bench-'))
 const children = []
@@ -158,11 +160,13 @@ if (!has('wrk')) {
 try {
   const running = {}
   for (const [name, start] of Object.entries(kinds)) {
+    if (KINDS && !KINDS.includes(name)) continue
     const port = await freePort()
     running[name] = { port, parts: await start(port) }
     await answers(port)
   }
   const best = {}
+  const rates = {}
   console.log(
     `load at the beginning ${loadavg()
       .map(load => load.toFixed(1))
@@ -178,6 +182,8 @@ try {
         const before = cpu(pids)
         const { count, rate, errors } = wrk(port, path, headers)
         const perRequest = (cpu(pids) - before) / count
+        rates[load] ??= {}
+        rates[load][name] = [...(rates[load][name] ?? []), rate]
         best[load] ??= {}
         const known = best[load][name]
         best[load][name] = {
@@ -188,12 +194,16 @@ try {
       }
     }
   }
+  const median = values => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
   for (const [load, results] of Object.entries(best)) {
-    console.log(`\n${load}: requests per second, handoff as a multiple of it, µs of processor each`)
+    console.log(
+      `\n${load}: requests per second, handoff as a multiple of it (of the best, and the median of the rounds), µs of processor each`,
+    )
     for (const [name, { rate, cpu }] of Object.entries(results)) {
-      const times = (results.handoff.rate / rate).toFixed(2)
+      const ratios = rates[load].handoff.map((own, round) => own / rates[load][name][round])
+      const times = [results.handoff.rate / rate, median(ratios)].map(ratio => ratio.toFixed(2))
       console.log(
-        `  ${name.padEnd(18)} ${rate.toFixed(0).padStart(8)} ${times.padStart(6)} ${cpu.toFixed(1).padStart(7)}`,
+        `  ${name.padEnd(18)} ${rate.toFixed(0).padStart(8)} ${times.map(time => time.padStart(6)).join('')} ${cpu.toFixed(1).padStart(7)}`,
       )
     }
   }
