@@ -86,7 +86,7 @@ export class Adopter {
 
   /** Nothing where it cannot be served, such as a connection that was reset on the way on some systems. */
   #socket(fd: number): Socket | undefined {
-    const { #Handle: Handle } = this
+    const Handle = this.#Handle
     if (!Handle) return this.#first(fd)
     // Node would find out what kind of descriptor it is, by four calls of the system.
     const handle = new Handle(SOCKET)
