@@ -66,9 +66,9 @@ describe('connections handed over', handedOver, () => {
     const pids = []
     for (let n = 0; n < 30; n++) pids.push((await get(app.port)).body.pid)
     const slow = pids.filter(pid => pid === first.pid).length
-    assert.ok(slow >= 1 && slow <= 3, `${slow} of 30 by the slow one`)
+    assert.ok(slow >= 1 && slow <= 6, `${slow} of 30 by the slow one`)
     const latencies = (await app.stats()).workers.map(({ latencyMs }) => latencyMs)
-    assert.ok(latencies[0] > 40 && latencies[1] < 40, String(latencies))
+    assert.ok(latencies[0] > 150 && latencies[1] < 150, String(latencies))
     assert.equal(await app.stop(), 0)
   })
 
@@ -82,19 +82,29 @@ describe('connections handed over', handedOver, () => {
     const app = await start()
     const inFlight = async () =>
       (await app.stats()).workers.reduce((sum, worker) => sum + worker.inFlight, 0)
-    for (let n = 0; n < 10; n++) {
-      const slow = [1, 2, 3].map(() => get(app.port, '/slow?ms=60'))
-      await sleep(30)
-      assert.equal(await inFlight(), 3)
-      await Promise.all(slow)
-      assert.equal(await inFlight(), 0)
+    const becomes = async (count, ms) => {
+      const begun = performance.now()
+      while (performance.now() - begun < ms) {
+        if ((await inFlight()) === count) return true
+        await sleep(1)
+      }
+      return false
     }
+    // Written by a timer of 100 ms, one in five would be known within 20.
+    let soon = 0
+    for (let n = 0; n < 10; n++) {
+      const slow = [1, 2, 3].map(() => get(app.port, '/slow?ms=200'))
+      assert.ok(await becomes(3, 2000))
+      await Promise.all(slow)
+      if (await becomes(0, 20)) soon++
+      assert.ok(await becomes(0, 2000))
+    }
+    assert.ok(soon >= 6, `${soon} of 10`)
     // Who went before the answer has nothing under way either.
-    const gone = httpGet({ port: app.port, path: '/slow?ms=60' }).on('error', () => {})
-    await sleep(30)
+    const gone = httpGet({ port: app.port, path: '/slow?ms=5000' }).on('error', () => {})
+    assert.ok(await becomes(1, 2000))
     gone.destroy()
-    await sleep(20)
-    assert.equal(await inFlight(), 0)
+    assert.ok(await becomes(0, 2000))
     assert.equal(await app.stop(), 0)
   })
 
@@ -154,6 +164,8 @@ describe('connections handed over', handedOver, () => {
 })
 
 const name = `seawall-${process.pid}`
+/** Of addresses for measurements and examples, which lead nowhere else; two runs are not to meet. */
+const part = process.pid % 250
 const ip = words => execFileSync('ip', words.split(' '), { stdio: ['ignore', 'ignore', 'pipe'] })
 let hasNamespaces = false
 try {
@@ -166,10 +178,12 @@ after(() => {
   if (hasNamespaces) ip(`netns del ${name}`)
 })
 
-describe('a client elsewhere', { skip: !(native && hasNamespaces) && 'no network namespaces' }, () => {
+describe('a client elsewhere', {
+  skip: !(native && hasNamespaces) && 'no network namespaces',
+}, () => {
   for (const [family, here, there, more] of [
-    ['IPv4', '192.0.2.1', '192.0.2.2', '/30'],
-    ['IPv6', '2001:db8::1', '2001:db8::2', '/64 nodad'],
+    ['IPv4', `198.18.${part}.1`, `198.18.${part}.2`, '/30'],
+    ['IPv6', `2001:db8:${part}::1`, `2001:db8:${part}::2`, '/64 nodad'],
   ]) {
     test(`is known by its address (${family})`, async () => {
       const [near, far] = [`sw${process.pid % 100_000}${family.at(-1)}`, 'far']

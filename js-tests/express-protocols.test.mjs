@@ -260,7 +260,9 @@ describe('handed over', { skip: !native && 'native only' }, () => {
   })
 })
 
-test('hostile clients and no worker: all of them are refused or closed', { skip: !native }, async () => {
+test('hostile clients and no worker: all of them are refused or closed', {
+  skip: !native,
+}, async () => {
   const server = await start({}, { options: { patienceMs: 50, respawnWorkers: false } })
   for (const { pid } of (await server.stats()).workers) process.kill(pid, 'SIGKILL')
   await sleep(200)

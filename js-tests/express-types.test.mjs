@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 const require = createRequire(import.meta.url)
 const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
 const nodeTypes = dirname(require.resolve('@types/node/package.json'))
+const undiciTypes = dirname(require.resolve('undici-types/package.json', { paths: [nodeTypes] }))
 const package_ = join(dirname(fileURLToPath(import.meta.resolve('seawall/express'))), '../..')
 const folders = []
 after(() => {
@@ -24,9 +25,15 @@ async function compile(program, types) {
   mkdirSync(join(folder, 'node_modules/@types'), { recursive: true })
   symlinkSync(package_, join(folder, 'node_modules/seawall'))
   symlinkSync(nodeTypes, join(folder, 'node_modules/@types/node'))
+  symlinkSync(undiciTypes, join(folder, 'node_modules/undici-types'))
   if (types) {
     mkdirSync(join(folder, 'node_modules/@types/express'))
     writeFileSync(join(folder, 'node_modules/@types/express/index.d.ts'), types)
+    const manifest = { name: '@types/express', version: '5.0.0', types: 'index.d.ts' }
+    writeFileSync(
+      join(folder, 'node_modules/@types/express/package.json'),
+      JSON.stringify(manifest),
+    )
   }
   const compilerOptions = {
     target: 'es2023',
@@ -44,9 +51,7 @@ async function compile(program, types) {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'main.ts'), program)
   return new Promise(resolve => {
-    execFile(process.execPath, [compiler, '-p', folder], (_, stdout) => {
-      resolve(stdout.replaceAll(folder, '').trim())
-    })
+    execFile(process.execPath, [compiler], { cwd: folder }, (_, stdout) => resolve(stdout.trim()))
   })
 }
 
@@ -66,5 +71,8 @@ test('with them they are used', async () => {
   const names = ['Response', 'NextFunction', 'Application', 'RequestHandler', 'Router', 'Handler']
   const others = [...names, 'ErrorRequestHandler'].map(name => `export interface ${name} {}`)
   const types = ['export interface Request { path: number }', ...others].join('\n')
-  assert.match(await compile(program, types), /^main\.ts\(2,.*'number' is not assignable.*'string'/s)
+  assert.match(
+    await compile(program, types),
+    /^main\.ts\(2,.*'number' is not assignable.*'string'/s,
+  )
 })

@@ -67,7 +67,8 @@ const median = values => values.toSorted((a, b) => a - b)[Math.floor(values.leng
 const kinds = { direct: 'backend', handoff: 'handoff', 'handoff, by the name asked for': 'asking' }
 const running = {}
 try {
-  for (const [name, mode] of Object.entries(kinds)) running[name] = { ...(await run(mode)), took: [] }
+  for (const [name, mode] of Object.entries(kinds))
+    running[name] = { ...(await run(mode)), took: [] }
   for (let round = 0; round < ROUNDS; round++) {
     for (const { port, took } of Object.values(running)) {
       const ms = await firstByte(port)

@@ -53,9 +53,9 @@ pub use memory::heap_share;
 pub use process::{is_stale, kill_ms, start_ms, worker_count};
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
 pub use shed::shed_share;
+pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
 #[doc(hidden)]
 pub use strategy::{lightest, plain};
-pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
 pub use worker::Load;
 
 use crate::fields::Checks;

@@ -133,10 +133,7 @@ function plain(context: LoadBalancerContext, strategy: number): BackendCandidate
     latencyMs ?? 0,
   ])
   const seed = seedOr(undefined)
-  return chosen(
-    context,
-    processEngine().balancePlain(strategy, Float64Array.from(numbers), seed),
-  )
+  return chosen(context, processEngine().balancePlain(strategy, Float64Array.from(numbers), seed))
 }
 
 function loads({ candidates }: LoadBalancerContext): Float64Array {

@@ -249,7 +249,9 @@ function defaults(): ResolvedServerConfig {
 }
 
 function countOf(workers: number | 'auto'): number {
-  return processEngine().balanceWorkers(workers === 'auto' ? availableParallelism() : Number(workers))
+  return processEngine().balanceWorkers(
+    workers === 'auto' ? availableParallelism() : Number(workers),
+  )
 }
 
 function balancerOf(balancer: LoadBalancerName | LoadBalancerFunction): LoadBalancerFunction {

@@ -21,7 +21,7 @@ import {
 import type { ResolvedServerConfig } from './config.js'
 import { listenAt, type Place } from './listen.js'
 import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
-import { shedConnections } from './rebalance.js'
+import { Shedding } from './rebalance.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
 
@@ -32,6 +32,8 @@ export const SLOT = 'SEAWALL_WORKER_SLOT'
 
 /** How often what nothing tells of is written to the board. */
 const BOARD_MS = 100
+/** The same for what takes a call of the system, which is a hundred times as dear. */
+const SAMPLE_MS = 500
 
 /** A worker that runs. */
 export class Worker {
@@ -43,6 +45,7 @@ export class Worker {
   #monitor: PressureMonitor | undefined
   /** Whether requests are counted as they come and go. */
   #counts = false
+  #shedding: Shedding | undefined
   #timers: NodeJS.Timeout[] = []
   #stopped: Promise<void> | undefined
 
@@ -114,10 +117,14 @@ export class Worker {
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
     processEngine().backWatch?.()
     server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
-    if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
+    if (rebalance) this.#shedding = new Shedding(server)
     this.#write()
+    this.#sample()
     board[READY] = 1
-    this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
+    this.#timers.push(
+      setInterval(() => this.#write(), BOARD_MS).unref(),
+      setInterval(() => this.#sample(), SAMPLE_MS).unref(),
+    )
   }
 
   /** Without a primary nobody comes any more, and who is there is still served. */
@@ -138,6 +145,13 @@ export class Worker {
     this.#writeConnections()
     if (!this.#counts) board[IN_FLIGHT] = tracker.activeConnectionCount
     board[PRESSURE] = this.#monitor?.pressure ?? 0
+    if (this.#shedding) this.#shedding.share = board[SHED] ?? 0
+  }
+
+  /** What the system has to be asked for. */
+  #sample(): void {
+    const board = this.#board
+    if (!board) return
     const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
     board[CPU_PERCENT] = cpuPercent
     board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0

@@ -34,10 +34,8 @@ pub(super) fn send(
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
     let descriptors = descriptors.get(..descriptors.len().min(MOST)).unwrap_or_default();
-    let mut part = libc::iovec {
-        iov_base: numbers.as_ptr().cast_mut().cast(),
-        iov_len: size_of_val(numbers),
-    };
+    let mut part =
+        libc::iovec { iov_base: numbers.as_ptr().cast_mut().cast(), iov_len: size_of_val(numbers) };
     let mut control = EMPTY;
     // SAFETY: all zeroes is a valid message head.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
