@@ -105,6 +105,7 @@ fn take_descriptors(message: &libc::msghdr, descriptors: &mut Vec<OwnedFd>) {
         if head.cmsg_level != libc::SOL_SOCKET || head.cmsg_type != libc::SCM_RIGHTS {
             return;
         }
+        #[allow(clippy::unnecessary_cast, reason = "it is narrower on other systems")]
         let bytes = (head.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
         let data = libc::CMSG_DATA(head).cast::<RawFd>();
         for place in 0..bytes / size_of::<RawFd>() {
