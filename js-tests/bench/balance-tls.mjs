@@ -79,7 +79,7 @@ try {
   console.log('\nfirst byte of a TLS handshake: median in ms, later than direct')
   for (const [name, { took }] of Object.entries(running)) {
     const [now, direct] = [median(took), median(running.direct.took)]
-    console.log(`  ${name.padEnd(32)} ${now.toFixed(3)}  +${(now - direct).toFixed(3)}`)
+    console.log(`  ${name.padEnd(32)} ${now.toFixed(3)} ${(now - direct).toFixed(3).padStart(7)}`)
   }
 } finally {
   for (const { child } of Object.values(running)) child.kill('SIGTERM')
