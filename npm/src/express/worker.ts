@@ -2,11 +2,11 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
+import { Adopter } from '../adopt.js'
 import { processEngine } from '../engine/process/index.js'
 import { call } from '../events.js'
 import { countWith, ServerTracker } from '../lifecycle/servers/tracker.js'
 import { PressureMonitor } from '../pressure/index.js'
-import { Adopter } from './adopt.js'
 import { isTimed } from './balancers.js'
 import {
   BoardTally,
