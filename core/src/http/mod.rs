@@ -8,7 +8,10 @@
 mod head;
 mod idempotency;
 mod instances;
+#[cfg(feature = "http-head")]
+pub mod pass;
 mod request;
+mod turn;
 
 #[cfg(feature = "http-head")]
 pub use head::{Head, latin1, server_name};
@@ -17,3 +20,6 @@ pub use idempotency::{
 };
 pub use instances::Instances;
 pub use request::{Judgement, Request, judge, outcome};
+#[doc(hidden)]
+pub use turn::bit;
+pub use turn::{Attempt, Turn, TurnConfig, TurnOptions};
