@@ -8,10 +8,11 @@
 mod head;
 mod idempotency;
 mod instances;
+pub mod proxy_protocol;
 mod request;
 
 #[cfg(feature = "http-head")]
-pub use head::{Head, latin1, server_name};
+pub use head::{Head, is_whole, latin1, server_name};
 pub use idempotency::{
     Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
 };

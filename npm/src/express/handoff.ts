@@ -9,7 +9,7 @@ import type { ResolvedServerConfig } from './config.js'
 import { type FrontCounts, frontCounts, type Live, liveLoads } from './counts.js'
 import { type Ask, balanceNumbers, type Front, makeFolder } from './front.js'
 import { listenProblem } from './listen-error.js'
-import { FOLDER, SLOT } from './worker.js'
+import { FOLDER, SLOT } from './variables.js'
 
 /** @internal */
 export class Handoff implements Front {

@@ -16,7 +16,7 @@ import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages
 import { endWorker, type Place } from './place.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { INDEX } from './worker.js'
+import { INDEX } from './variables.js'
 
 /** A little longer than a worker has: it is to end by itself. */
 const KILL_LATER_MS = 500
