@@ -10,11 +10,12 @@ mod idempotency;
 mod instances;
 #[cfg(feature = "http-head")]
 pub mod pass;
+pub mod proxy_protocol;
 mod request;
 mod turn;
 
 #[cfg(feature = "http-head")]
-pub use head::{Head, latin1, server_name};
+pub use head::{Head, is_whole, latin1, server_name};
 pub use idempotency::{
     Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
 };

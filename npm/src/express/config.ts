@@ -13,18 +13,35 @@ export interface ServerConfigInput {
   /** What candidates say as their host. Default the variable WORKER_HOST, else `127.0.0.1`. */
   workerHost?: string | undefined
   /**
-   * The first of the ports of workers; they open them only in the mode `cluster`. Default the
-   * variable BASE_WORKER_PORT, else 3001.
+   * The first of the ports of workers; where it is set, they open them in the mode `proxy`, in which
+   * a place has two, of which the second is `workers` further on and used while workers are replaced.
+   * Without it they listen on Unix sockets, on Windows on ports that are free. Default the variable
+   * BASE_WORKER_PORT, else 3001, which is a mere name then.
    */
   baseWorkerPort?: number | undefined
   /** How many workers; below 1 it is one. Default `auto`: as many as there are processors. */
   workers?: number | 'auto' | undefined
   /**
    * How connections get to workers. `handoff`: accepted by a native thread and handed over, with
-   * the client's address. `cluster`: by Node's own cluster. Default `handoff` where the addon is
-   * there, on Unix.
+   * the client's address. `proxy`: their bytes are carried by a native thread, on any platform with
+   * the addon, also to applications that open their sockets themselves, such as ultimate-express.
+   * `cluster`: by Node's own cluster. Default `handoff` where the addon is there, on Unix.
    */
-  mode?: 'handoff' | 'cluster' | undefined
+  mode?: 'handoff' | 'proxy' | 'cluster' | undefined
+  /**
+   * In the mode `proxy`, the PROXY protocol. `in`: a trusted balancer in front says of each
+   * connection who the client is, by version 1 or 2; a connection without that is closed, so nobody
+   * else may be able to connect. `out`: also an application that opens its sockets itself is told, by
+   * version 2, and has to understand it; servers of Node always know. Default neither.
+   */
+  proxyProtocol?: { in?: boolean | undefined; out?: boolean | undefined } | undefined
+  /** In the mode `proxy`, how many threads carry bytes; at least 1. Default 1. */
+  proxyThreads?: number | undefined
+  /**
+   * In the mode `proxy`, how long connecting to a worker may take before another one is asked.
+   * Default 1000.
+   */
+  workerConnectTimeoutMs?: number | undefined
   /** How long a balancer function of yours waits for the head of a request. Default 10. */
   requestInspectionTimeoutMs?: number | undefined
   /** How many bytes of it are looked at. Default 16,384. */
@@ -74,7 +91,10 @@ export interface ResolvedServerConfig {
   workerHost: string
   baseWorkerPort: number
   workers: number
-  mode: 'handoff' | 'cluster' | undefined
+  mode: 'handoff' | 'proxy' | 'cluster' | undefined
+  proxyProtocol: { in?: boolean | undefined; out?: boolean | undefined }
+  proxyThreads: number
+  workerConnectTimeoutMs: number
   requestInspectionTimeoutMs: number
   maxHeaderBytes: number
   allowHalfOpen: boolean
@@ -101,7 +121,10 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   baseWorkerPort: 'number',
   // `NaN` is one worker: a drop-in's word.
   workers: 'any',
-  mode: ['handoff', 'cluster'],
+  mode: ['handoff', 'proxy', 'cluster'],
+  proxyProtocol: 'object',
+  proxyThreads: 'number',
+  workerConnectTimeoutMs: 'number',
   requestInspectionTimeoutMs: 'number',
   maxHeaderBytes: 'number',
   allowHalfOpen: 'boolean',
@@ -129,6 +152,12 @@ const NO_TELEMETRY: TelemetrySink = {
 }
 
 let current: ResolvedServerConfig | undefined
+let portsAreSet = false
+
+/** Whether somebody wants workers to have certain ports. @internal */
+export function workerPortsAreSet(): boolean {
+  return portsAreSet || Boolean(process.env.BASE_WORKER_PORT)
+}
 
 /** The configuration at present. */
 export function getServerConfig(): ResolvedServerConfig {
@@ -153,6 +182,8 @@ export function getServerConfig(): ResolvedServerConfig {
  */
 export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
   check('setServerConfig', next, FIELDS)
+  check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
+  portsAreSet ||= next.baseWorkerPort !== undefined
   const before = getServerConfig()
   const said = Object.fromEntries(
     Object.entries(next).filter(([, value]) => value !== undefined),
@@ -183,6 +214,9 @@ function defaults(): ResolvedServerConfig {
     baseWorkerPort: number('BASE_WORKER_PORT') ?? 3001,
     workers: countOf('auto'),
     mode: undefined,
+    proxyProtocol: {},
+    proxyThreads: 1,
+    workerConnectTimeoutMs: 1000,
     requestInspectionTimeoutMs: 10,
     maxHeaderBytes: 16_384,
     allowHalfOpen: true,

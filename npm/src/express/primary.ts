@@ -1,47 +1,33 @@
 /** The primary's part: it starts workers and the front, and ends both. */
 import cluster, { type Worker as ClusterWorker } from 'node:cluster'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { report } from '../events.js'
 import { seedOr } from '../seed.js'
-import { nativeStrategy } from './balancers.js'
 import { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
-import { type FrontCounts, frontCounts, type Live, liveLoads, type ServerStats } from './counts.js'
+import type { FrontCounts, Live, ServerStats } from './counts.js'
 import { listeners } from './events.js'
+import type { Front } from './front.js'
+import { frontOf } from './fronts.js'
 import { listenProblem } from './listen-error.js'
 import { heapFlag } from './memory.js'
 import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages.js'
 import { endWorker, type Place } from './place.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { FOLDER, INDEX, SLOT } from './worker.js'
+import { INDEX } from './variables.js'
 
 /** A little longer than a worker has: it is to end by itself. */
 const KILL_LATER_MS = 500
 /** How often counts go to the telemetry sink. */
 const TELL_MS = 1000
-/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
-const LONGEST_FOLDER = 80
-
-/** The folder for the sockets between the processes, for this user alone. */
-function makeFolder(): string {
-  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
-  const folder = mkdtempSync(join(place, 'seawall-'))
-  chmodSync(folder, 0o700)
-  return folder
-}
-
 /** A primary that runs. */
 export class Primary {
   readonly #config: ResolvedServerConfig
   readonly #candidates: Candidates
   readonly #places: Place[] = []
-  readonly #native: boolean
-  #folder: string | undefined
+  readonly #front: Front | undefined
   #choices = 0
   #stopping = false
   #stopped: Promise<void> | undefined
@@ -56,14 +42,7 @@ export class Primary {
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
-    const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
-    if (config.mode === 'handoff' && !able) {
-      throw new SeawallError(
-        'SEAWALL_ENGINE',
-        'startServer: `mode` "handoff" needs the native addon on Unix; use "cluster" here',
-      )
-    }
-    this.#native = able && config.mode !== 'cluster'
+    this.#front = frontOf(config, this.#ask.bind(this))
   }
 
   /**
@@ -77,13 +56,13 @@ export class Primary {
       let port = this.#config.port
       // From the beginning: who is stopped while workers start must not leave them behind.
       if (this.#config.installSignalHandlers) this.#listenToSignals()
-      if (this.#native) port = this.#front()
+      port = this.#front?.start() ?? port
       this.#follow()
       for (let index = 0; index < workers; index++) this.#places.push(this.#place(index))
       const ready = this.#firstReady()
       for (const place of this.#places) this.#fork(place)
       await ready
-      if (this.#native) this.#open(port)
+      this.#open(port)
       this.#stayAlive()
       this.#tellCounts()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
@@ -96,7 +75,7 @@ export class Primary {
 
   /** What the front has counted; nothing in the mode `cluster`. */
   counts(): FrontCounts | undefined {
-    return this.#native ? frontCounts() : undefined
+    return this.#front?.counts()
   }
 
   /** The counts, and each worker as it is now. */
@@ -123,53 +102,16 @@ export class Primary {
     return this.#stopped
   }
 
-  #front(): number {
-    const { host, port, loadBalancer } = this.#config
-    const folder = makeFolder()
-    this.#folder = folder
-    const e = processEngine()
-    const native = nativeStrategy(loadBalancer)
-    const ask = native ? undefined : this.#ask.bind(this)
-    let started: number | undefined
-    try {
-      const control = join(folder, 'front')
-      started = e.frontStart?.(host, port, control, this.#options(), seedOr(undefined), ask)
-    } catch (error) {
-      throw listenProblem(error, host, port)
-    }
-    if (started === undefined || started < 0) throw optionProblem('startServer', this.#config, e)
-    return e.frontPort?.() ?? port
-  }
-
   #open(port: number): void {
     try {
-      processEngine().frontOpen?.()
+      this.#front?.open()
     } catch (error) {
       throw listenProblem(error, this.#config.host, port)
     }
   }
 
   #live(): Map<number, Live> {
-    return this.#native ? liveLoads() : new Map()
-  }
-
-  /** The numbers of `BalanceOptions`, in its order. */
-  #options(): Float64Array {
-    const none = Number.NaN
-    const { loadBalancer, patienceMs, requestInspectionTimeoutMs, maxHeaderBytes } = this.#config
-    const { strategy, weights = [none, none, none] } = nativeStrategy(loadBalancer) ?? {
-      strategy: 0,
-    }
-    const rest = new Array(7).fill(none)
-    return Float64Array.from([
-      strategy,
-      ...weights,
-      ...rest,
-      patienceMs ?? none,
-      none,
-      requestInspectionTimeoutMs,
-      maxHeaderBytes,
-    ])
+    return this.#front?.loads() ?? new Map()
   }
 
   #place(index: number): Place {
@@ -203,8 +145,8 @@ export class Primary {
 
   #start(place: Place, slot: number): ClusterWorker {
     const { workerEnv } = this.#config
-    const env: Record<string, string> = { ...workerEnv, [INDEX]: String(place.index) }
-    if (this.#folder) Object.assign(env, { [FOLDER]: this.#folder, [SLOT]: String(slot) })
+    const index = { [INDEX]: String(place.index) }
+    const env = { ...workerEnv, ...index, ...this.#front?.environment(slot) }
     const flag = heapFlag(this.#config)
     const { execArgv = process.execArgv } = cluster.settings
     if (flag) cluster.setupPrimary({ execArgv: [...execArgv, flag] })
@@ -232,11 +174,13 @@ export class Primary {
       this.#candidates.hear(index, pid, message)
       this.#count('setGauge', 'healthy_backends', this.#candidates.able().length)
       if (!isReady) return
+      this.#front?.ready(place.slot, pid, message)
       listeners.emit('workerReady', { index, pid })
       this.#onReady?.()
       place.onNext?.(true)
     }
     const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
+      this.#front?.gone(worker.process.pid)
       const place = this.#places.find(place => place.worker === worker)
       const waiting = this.#places.find(place => place.next === worker)
       const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
@@ -386,7 +330,7 @@ export class Primary {
     const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
-      processEngine().frontChoose?.(id, -2)
+      this.#front?.choose(id, -2)
       return
     }
     const answer = async (): Promise<number> => {
@@ -399,9 +343,9 @@ export class Primary {
       return slotOf(candidate.workerIndex)
     }
     answer().then(
-      index => processEngine().frontChoose?.(id, index),
+      index => this.#front?.choose(id, index),
       error => {
-        processEngine().frontChoose?.(id, -1)
+        this.#front?.choose(id, -1)
         this.#count('incrementCounter', 'proxy_errors', 1)
         logger.error('[defuss-express] load balancer connection error', error)
       },
@@ -410,7 +354,7 @@ export class Primary {
 
   /** Connections are counted where no JavaScript runs for them. */
   #tellCounts(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const tell = (): void => {
       const { accepted = 0 } = this.counts() ?? {}
       const more = accepted - this.#told
@@ -438,7 +382,7 @@ export class Primary {
 
   /** The front's thread alone does not keep the process, which would end with its last worker. */
   #stayAlive(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const timer = setInterval(() => {}, 2 ** 31 - 1)
     this.#undo.push(() => clearInterval(timer))
   }
@@ -461,7 +405,7 @@ export class Primary {
 
   async #stop(graceful: boolean): Promise<void> {
     this.#stopping = true
-    if (this.#native) processEngine().frontStop?.()
+    this.#front?.stop()
     const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
     const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
     const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
@@ -478,6 +422,6 @@ export class Primary {
     )
     await Promise.all([...gone, ...leaving])
     for (const undo of this.#undo) undo()
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
+    this.#front?.end()
   }
 }

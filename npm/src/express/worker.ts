@@ -8,16 +8,13 @@ import { ServerTracker } from '../lifecycle/servers/index.js'
 import { PressureMonitor } from '../pressure/index.js'
 import { adoptAll } from './adopt.js'
 import type { ResolvedServerConfig } from './config.js'
-import { listenAt, type Place } from './listen.js'
+import { closeOwn, listenAt, type Place } from './listen.js'
 import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
 import { shedConnections } from './rebalance.js'
+import { RelayWorker } from './relay-worker.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
-
-/** The variables a worker is started with. */
-export const INDEX = 'DEFUSS_WORKER_INDEX'
-export const FOLDER = 'SEAWALL_WORKER_FOLDER'
-export const SLOT = 'SEAWALL_WORKER_SLOT'
+import { FOLDER, INDEX, SLOT } from './variables.js'
 
 /** The words of the board, by their places in `board.rs`. */
 const READY = 0
@@ -37,6 +34,8 @@ export class Worker {
   readonly #index: number
   readonly #sampler = new StatsSampler()
   #tracker: ServerTracker | undefined
+  /** An application with sockets of its own. */
+  #app: ExpressLike | undefined
   #board: Float64Array | undefined
   #monitor: PressureMonitor | undefined
   #timers: NodeJS.Timeout[] = []
@@ -59,18 +58,24 @@ export class Worker {
   async start(app: ExpressLike): Promise<StartServerResult> {
     const { host, port, workerHost, logger } = this.#config
     const folder = process.env[FOLDER]
-    const place: Place = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
-    const server = await listenAt(app, place).catch(error => {
+    const relay = await RelayWorker.find(this.#config)
+    const otherwise = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
+    const place: Place = relay?.place ?? otherwise
+    const server = await listenAt(app, place, relay !== undefined).catch(error => {
       const { code, message } = error as { code?: string; message: string }
       this.#send({ type: FAILED, code, message })
       throw error
     })
-    this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
-    if (folder) this.#join(server, join(folder, 'front'))
+    relay?.attach(server)
+    if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
+    else this.#app = app
+    if (relay) this.#tellOf(server, relay.join(), () => processEngine().relayWatch?.())
+    else if (folder && server) this.#join(server, join(folder, 'front'))
+    const words = await relay?.words(server)
     logger.info(
       `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
     )
-    this.#tell('defuss:worker-ready')
+    this.#tell('defuss:worker-ready', words)
     const { workerHeartbeatIntervalMs } = this.#config
     const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
     this.#timers.push(beat.unref())
@@ -92,21 +97,26 @@ export class Worker {
   }
 
   #join(server: Server, control: string): void {
-    const { allowHalfOpen, rebalance } = this.#config
+    const { allowHalfOpen } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
     const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
       adoptAll(server, descriptors, allowHalfOpen)
       this.#writeConnections()
       if (!open) this.#orphaned()
     })
+    this.#tellOf(server, memory, () => processEngine().backWatch?.())
+    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
+  }
+
+  /** Tells the front of itself from now on, in memory. */
+  #tellOf(server: Server | undefined, memory: ArrayBuffer | undefined, watch: () => void): void {
     if (!memory) return
     this.#board = new Float64Array(memory)
     const board = this.#board
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
-    processEngine().backWatch?.()
-    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
-    if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
+    watch()
+    if (server && this.#config.rebalance) shedConnections(server, () => board[SHED] ?? 0)
     this.#write()
     this.#board[READY] = 1
     this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
@@ -125,18 +135,18 @@ export class Worker {
 
   #write(): void {
     const board = this.#board
-    const tracker = this.#tracker
-    if (!board || !tracker) return
+    if (!board) return
     this.#writeConnections()
-    board[IN_FLIGHT] = tracker.activeConnectionCount
+    board[IN_FLIGHT] = this.#tracker?.activeConnectionCount ?? 0
     board[PRESSURE] = this.#monitor?.pressure ?? 0
     const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
     board[CPU_PERCENT] = cpuPercent
     board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0
   }
 
-  #tell(type: WorkerMessage['type']): void {
+  #tell(type: WorkerMessage['type'], words?: Partial<WorkerMessage>): void {
     const message: WorkerMessage = {
+      ...words,
       type,
       workerIndex: this.#index,
       port: this.#port,
@@ -183,10 +193,11 @@ export class Worker {
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
-    await tracker?.close()
+    await (tracker ? tracker.close() : closeOwn(this.#app, graceful ? gracefulShutdownTimeoutMs : 0))
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()
     processEngine().backLeave?.()
+    processEngine().relayLeave?.()
   }
 }

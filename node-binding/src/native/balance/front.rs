@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use seawall::balance::{BalanceConfig, Balancer, Load, shed_share};
 use seawall::{Instant, Rng};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Socket;
 
-use super::board::{Board, Word};
+use super::super::ask::Choice;
+use super::super::address::{BACKLOG, bind};
+use super::super::board::{Board, Word};
 use super::clock::{self, MILLI};
 use super::peer::{Peer, Settled, Waiting, bit};
 use super::poll::Poll;
@@ -26,8 +28,6 @@ use super::wire;
 
 /// Accepted at a time before anything else is looked at.
 const BATCH: usize = 64;
-/// The longest queue of connections the kernel keeps, as Node's own default.
-const BACKLOG: i32 = 511;
 /// How often hot workers are looked for.
 const REBALANCE: u64 = 500 * MILLI;
 /// Places for workers; a number beyond is no worker of ours.
@@ -64,17 +64,6 @@ enum Order {
     Choose(u64, Choice),
     /// No more connections are accepted; the thread ends when none waits any more.
     Stop,
-}
-
-/// What becomes of a connection a function of the user's was asked about.
-#[derive(Clone, Copy)]
-pub(super) enum Choice {
-    /// This worker gets it, if it can take it.
-    Worker(usize),
-    /// Whoever is next.
-    Anybody,
-    /// It is closed.
-    Nobody,
 }
 
 struct Shared {
@@ -190,26 +179,6 @@ impl Front {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A socket with the first address of `host` that can be had. Bound, but not listening: a port that
-/// is taken is found before any worker is started, and nobody connects before one is ready.
-fn bind(host: &str, port: u16) -> io::Result<Socket> {
-    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (host, port).to_socket_addrs()? {
-        let bound = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-            .and_then(|socket| {
-                socket.set_reuse_address(true)?;
-                socket.set_nonblocking(true)?;
-                socket.bind(&address.into())?;
-                Ok(socket)
-            });
-        match bound {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
 }
 
 struct Run {

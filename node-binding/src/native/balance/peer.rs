@@ -8,7 +8,7 @@ use std::sync::Arc;
 use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
 
-use super::board::{Board, SLOTS};
+use super::super::board::{Board, SLOTS};
 use super::clock::{self, MILLI};
 use super::wire;
 

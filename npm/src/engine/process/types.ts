@@ -6,6 +6,7 @@ import type { OptionProblem } from '../contract/options.js'
 import type { PressureEngine } from '../contract/pressure.js'
 import type { ProbeEngine } from '../contract/probes.js'
 import type { ReconnectEngine } from '../contract/reconnect.js'
+import type { RelayEngine } from '../contract/relay.js'
 import type { SamplerEngine } from '../contract/sampler.js'
 
 /**
@@ -21,6 +22,7 @@ export interface ProcessEngine
     PressureEngine,
     ProbeEngine,
     ReconnectEngine,
+    RelayEngine,
     SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
