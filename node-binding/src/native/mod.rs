@@ -11,6 +11,8 @@ pub(crate) mod deadline;
 mod failed;
 mod head;
 #[cfg(unix)]
+mod http_front;
+#[cfg(unix)]
 mod probes;
 mod proxy;
 mod record;

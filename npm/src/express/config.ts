@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { check, type Kind } from '../options.js'
 import { defaultLoadBalancer } from './balancers.js'
+import { checkHttp, type HttpOptions } from './http-options.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
 /** How a server on several workers is run. Times are in milliseconds. */
@@ -25,9 +26,14 @@ export interface ServerConfigInput {
    * How connections get to workers. `handoff`: accepted by a native thread and handed over, with
    * the client's address. `proxy`: their bytes are carried by a native thread, on any platform with
    * the addon, also to applications that open their sockets themselves, such as ultimate-express.
+   * `http`: a native thread reads requests and balances each of them, over connections to workers
+   * that are kept; see {@link HttpOptions}. The application is told of the client by headers. What is
+   * no HTTP/1, TLS for one, goes to one worker as a whole. On Unix, with the addon.
    * `cluster`: by Node's own cluster. Default `handoff` where the addon is there, on Unix.
    */
-  mode?: 'handoff' | 'proxy' | 'cluster' | undefined
+  mode?: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  /** How the mode `http` treats requests; merged key by key. */
+  http?: HttpOptions | undefined
   /**
    * In the mode `proxy`, the PROXY protocol. `in`: a trusted balancer in front says of each
    * connection who the client is, by version 1 or 2; a connection without that is closed, so nobody
@@ -91,7 +97,8 @@ export interface ResolvedServerConfig {
   workerHost: string
   baseWorkerPort: number
   workers: number
-  mode: 'handoff' | 'proxy' | 'cluster' | undefined
+  mode: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  http: HttpOptions
   proxyProtocol: { in?: boolean | undefined; out?: boolean | undefined }
   proxyThreads: number
   workerConnectTimeoutMs: number
@@ -121,7 +128,8 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   baseWorkerPort: 'number',
   // `NaN` is one worker: a drop-in's word.
   workers: 'any',
-  mode: ['handoff', 'proxy', 'cluster'],
+  mode: ['handoff', 'proxy', 'http', 'cluster'],
+  http: 'object',
   proxyProtocol: 'object',
   proxyThreads: 'number',
   workerConnectTimeoutMs: 'number',
@@ -182,6 +190,7 @@ export function getServerConfig(): ResolvedServerConfig {
  */
 export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
   check('setServerConfig', next, FIELDS)
+  checkHttp(next.http)
   check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
   portsAreSet ||= next.baseWorkerPort !== undefined
   const before = getServerConfig()
@@ -195,6 +204,7 @@ export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
     workers: workers === undefined ? before.workers : countOf(workers),
     logger: { ...before.logger, ...logger },
     workerEnv: { ...before.workerEnv, ...workerEnv },
+    http: { ...before.http, ...next.http },
   }
   current = merged
   return merged
@@ -214,6 +224,7 @@ function defaults(): ResolvedServerConfig {
     baseWorkerPort: number('BASE_WORKER_PORT') ?? 3001,
     workers: countOf('auto'),
     mode: undefined,
+    http: {},
     proxyProtocol: {},
     proxyThreads: 1,
     workerConnectTimeoutMs: 1000,

@@ -1,5 +1,6 @@
 /** What the front counts, and what workers say of themselves. */
 import { processEngine } from '../engine/process/index.js'
+import type { HttpCounts } from './http.js'
 
 /**
  * What the front has counted so far. What was accepted was taken by a worker, refused or closed, or
@@ -26,6 +27,8 @@ export interface FrontCounts {
   leaving: number
   /** Workers that are connected to the front. */
   workers: number
+  /** In the mode `http`, where a connection is `handed` with the first of its requests. */
+  http?: HttpCounts
   /** Connections with a worker; known in the mode `proxy`, where `handed` counts them as well. */
   open?: number
 }

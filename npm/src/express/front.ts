@@ -19,6 +19,8 @@ export interface Front {
   open(): void
   /** Accepts no more; what waits still gets a worker. */
   stop(): void
+  /** Ends when workers may hear that the server ends, after `stop`. */
+  settle?(): Promise<void>
   /** Lets go of what `start` took. */
   end(): void
   counts(): FrontCounts

@@ -4,6 +4,7 @@ import { SeawallError } from '../errors.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { Ask, Front } from './front.js'
 import { Handoff } from './handoff.js'
+import { Http } from './http.js'
 import { Proxy } from './proxy.js'
 
 /**
@@ -25,6 +26,13 @@ export function frontOf(config: ResolvedServerConfig, ask: Ask): Front | undefin
     throw new SeawallError(
       'SEAWALL_ENGINE',
       'startServer: `mode` "proxy" needs the native addon; use "cluster" here',
+    )
+  }
+  if (config.mode === 'http') {
+    if (processEngine().httpStart) return new Http(config, ask)
+    throw new SeawallError(
+      'SEAWALL_ENGINE',
+      'startServer: `mode` "http" needs the native addon on Unix; use "proxy" or "cluster" here',
     )
   }
   return able && config.mode !== 'cluster' ? new Handoff(config, ask) : undefined

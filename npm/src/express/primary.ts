@@ -406,6 +406,7 @@ export class Primary {
   async #stop(graceful: boolean): Promise<void> {
     this.#stopping = true
     this.#front?.stop()
+    if (graceful) await this.#front?.settle?.()
     const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
     const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
     const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>

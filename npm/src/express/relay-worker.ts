@@ -1,6 +1,7 @@
 /** A worker's end of a front that stays between client and worker: where it listens. */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
+import { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
@@ -50,6 +51,8 @@ export class RelayWorker {
   /** Has `server` see who the clients are; to be called before anybody else listens to it. */
   attach(server: Server | undefined): void {
     if (server && this.#introduced) introduceTo(server)
+    // The front ends them, when nothing is on its way: closed by both, a request could be lost.
+    if (process.env[RELAY] === 'http' && server instanceof HttpServer) server.keepAliveTimeout = 0
   }
 
   /** What the front has to know. */

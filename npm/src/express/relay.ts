@@ -37,6 +37,11 @@ export abstract class Relay implements Front {
     this.#ask = ask
   }
 
+  /** What is looked up for the words of a refusal. */
+  protected get options(): object {
+    return this.config
+  }
+
   /** Starts the native part; -1 after a refusal of the options. */
   protected abstract begin(ask: Ask | undefined): number | undefined
 
@@ -51,7 +56,7 @@ export abstract class Relay implements Front {
     } catch (error) {
       throw listenProblem(error, host, port)
     }
-    if (started === undefined || started < 0) throw optionProblem('startServer', this.config, e)
+    if (started === undefined || started < 0) throw optionProblem('startServer', this.options, e)
     return e.relayPort?.() ?? port
   }
 

@@ -14,7 +14,7 @@ import { shedConnections } from './rebalance.js'
 import { RelayWorker } from './relay-worker.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
-import { FOLDER, INDEX, SLOT } from './variables.js'
+import { FOLDER, INDEX, RELAY, SLOT } from './variables.js'
 
 /** The words of the board, by their places in `board.rs`. */
 const READY = 0
@@ -116,7 +116,8 @@ export class Worker {
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
     watch()
-    if (server && this.#config.rebalance) shedConnections(server, () => board[SHED] ?? 0)
+    if (server && this.#config.rebalance && process.env[RELAY] !== 'http')
+      shedConnections(server, () => board[SHED] ?? 0)
     this.#write()
     this.#board[READY] = 1
     this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
@@ -193,7 +194,9 @@ export class Worker {
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
-    await (tracker ? tracker.close() : closeOwn(this.#app, graceful ? gracefulShutdownTimeoutMs : 0))
+    await (tracker
+      ? tracker.close()
+      : closeOwn(this.#app, graceful ? gracefulShutdownTimeoutMs : 0))
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()

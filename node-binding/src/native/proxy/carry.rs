@@ -50,7 +50,8 @@ impl<'a> Carry<'a> {
     ) -> Self {
         let offer_for = passing.shared.config.offer_for;
         let timer = offer.is_some().then(|| Box::pin(sleep(offer_for)));
-        let mut carry = Self { passing, upstream, up, down: Pipe::default(), offer, timer, idle: 0 };
+        let mut carry =
+            Self { passing, upstream, up, down: Pipe::default(), offer, timer, idle: 0 };
         if carry.offer.is_none() {
             carry.taken();
         }

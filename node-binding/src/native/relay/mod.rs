@@ -41,15 +41,13 @@ use super::board::SLOTS;
 use super::failed::failed;
 use listener::Phase;
 
-pub(crate) use counters::{Counters, Stage};
+pub(crate) use counters::{Counters, Stage, Staged};
 pub(crate) use introduced::introduce;
 pub(crate) use listener::Accepted;
 pub(crate) use offer::Offer;
 pub(crate) use questions::Questions;
 pub(crate) use refuse::refuse;
-#[allow(unused_imports, reason = "for fronts that see requests")]
-pub(crate) use worker::Counted;
-pub(crate) use worker::{Address, Upstream, Worker};
+pub(crate) use worker::{Address, Counted, Stream, Upstream, Worker};
 pub(crate) use workers::{Workers, bit};
 
 thread_local! {
@@ -207,7 +205,8 @@ pub fn relay_counts() -> Float64Array {
         } = &*relay.shared.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let workers = relay.shared.workers.count() as f64;
-        let first = [accepted, handed, taken_back, refused, closed, waiting, offered, asked, leaving];
+        let first =
+            [accepted, handed, taken_back, refused, closed, waiting, offered, asked, leaving];
         let mut counts: Vec<f64> = first.into_iter().map(count).collect();
         counts.extend([workers, count(accept_error), count(open)]);
         counts

@@ -127,12 +127,8 @@ impl Worker {
                 return None;
             }
             let taken = used | 1 << free;
-            match self.slots.compare_exchange_weak(
-                used,
-                taken,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self.slots.compare_exchange_weak(used, taken, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return Some(free),
                 Err(now) => used = now,
             }
@@ -156,7 +152,12 @@ impl Worker {
     /// Connects to it.
     pub(crate) async fn connect(self: &Arc<Self>) -> io::Result<Upstream> {
         let count = Counted::new(self);
-        let stream = match &self.address {
+        Ok(Upstream { stream: self.dial().await?, count })
+    }
+
+    /// The same, for connections that are not counted: between requests they are nobody's.
+    pub(crate) async fn dial(&self) -> io::Result<Stream> {
+        Ok(match &self.address {
             #[cfg(unix)]
             Address::Path(path) => Stream::Unix(UnixStream::connect(path).await?),
             Address::Port(address) => {
@@ -164,8 +165,7 @@ impl Worker {
                 stream.set_nodelay(true)?;
                 Stream::Tcp(stream)
             }
-        };
-        Ok(Upstream { stream, count })
+        })
     }
 }
 
@@ -186,7 +186,8 @@ impl Drop for Counted {
     }
 }
 
-enum Stream {
+/// A connection of either kind.
+pub(crate) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use seawall::Rng;
 use seawall::balance::{BalanceConfig, Balancer, Load, shed_share};
+use seawall::http::{Turn, TurnConfig};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -116,6 +117,35 @@ impl Workers {
         }
     }
 
+    /// Whose turn a request is; with the worker, where it is somebody's. See [`TurnConfig::turn`].
+    pub(crate) fn turn(
+        &self,
+        config: &TurnConfig,
+        named: Option<usize>,
+        tried: u64,
+    ) -> (Turn, Option<Arc<Worker>>) {
+        let mut state = self.state();
+        if let Some(worker) = state.named(named, tried) {
+            return (Turn::Worker(worker.place), Some(worker));
+        }
+        let State { balancer, rng, loads, .. } = &mut *state;
+        let turn = config.turn(balancer, loads, tried, clock::now(), rng);
+        let worker = if let Turn::Worker(place) = turn { state.at(place) } else { None };
+        (turn, worker)
+    }
+
+    /// Ends when workers come; whether one has become ready is only seen in its memory.
+    pub(crate) async fn changed(&self) {
+        let _ = timeout(LOOK, self.changed.notified()).await;
+    }
+
+    /// It answered a request, after that time.
+    pub(crate) fn settled(&self, worker: &Worker, latency: Duration) {
+        let mut state = self.state();
+        state.balancer.succeeded(worker.place);
+        state.balancer.answered(worker.place, latency, clock::now());
+    }
+
     /// Tells hot workers which share of their kept connections to give up.
     pub(super) fn rebalance(&self) {
         let mut state = self.state();
@@ -160,13 +190,20 @@ impl State {
         self.workers.iter().find(|worker| worker.place == place).cloned()
     }
 
-    fn pick(&mut self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
+    /// The worker that was named, if it can and has not failed to yet; looks at all of them.
+    fn named(&mut self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
         self.look();
-        let now = clock::now();
         let can = |place: &usize| self.loads.get(*place).is_some_and(|load| load.ready);
-        if let Some(place) = named.filter(|place| tried & bit(*place) == 0).filter(can) {
-            return self.at(place);
+        let place = named.filter(|place| tried & bit(*place) == 0).filter(can)?;
+        self.at(place)
+    }
+
+    fn pick(&mut self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
+        let named = self.named(named, tried);
+        if named.is_some() {
+            return named;
         }
+        let now = clock::now();
         let Self { balancer, rng, loads, .. } = self;
         let mut picked = None;
         if tried != 0 {

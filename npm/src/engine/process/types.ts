@@ -1,6 +1,7 @@
 import type { BalanceEngine } from '../contract/balance.js'
 import type { DrainEngine } from '../contract/drain.js'
 import type { HealthEngine } from '../contract/health.js'
+import type { HttpFrontEngine } from '../contract/http-front.js'
 import type { LifecycleEngine } from '../contract/lifecycle.js'
 import type { OptionProblem } from '../contract/options.js'
 import type { PressureEngine } from '../contract/pressure.js'
@@ -23,6 +24,7 @@ export interface ProcessEngine
     ProbeEngine,
     ReconnectEngine,
     RelayEngine,
+    HttpFrontEngine,
     SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
