@@ -25,6 +25,8 @@ const CPU_PERCENT = 4
 const HEAP = 5
 const SHED = 7
 
+/** How long a front takes to see that this worker leaves, and to end connections without a request. */
+const LINKS_MS = 150
 /** How often the board is written: the native front looks at it, nobody is told. */
 const BOARD_MS = 100
 
@@ -191,6 +193,10 @@ export class Worker {
     this.#tell('defuss:worker-stopping')
     const tracker = this.#tracker
     const late = setTimeout(() => tracker?.force(), graceful ? gracefulShutdownTimeoutMs : 0)
+    // The front ends what is idle: ended by both, a request on its way would be lost.
+    if (graceful && process.env[RELAY] === 'http') {
+      await new Promise(resolve => setTimeout(resolve, LINKS_MS))
+    }
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))

@@ -22,6 +22,8 @@ use super::tunnel::tunnel;
 use super::upload::{Up, Upload};
 use super::watch::Mark;
 
+/// How long the head of an answer may be: workers are trusted, but not with all of the memory.
+const MOST_OF_AN_ANSWER: Limits = Limits { head: 256 * 1024 };
 /// How long after a worker that could not be connected to another try is made.
 const AGAIN: Duration = Duration::from_millis(5);
 
@@ -151,6 +153,7 @@ impl Client<'_> {
         self.answer.clear();
         let (begun, continued) = (AtomicBool::new(false), AtomicBool::new(!request.expects));
         let uploaded = AtomicBool::new(measure.has_ended());
+        let ended = AtomicBool::new(false);
         let socket = &link.socket;
         let (down_end, up_end) = {
             let mut up = pin!(
@@ -163,6 +166,8 @@ impl Client<'_> {
                     front,
                     begun: &begun,
                     uploaded: &uploaded,
+                    held: part,
+                    ended: &ended,
                 }
                 .run()
             );
@@ -172,8 +177,8 @@ impl Client<'_> {
                     buffer: &mut link.buffer,
                     client: &self.stream,
                     out: &mut self.answer,
-                    asked: &asked,
-                    limits: front.limits,
+                    asked,
+                    limits: MOST_OF_AN_ANSWER,
                     stall_for: front.config.stall_for,
                     mark: &self.watch.down,
                     begun: &begun,
@@ -214,6 +219,7 @@ impl Client<'_> {
         self.watch.down.clear();
         let begun = begun.into_inner();
         let uploaded = uploaded.into_inner();
+        let ended = ended.into_inner();
         let cut = |client: &Self, counter| {
             add(counter);
             reset_at_close(&client.stream);
@@ -231,7 +237,7 @@ impl Client<'_> {
             Down::Whole(response) => {
                 add(&counters.answered);
                 self.buffer.consume(part);
-                if response.keeps && uploaded {
+                if response.keeps && uploaded && !ended {
                     links::keep(worker, link, front.config.max_idle);
                 }
                 Outcome::Ended(match (response.client_keeps && uploaded, up_end) {
@@ -249,6 +255,11 @@ impl Client<'_> {
                 self.buffer.consume(part);
                 let Link { socket, buffer, .. } = &mut link;
                 tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+                Outcome::Ended(End::Close)
+            }
+            // Who has ended its half may be gone, and then nobody answers.
+            Down::Lost if ended => {
+                add(&counters.aborted);
                 Outcome::Ended(End::Close)
             }
             Down::Lost => Outcome::Lost { sent: true, consumed },
@@ -272,7 +283,7 @@ struct Download<'a, W, C> {
     buffer: &'a mut Buffer,
     client: &'a C,
     out: &'a mut Vec<u8>,
-    asked: &'a Asked,
+    asked: Asked,
     limits: Limits,
     stall_for: Duration,
     mark: &'a Mark,
@@ -316,7 +327,10 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
     async fn head(&mut self) -> Result<PassedResponse, Down> {
         loop {
             if !self.buffer.is_empty() {
-                match pass_response(self.buffer.filled(), self.asked, self.limits, self.out) {
+                // Whose body nobody wants may send it all the same, or another request.
+                self.asked.keep_alive &=
+                    self.continued.load(Ordering::Relaxed) || self.is_interim();
+                match pass_response(self.buffer.filled(), &self.asked, self.limits, self.out) {
                     Ok(Some(response)) => {
                         self.buffer.consume(response.bytes);
                         if !response.interim {
@@ -342,6 +356,11 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Whether the head in the buffer is that of no answer yet.
+    fn is_interim(&self) -> bool {
+        self.buffer.filled().starts_with(b"HTTP/1.1 1")
     }
 
     /// Writes what is in `out` and the next `count` bytes of the worker's; false where nobody reads.

@@ -7,7 +7,7 @@ use seawall::http::pass::Fault;
 use super::Front;
 use super::buffer::Buffer;
 use super::measure::Measure;
-use super::stream::{Stream, read, write};
+use super::stream::{Stream, end, read, write};
 use super::watch::Watch;
 
 /// How much of the next requests is read while one is answered.
@@ -34,6 +34,10 @@ pub(super) struct Upload<'a, W, C> {
     pub(super) begun: &'a AtomicBool,
     /// Whether the whole body was passed on.
     pub(super) uploaded: &'a AtomicBool,
+    /// How many bytes of the buffer are a body that was sent, and is kept until it is answered.
+    pub(super) held: usize,
+    /// Whether the client has ended its half.
+    pub(super) ended: &'a AtomicBool,
 }
 
 impl<W: Stream, C: Stream> Upload<'_, W, C> {
@@ -48,10 +52,16 @@ impl<W: Stream, C: Stream> Upload<'_, W, C> {
             let wait = self.front.config.answer_for;
             self.watch.down.aim(self.worker.descriptor(), libc::SHUT_RDWR, wait);
         }
-        while self.buffer.len() < MOST_AHEAD {
+        while self.buffer.len() < self.held + MOST_AHEAD {
             match read(self.client, self.buffer).await {
-                // Who has only ended its half still gets its answer.
-                Ok(0) if self.front.half_open => break,
+                // What that means is the application's to say, as it is without a front.
+                Ok(0) if self.front.half_open => {
+                    if self.buffer.len() == self.held {
+                        self.ended.store(true, Ordering::Relaxed);
+                        end(self.worker);
+                    }
+                    break;
+                }
                 Ok(0) | Err(_) => return Up::Gone,
                 Ok(_) => {}
             }
