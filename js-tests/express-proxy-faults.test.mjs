@@ -239,6 +239,11 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     await server.ask('stopNow')
     await under
     assert.equal(await server.exited, 0)
+    const other = await proxy()
+    const before = await workersOf(other.port)
+    const { port } = await other.ask('restart')
+    assert.ok(!before.includes((await get(port)).body.pid))
+    assert.equal(await other.stop(), 0)
   })
 
   test('nothing of it is left behind', linux, async () => {

@@ -59,6 +59,20 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
     })
   }
 
+  test('an application that cuts its clients off ends when none is there', async () => {
+    const server = await proxy({ FRAMEWORK: 'own' })
+    const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+    await Promise.all([1, 2, 3, 4].map(() => get(server.port, '/', { agent })))
+    const slow = [get(server.port, '/slow?ms=900', { agent }), get(server.port, '/slow?ms=500')]
+    await sleep(100)
+    const begun = performance.now()
+    const ended = server.stop()
+    for (const { status } of await Promise.all(slow)) assert.equal(status, 200)
+    assert.equal(await ended, 0)
+    assert.ok(performance.now() - begun < 4000, 'idle connections do not hold it')
+    agent.destroy()
+  })
+
   test('an application with sockets of its own is given a port where those are set', async () => {
     const options = { workers: 1, baseWorkerPort: 36_417 }
     const server = await proxy({ FRAMEWORK: 'own' }, { options })

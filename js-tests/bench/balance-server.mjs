@@ -1,4 +1,4 @@
-// What is measured in balance.mjs: a server in one of four forms.
+// What is measured in balance.mjs: a server in one of six forms.
 import cluster from 'node:cluster'
 import { createServer } from 'node:http'
 import { connect, createServer as createProxy } from 'node:net'
@@ -12,12 +12,13 @@ const app = createServer(({ url }, response) => response.end(url === '/large' ? 
 
 const logger = { debug() {}, info() {}, warn: console.error, error: console.error }
 
-if (MODE === 'handoff') await startServer(app, { host: '127.0.0.1', port, workers: 2, logger })
-else if (MODE === 'backend') app.listen(port, '127.0.0.1')
+if (['handoff', 'proxy', 'http'].includes(MODE)) {
+  await startServer(app, { host: '127.0.0.1', port, workers: 2, mode: MODE, logger })
+} else if (MODE === 'backend') app.listen(port, '127.0.0.1')
 else if (MODE === 'cluster') {
   if (cluster.isPrimary) for (let n = 0; n < 2; n++) cluster.fork()
   else app.listen(port, '127.0.0.1')
-} else {
+} else if (MODE === 'javascript') {
   const ports = BACKENDS.split(',').map(Number)
   let next = 0
   createProxy({ allowHalfOpen: true }, client => {

@@ -28,6 +28,8 @@ pub(super) enum Word {
     Block = 6,
     /// Which share of its answers is to end their connection; written by the primary.
     Shed = 7,
+    /// Connections a front that stays between has with it; written by the primary.
+    Open = 8,
 }
 
 pub(super) const WORDS: usize = 16;

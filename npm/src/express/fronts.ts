@@ -4,8 +4,12 @@ import { SeawallError } from '../errors.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { Ask, Front } from './front.js'
 import { Handoff } from './handoff.js'
+<<<<<<< HEAD
 import { Http } from './http.js'
 import { Proxy } from './proxy.js'
+=======
+import { ProxyFront } from './proxy.js'
+>>>>>>> proxy
 
 /**
  * The front of the mode; nothing where Node's own cluster spreads connections.
@@ -22,7 +26,7 @@ export function frontOf(config: ResolvedServerConfig, ask: Ask): Front | undefin
     )
   }
   if (config.mode === 'proxy') {
-    if (processEngine().proxyStart) return new Proxy(config, ask)
+    if (processEngine().proxyStart) return new ProxyFront(config, ask)
     throw new SeawallError(
       'SEAWALL_ENGINE',
       'startServer: `mode` "proxy" needs the native addon; use "cluster" here',

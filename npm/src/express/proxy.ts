@@ -6,7 +6,7 @@ import { type Ask, balanceNumbers } from './front.js'
 import { Relay } from './relay.js'
 
 /** @internal */
-export class Proxy extends Relay {
+export class ProxyFront extends Relay {
   constructor(config: ResolvedServerConfig, ask: Ask) {
     super('proxy', config, ask)
   }

@@ -24,6 +24,7 @@ const PRESSURE = 3
 const CPU_PERCENT = 4
 const HEAP = 5
 const SHED = 7
+const OPEN = 8
 
 /** How long a front takes to see that this worker leaves, and to end connections without a request. */
 const LINKS_MS = 150
@@ -187,6 +188,14 @@ export class Worker {
     process.once('SIGTERM', stop)
   }
 
+  /** An application with sockets of its own may cut its clients off: they are to be gone before. */
+  async #closeOwn(end: number): Promise<void> {
+    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    await closeOwn(this.#app, Math.max(100, end - performance.now()))
+  }
+
   async #stop(graceful: boolean): Promise<void> {
     const { gracefulShutdownTimeoutMs } = this.#config
     if (this.#board) this.#board[READY] = 0
@@ -200,9 +209,8 @@ export class Worker {
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
-    await (tracker
-      ? tracker.close()
-      : closeOwn(this.#app, graceful ? gracefulShutdownTimeoutMs : 0))
+    const end = performance.now() + (graceful ? gracefulShutdownTimeoutMs : 0)
+    await (tracker ? tracker.close() : this.#closeOwn(end))
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::relay::{Offer, Stage, Upstream};
@@ -14,6 +15,8 @@ use super::pipe::{Failed, Pipe};
 
 /// How often is looked whether a worker that has ended its half is gone altogether.
 const LOOK: Duration = Duration::from_secs(1);
+/// For how long nothing may have happened on a connection that is closed as idle.
+const QUIET: Duration = Duration::from_millis(100);
 /// For how many of these a client whose worker has ended may say nothing before it is let go.
 const HALF: u32 = 30;
 
@@ -39,6 +42,12 @@ pub(super) struct Carry<'a> {
     timer: Option<Pin<Box<Sleep>>>,
     /// How often there was nothing since the worker ended its half.
     idle: u32,
+    /// How many reads there were when this was last looked.
+    seen: u64,
+    /// Whether the client spoke last: then it waits for an answer.
+    asked: bool,
+    /// Where the worker cannot tell idle connections to leave: when it takes no more of them.
+    leaving: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl<'a> Carry<'a> {
@@ -50,8 +59,16 @@ impl<'a> Carry<'a> {
     ) -> Self {
         let offer_for = passing.shared.config.offer_for;
         let timer = offer.is_some().then(|| Box::pin(sleep(offer_for)));
+<<<<<<< HEAD
         let mut carry =
             Self { passing, upstream, up, down: Pipe::default(), offer, timer, idle: 0 };
+=======
+        let worker = upstream.worker();
+        let leaving = (!worker.introduced).then(|| Box::pin(worker.leaving()));
+        let down = Pipe::default();
+        let (idle, seen, asked) = (0, 0, false);
+        let mut carry = Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
+>>>>>>> proxy
         if carry.offer.is_none() {
             carry.taken();
         }
@@ -76,7 +93,7 @@ impl<'a> Carry<'a> {
         if self.offer.is_some() || !matches!(moved, Poll::Ready(Err(Failed::Reading))) {
             return moved;
         }
-        if self.down.moved {
+        if self.down.reads > 0 {
             // It closed before it had read everything, which is no reason to lose its answer.
             self.down.ended = true;
             return self.down.poll(context, &mut self.upstream, client);
@@ -89,7 +106,7 @@ impl<'a> Carry<'a> {
     /// Looks whether the worker has taken it, or will not.
     fn offered(&mut self, context: &mut Context<'_>, up: &Moved, down: &Moved) -> Option<End> {
         let offer = self.offer.as_mut()?;
-        if self.down.moved || offer.is_claimed() {
+        if self.down.reads > 0 || offer.is_claimed() {
             self.taken();
             return None;
         }
@@ -118,12 +135,31 @@ impl<'a> Carry<'a> {
         (self.offer, self.timer, self.up.kept) = (None, None, None);
     }
 
+    /// True where the worker takes no more connections, and this one is idle: its application cannot
+    /// know when it may end without losing an answer.
+    fn is_unwanted(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(leaving) = &mut self.leaving else { return false };
+        if !self.upstream.worker().has_left() && leaving.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        while timer.as_mut().poll(context).is_ready() {
+            let reads = self.up.reads.wrapping_add(self.down.reads);
+            if std::mem::replace(&mut self.seen, reads) == reads && !self.asked {
+                return true;
+            }
+            timer.as_mut().reset(Instant::now() + QUIET);
+        }
+        false
+    }
+
     /// The worker has ended its half. True where it is gone, or the client says nothing more.
     fn half(&mut self, context: &mut Context<'_>) -> bool {
         if self.upstream.is_hung_up() && !self.up.sinks() {
             return true;
         }
-        if std::mem::take(&mut self.up.moved) {
+        let reads = self.up.reads;
+        if std::mem::replace(&mut self.seen, reads) != reads {
             self.idle = 0;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LOOK)));
@@ -143,8 +179,10 @@ impl Future for Carry<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
         let carry = self.get_mut();
+        let (sent, got) = (carry.up.reads, carry.down.reads);
         let up = carry.move_up(context);
         let down = carry.move_down(context);
+        carry.asked = carry.up.reads != sent || (carry.asked && carry.down.reads == got);
         if carry.offer.is_some() {
             if let Some(end) = carry.offered(context, &up, &down) {
                 return Poll::Ready(end);
@@ -160,7 +198,7 @@ impl Future for Carry<'_> {
             (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => true,
             (Poll::Ready(Ok(())), Poll::Pending) => !carry.passing.settings.half_open,
             (Poll::Pending, Poll::Ready(Ok(()))) => carry.half(context),
-            (Poll::Pending, Poll::Pending) => false,
+            (Poll::Pending, Poll::Pending) => carry.is_unwanted(context),
         };
         if is_over { Poll::Ready(End::Done) } else { Poll::Pending }
     }

@@ -19,8 +19,8 @@ pub(super) struct Pipe {
     pub(super) ended: bool,
     /// The other one has been told so.
     told: bool,
-    /// Whether anything has been read.
-    pub(super) moved: bool,
+    /// How often anything has been read.
+    pub(super) reads: u64,
     /// What is read goes nowhere.
     sink: bool,
 }
@@ -109,7 +109,7 @@ impl Pipe {
             self.ended = true;
             return Poll::Ready(Ok(()));
         }
-        self.moved = true;
+        self.reads = self.reads.wrapping_add(1);
         if self.sink {
             return Poll::Ready(Ok(()));
         }

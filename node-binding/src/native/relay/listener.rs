@@ -104,11 +104,12 @@ where
                 }
             },
             () = sleep(LOOK), if !room => {}
-            _ = rebalance.tick(), if shared.workers.count() > 1 => shared.workers.rebalance(),
+            _ = rebalance.tick(), if shared.workers.count() > 0 => shared.workers.rebalance(),
         }
     }
     // Accepts no more, and ends with the last connection.
     while !shared.counters.is_quiet() && !matches!(*phase.borrow(), Phase::Ended) {
+        shared.workers.rebalance();
         sleep(LOOK * 5).await;
     }
 }

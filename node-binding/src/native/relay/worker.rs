@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use super::super::board::{Board, SLOTS, Word};
 use super::super::clock;
@@ -63,8 +64,9 @@ pub(crate) struct Worker {
     slots: AtomicU64,
     silent_until: AtomicU64,
     pub(crate) was_ready: AtomicBool,
-    /// Told when it is to get rid of its connections, or has ended.
-    pub(crate) leaving: Notify,
+    /// Told when it takes no more, or has ended.
+    leaving: Arc<Notify>,
+    left: AtomicBool,
 }
 
 impl Worker {
@@ -86,7 +88,8 @@ impl Worker {
             slots: AtomicU64::new(0),
             silent_until: AtomicU64::new(0),
             was_ready: AtomicBool::new(false),
-            leaving: Notify::new(),
+            leaving: Arc::default(),
+            left: AtomicBool::new(false),
         })
     }
 
@@ -149,6 +152,28 @@ impl Worker {
         self.silent_until.store(0, Ordering::Relaxed);
     }
 
+    /// It takes no more connections.
+    pub(super) fn leave(&self) {
+        if !self.left.swap(true, Ordering::AcqRel) {
+            self.leaving.notify_waiters();
+        }
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Ready when it takes no more connections.
+    pub(crate) fn leaving(&self) -> OwnedNotified {
+        Arc::clone(&self.leaving).notified_owned()
+    }
+
+    fn count(&self, open: u32) {
+        if let Some(board) = &self.board {
+            board.set(Word::Open, f64::from(open));
+        }
+    }
+
     /// Connects to it.
     pub(crate) async fn connect(self: &Arc<Self>) -> io::Result<Upstream> {
         let count = Counted::new(self);
@@ -175,14 +200,14 @@ pub(crate) struct Counted(Arc<Worker>);
 impl Counted {
     /// One more.
     pub(crate) fn new(worker: &Arc<Worker>) -> Self {
-        worker.open.fetch_add(1, Ordering::Relaxed);
+        worker.count(worker.open.fetch_add(1, Ordering::Relaxed).saturating_add(1));
         Self(Arc::clone(worker))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.count(self.0.open.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
     }
 }
 

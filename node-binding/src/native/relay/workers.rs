@@ -117,6 +117,7 @@ impl Workers {
         }
     }
 
+<<<<<<< HEAD
     /// Whose turn a request is; with the worker, where it is somebody's. See [`TurnConfig::turn`].
     pub(crate) fn turn(
         &self,
@@ -147,13 +148,17 @@ impl Workers {
     }
 
     /// Tells hot workers which share of their kept connections to give up.
+=======
+    /// Tells hot workers which share of their kept connections to give up, and the connections of
+    /// those that take no more.
+>>>>>>> proxy
     pub(super) fn rebalance(&self) {
         let mut state = self.state();
-        if state.workers.len() < 2 {
-            return;
-        }
         state.look();
         for worker in &state.workers {
+            if state.loads.get(worker.place).is_some_and(|load| !load.ready) {
+                worker.leave();
+            }
             worker.shed(shed_share(&state.loads, worker.place));
         }
     }
@@ -164,7 +169,7 @@ impl State {
         self.workers.retain(|worker| {
             let stays = !which(worker);
             if !stays {
-                worker.leaving.notify_waiters();
+                worker.leave();
             }
             stays
         });
