@@ -129,7 +129,9 @@ ${servers}`,
 }
 
 if (!has('haproxy')) {
-  console.error('NOT MEASURED: haproxy is not installed, so the mode http has nothing to be compared with')
+  console.error(
+    'NOT MEASURED: haproxy is not installed, so the mode http has nothing to be compared with',
+  )
 }
 
 /** Processor time in microseconds: of processes and all that came of them, and of what is in front. */
@@ -229,10 +231,14 @@ try {
     }
   }
   if (running.http && running['haproxy http']) {
-    console.log('\nhttp as a multiple of haproxy with `http-reuse always`, processor time of all processes for a request')
+    console.log(
+      '\nhttp as a multiple of haproxy with `http-reuse always`, processor time of all processes for a request',
+    )
     for (const [load, { http, 'haproxy http': other }] of Object.entries(best)) {
       const times = http.cpu / other.cpu
-      console.log(`  ${load.padEnd(18)} ${times.toFixed(2).padStart(6)}  ${times <= MARK ? 'within' : 'ABOVE'} the mark of ${MARK}`)
+      console.log(
+        `  ${load.padEnd(18)} ${times.toFixed(2).padStart(6)}  ${times <= MARK ? 'within' : 'ABOVE'} the mark of ${MARK}`,
+      )
     }
   }
   console.log(
