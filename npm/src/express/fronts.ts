@@ -4,17 +4,8 @@ import { SeawallError } from '../errors.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { Ask, Front } from './front.js'
 import { Handoff } from './handoff.js'
-
-<<<<<<< HEAD
-
 import { Http } from './http.js'
-import { Proxy } from './proxy.js'
-
-=======
-
 import { ProxyFront } from './proxy.js'
-
->>>>>>> proxy
 
 /**
  * The front of the mode; nothing where Node's own cluster spreads connections.

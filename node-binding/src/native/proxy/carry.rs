@@ -59,16 +59,12 @@ impl<'a> Carry<'a> {
     ) -> Self {
         let offer_for = passing.shared.config.offer_for;
         let timer = offer.is_some().then(|| Box::pin(sleep(offer_for)));
-<<<<<<< HEAD
-        let mut carry =
-            Self { passing, upstream, up, down: Pipe::default(), offer, timer, idle: 0 };
-=======
         let worker = upstream.worker();
         let leaving = (!worker.introduced).then(|| Box::pin(worker.leaving()));
         let down = Pipe::default();
         let (idle, seen, asked) = (0, 0, false);
-        let mut carry = Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
->>>>>>> proxy
+        let mut carry =
+            Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
         if carry.offer.is_none() {
             carry.taken();
         }

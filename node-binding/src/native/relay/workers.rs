@@ -86,12 +86,6 @@ impl Workers {
         self.state().balancer.succeeded(worker.place);
     }
 
-    /// How long it took for a request, for strategies that go by that.
-    #[allow(dead_code, reason = "for fronts that see requests")]
-    pub(crate) fn answered(&self, worker: &Worker, latency: Duration) {
-        self.state().balancer.answered(worker.place, latency, clock::now());
-    }
-
     /// The worker for the next connection: the one that was named, if it can, else by the strategy.
     /// Those of `tried`, a bit for each, only where nobody else is there.
     pub(crate) fn pick(&self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
@@ -117,7 +111,6 @@ impl Workers {
         }
     }
 
-<<<<<<< HEAD
     /// Whose turn a request is; with the worker, where it is somebody's. See [`TurnConfig::turn`].
     pub(crate) fn turn(
         &self,
@@ -147,11 +140,8 @@ impl Workers {
         state.balancer.answered(worker.place, latency, clock::now());
     }
 
-    /// Tells hot workers which share of their kept connections to give up.
-=======
     /// Tells hot workers which share of their kept connections to give up, and the connections of
     /// those that take no more.
->>>>>>> proxy
     pub(super) fn rebalance(&self) {
         let mut state = self.state();
         state.look();
