@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
+import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -318,6 +319,31 @@ describe('requests balanced one by one', { skip: !native && 'native only' }, () 
       await end(server)
     })
 
+    test('TLS passes through, and a connection stays with its worker', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'seawall-test-'))
+      const pem = readFileSync(new URL('./fixtures/loopback.pem', import.meta.url), 'utf8')
+      const cut = pem.indexOf('-----BEGIN CERTIFICATE')
+      const [key, cert] = cut > 0 ? [pem.slice(0, cut), pem.slice(cut)] : [pem, pem]
+      writeFileSync(join(folder, 'key.pem'), key)
+      writeFileSync(join(folder, 'cert.pem'), cert)
+      const options = { options: { mode: 'http' } }
+      const server = await start({ FRAMEWORK: 'https', KEY: folder }, options)
+      const agent = new SecureAgent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false })
+      const pids = new Set()
+      for (let n = 0; n < 4; n++) {
+        const sent = secureRequest({ host: '127.0.0.1', port: server.port, agent }).end()
+        const [response] = await once(sent, 'response')
+        let text = ''
+        for await (const part of response) text += part
+        pids.add(JSON.parse(text).pid)
+      }
+      assert.equal(pids.size, 1)
+      assert.equal((await server.counts()).http.tunnels, 1)
+      agent.destroy()
+      await end(server)
+      rmSync(folder, { recursive: true })
+    })
+
     test('CONNECT is a tunnel', async () => {
       const other = createServer(socket => socket.end('from there')).listen(0, '127.0.0.1')
       await once(other, 'listening')
@@ -600,6 +626,25 @@ describe('requests balanced one by one', { skip: !native && 'native only' }, () 
       const { status } = await ask(server.port, '/slow?ms=3000')
       assert.equal(status, 504)
       assert.equal((await ask(server.port, '/')).status, 200)
+      await end(server)
+    })
+
+    test('a client that ends its half is answered as the application sees fit', async () => {
+      const server = await front()
+      const half = path => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
+      const text = await new Promise(resolve => {
+        let text = ''
+        const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+        socket.on('data', part => {
+          text += part
+        })
+        socket.on('close', () => resolve(text))
+        // Servers of Node end what is not answered at once, in front of others as well.
+        socket.end(half('/slow?ms=2000'))
+      })
+      assert.equal(text, '')
+      const { http } = await server.counts()
+      assert.deepEqual([http.aborted, http.inFlight, http.retried], [1, 0, 0])
       await end(server)
     })
 

@@ -1,7 +1,25 @@
 /** The options of the mode `http`. */
 import { check, type Kind } from '../options.js'
 
-/** How the mode `http` treats requests. Times are in milliseconds. */
+/**
+ * How the mode `http` treats requests. Times are in milliseconds.
+ *
+ * The application sees a Unix socket in place of the client, and is told of the client by headers:
+ * Express reads them after `app.set('trust proxy', true)`.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { startServer } from 'seawall/express'
+ *
+ * export async function main(): Promise<void> {
+ *   const app = createServer((request, response) => {
+ *     response.end(`hello, ${request.headers['x-forwarded-for']}`)
+ *   })
+ *   await startServer(app, { mode: 'http', http: { maxInFlight: 200, answerTimeoutMs: 30_000 } })
+ * }
+ * ```
+ */
 export interface HttpOptions {
   /**
    * How many requests a worker may have under way. Where every worker has as many, a request gets
