@@ -1,4 +1,4 @@
-// What is measured in balance.mjs: a server in one of four forms.
+// What is measured in balance.mjs: a server in one of six forms.
 import cluster from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -24,13 +24,13 @@ const byName = ({ candidates, request }) => candidates[request.serverName === 'a
 
 const options = { host: '127.0.0.1', port, workers: 2, logger }
 
-if (MODE === 'handoff') await startServer(app, options)
+if (['handoff', 'proxy', 'http'].includes(MODE)) await startServer(app, { ...options, mode: MODE })
 else if (MODE === 'asking') await startServer(app, { ...options, loadBalancer: byName })
 else if (MODE === 'backend') app.listen(port, '127.0.0.1')
 else if (MODE === 'cluster') {
   if (cluster.isPrimary) for (let n = 0; n < 2; n++) cluster.fork()
   else app.listen(port, '127.0.0.1')
-} else {
+} else if (MODE === 'javascript') {
   const ports = BACKENDS.split(',').map(Number)
   let next = 0
   createProxy({ allowHalfOpen: true }, client => {

@@ -1,20 +1,30 @@
 //! What only native code can do: threads that see, answer and end what JavaScript cannot while it
 //! is blocked.
 
+mod address;
+mod ask;
 #[cfg(unix)]
 mod backlog;
 #[cfg(unix)]
 mod balance;
+mod board;
 mod clock;
 pub(crate) mod deadline;
+mod failed;
+mod head;
+#[cfg(unix)]
+mod http_front;
 #[cfg(unix)]
 mod probes;
+mod proxy;
 mod record;
+mod relay;
 mod routes;
 pub(crate) mod sampler;
 mod signals;
 mod stack;
 mod stalls;
 mod turns;
+mod unavailable;
 mod uv;
 mod watch;

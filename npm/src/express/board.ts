@@ -9,9 +9,11 @@ export const CPU_PERCENT = 4
 export const HEAP = 5
 /** Written by the front, as {@link LOOKED} is. */
 export const SHED = 7
-const SLOWEST = 8
-const ANSWERS = 9
-const LOOKED = 10
+/** Connections of a front that stays between; written by it. */
+export const OPEN = 8
+const SLOWEST = 9
+const ANSWERS = 10
+const LOOKED = 11
 
 /** Writes how many requests are under way at each change, and where asked how long answers take. */
 export class BoardTally implements Tally {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { processEngine } from '../engine/process/index.js'
 import { check, type Kind } from '../options.js'
 import { balancerNamed, defaultLoadBalancer, type LoadBalancerName } from './balancers.js'
+import { checkHttp, type HttpOptions } from './http-options.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
 /** How a server on several workers is run. Times are in milliseconds. */
@@ -14,18 +15,40 @@ export interface ServerConfigInput {
   /** What candidates say as their host. Default the variable WORKER_HOST, else `127.0.0.1`. */
   workerHost?: string | undefined
   /**
-   * The first of the ports of workers; they open them only in the mode `cluster`. Default the
-   * variable BASE_WORKER_PORT, else 3001.
+   * The first of the ports of workers; where it is set, they open them in the mode `proxy`, in which
+   * a place has two, of which the second is `workers` further on and used while workers are replaced.
+   * Without it they listen on Unix sockets, on Windows on ports that are free. Default the variable
+   * BASE_WORKER_PORT, else 3001, which is a mere name then.
    */
   baseWorkerPort?: number | undefined
   /** How many workers; below 1 it is one. Default `auto`: as many as there are processors. */
   workers?: number | 'auto' | undefined
   /**
    * How connections get to workers. `handoff`: accepted by a native thread and handed over, with
-   * the client's address. `cluster`: by Node's own cluster. Default `handoff` where the addon is
-   * there, on Unix.
+   * the client's address. `proxy`: their bytes are carried by a native thread, on any platform with
+   * the addon, also to applications that open their sockets themselves, such as ultimate-express.
+   * `http`: a native thread reads requests and balances each of them, over connections to workers
+   * that are kept; see {@link HttpOptions}. The application is told of the client by headers. What is
+   * no HTTP/1, TLS for one, goes to one worker as a whole. On Unix, with the addon.
+   * `cluster`: by Node's own cluster. Default `handoff` where the addon is there, on Unix.
    */
-  mode?: 'handoff' | 'cluster' | undefined
+  mode?: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  /** How the mode `http` treats requests; merged key by key. */
+  http?: HttpOptions | undefined
+  /**
+   * In the mode `proxy`, the PROXY protocol. `in`: a trusted balancer in front says of each
+   * connection who the client is, by version 1 or 2; a connection without that is closed, so nobody
+   * else may be able to connect. `out`: also an application that opens its sockets itself is told, by
+   * version 2, and has to understand it; servers of Node always know. Default neither.
+   */
+  proxyProtocol?: { in?: boolean | undefined; out?: boolean | undefined } | undefined
+  /** In the mode `proxy`, how many threads carry bytes; at least 1. Default 1. */
+  proxyThreads?: number | undefined
+  /**
+   * In the mode `proxy`, how long connecting to a worker may take before another one is asked.
+   * Default 1000.
+   */
+  workerConnectTimeoutMs?: number | undefined
   /** How long a balancer function of yours waits for the head of a request. Default 10. */
   requestInspectionTimeoutMs?: number | undefined
   /** How many bytes of it are looked at. Default 16,384. */
@@ -94,7 +117,11 @@ export interface ResolvedServerConfig {
   workerHost: string
   baseWorkerPort: number
   workers: number
-  mode: 'handoff' | 'cluster' | undefined
+  mode: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  http: HttpOptions
+  proxyProtocol: { in?: boolean | undefined; out?: boolean | undefined }
+  proxyThreads: number
+  workerConnectTimeoutMs: number
   requestInspectionTimeoutMs: number
   maxHeaderBytes: number
   allowHalfOpen: boolean
@@ -126,7 +153,11 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   baseWorkerPort: 'number',
   // `NaN` is one worker: a drop-in's word.
   workers: 'any',
-  mode: ['handoff', 'cluster'],
+  mode: ['handoff', 'proxy', 'http', 'cluster'],
+  http: 'object',
+  proxyProtocol: 'object',
+  proxyThreads: 'number',
+  workerConnectTimeoutMs: 'number',
   requestInspectionTimeoutMs: 'number',
   maxHeaderBytes: 'number',
   allowHalfOpen: 'boolean',
@@ -167,6 +198,12 @@ const NO_TELEMETRY: TelemetrySink = {
 }
 
 let current: ResolvedServerConfig | undefined
+let portsAreSet = false
+
+/** Whether somebody wants workers to have certain ports. @internal */
+export function workerPortsAreSet(): boolean {
+  return portsAreSet || Boolean(process.env.BASE_WORKER_PORT)
+}
 
 /** The configuration at present. */
 export function getServerConfig(): ResolvedServerConfig {
@@ -192,6 +229,9 @@ export function getServerConfig(): ResolvedServerConfig {
 export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
   const isName = typeof next?.loadBalancer === 'string'
   check('setServerConfig', next, isName ? { ...FIELDS, loadBalancer: BALANCERS } : FIELDS)
+  checkHttp(next.http)
+  check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
+  portsAreSet ||= next.baseWorkerPort !== undefined
   const before = getServerConfig()
   const said = Object.fromEntries(
     Object.entries(next).filter(([, value]) => value !== undefined),
@@ -204,6 +244,7 @@ export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
     loadBalancer: balancerOf(loadBalancer),
     logger: { ...before.logger, ...logger },
     workerEnv: { ...before.workerEnv, ...workerEnv },
+    http: { ...before.http, ...next.http },
   }
   current = merged
   return merged
@@ -223,6 +264,10 @@ function defaults(): ResolvedServerConfig {
     baseWorkerPort: number('BASE_WORKER_PORT') ?? 3001,
     workers: countOf('auto'),
     mode: undefined,
+    http: {},
+    proxyProtocol: {},
+    proxyThreads: 1,
+    workerConnectTimeoutMs: 1000,
     requestInspectionTimeoutMs: 10,
     maxHeaderBytes: 16_384,
     allowHalfOpen: true,

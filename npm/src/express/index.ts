@@ -37,6 +37,8 @@ export type {
   ExpressResponse,
   ExpressRouter,
 } from './express-types.js'
+export type { HttpCounts } from './http.js'
+export type { HttpOptions } from './http-options.js'
 export { hasCompleteHttpHeaders, parseRequestHead } from './request.js'
 export type {
   BackendCandidate,

@@ -1,41 +1,24 @@
 /** The primary's part: it starts workers and the front, and ends both. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { processEngine } from '../engine/process/index.js'
-import { optionProblem, SeawallError } from '../errors.js'
 import { report } from '../events.js'
-import { seedOr } from '../seed.js'
-import { nativeStrategy } from './balancers.js'
 import { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
-import { type FrontCounts, frontCounts, type Live, liveLoads, type ServerStats } from './counts.js'
+import type { FrontCounts, Live, ServerStats } from './counts.js'
+import type { Front } from './front.js'
+import { frontOf } from './fronts.js'
 import { listenProblem } from './listen-error.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { FOLDER, SLOT } from './worker.js'
 import { Workers } from './workers.js'
 
 /** How often counts go to the telemetry sink. */
 const TELL_MS = 1000
-/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
-const LONGEST_FOLDER = 80
-
-/** The folder for the sockets between the processes, for this user alone. */
-function makeFolder(): string {
-  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
-  const folder = mkdtempSync(join(place, 'seawall-'))
-  chmodSync(folder, 0o700)
-  return folder
-}
 
 /** A primary that runs. */
 export class Primary {
   readonly #config: ResolvedServerConfig
   readonly #candidates: Candidates
   readonly #workers: Workers
-  readonly #native: boolean
-  #folder: string | undefined
+  readonly #front: Front | undefined
   #choices = 0
   #stopped: Promise<void> | undefined
   #reloading: Promise<void> | undefined
@@ -45,19 +28,15 @@ export class Primary {
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
+    const front = frontOf(config, this.#ask.bind(this))
+    this.#front = front
     this.#workers = new Workers(config, this.#candidates, {
-      environment: slot => this.#environment(slot),
+      environment: slot => front?.environment(slot) ?? {},
       heard: () => this.#count('setGauge', 'healthy_backends', this.#candidates.able().length),
+      ready: (slot, pid, message) => front?.ready(slot, pid, message),
+      gone: pid => front?.gone(pid),
       lost: error => this.#lost(error),
     })
-    const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
-    if (config.mode === 'handoff' && !able) {
-      throw new SeawallError(
-        'SEAWALL_ENGINE',
-        'startServer: `mode` "handoff" needs the native addon on Unix; use "cluster" here',
-      )
-    }
-    this.#native = able && config.mode !== 'cluster'
   }
 
   /**
@@ -71,9 +50,9 @@ export class Primary {
       let port = this.#config.port
       // From the beginning: who is stopped while workers start must not leave them behind.
       if (this.#config.installSignalHandlers) this.#listenToSignals()
-      if (this.#native) port = this.#front()
+      port = this.#front?.start() ?? port
       await this.#workers.start()
-      if (this.#native) this.#open(port)
+      this.#open(port)
       this.#stayAlive()
       this.#tellCounts()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
@@ -86,7 +65,7 @@ export class Primary {
 
   /** What the front has counted; nothing in the mode `cluster`. */
   counts(): FrontCounts | undefined {
-    return this.#native ? frontCounts() : undefined
+    return this.#front?.counts()
   }
 
   /** The counts, and each worker as it is now. */
@@ -113,64 +92,16 @@ export class Primary {
     return this.#stopped
   }
 
-  #front(): number {
-    const { host, port, loadBalancer } = this.#config
-    const folder = makeFolder()
-    this.#folder = folder
-    const e = processEngine()
-    const native = nativeStrategy(loadBalancer)
-    const ask = native ? undefined : this.#ask.bind(this)
-    let started: number | undefined
-    try {
-      const control = join(folder, 'front')
-      started = e.frontStart?.(host, port, control, this.#options(), seedOr(undefined), ask)
-    } catch (error) {
-      throw listenProblem(error, host, port)
-    }
-    if (started === undefined || started < 0) throw optionProblem('startServer', this.#config, e)
-    return e.frontPort?.() ?? port
-  }
-
   #open(port: number): void {
     try {
-      processEngine().frontOpen?.()
+      this.#front?.open()
     } catch (error) {
       throw listenProblem(error, this.#config.host, port)
     }
   }
 
-  /** Where a worker finds the front, and what it is called there. */
-  #environment(slot: number): Record<string, string> {
-    return this.#folder ? { [FOLDER]: this.#folder, [SLOT]: String(slot) } : {}
-  }
-
   #live(): Map<number, Live> {
-    return this.#native ? liveLoads() : new Map()
-  }
-
-  /** The numbers of `BalanceOptions`, in its order. */
-  #options(): Float64Array {
-    const none = undefined
-    const config = this.#config
-    const { strategy, weights = [none, none, none] } = nativeStrategy(config.loadBalancer) ?? {
-      strategy: 0,
-    }
-    const numbers = [
-      strategy,
-      ...weights,
-      config.stuckAfterMs,
-      none,
-      config.slowStartMs,
-      config.ejectAfter,
-      config.ejectForMs,
-      config.latencyDecayMs,
-      none,
-      config.patienceMs,
-      none,
-      config.requestInspectionTimeoutMs,
-      config.maxHeaderBytes,
-    ]
-    return Float64Array.from(numbers, number => number ?? Number.NaN)
+    return this.#front?.loads() ?? new Map()
   }
 
   /** No worker is left and none will come: a server that answers nothing but 503 is none. */
@@ -195,7 +126,7 @@ export class Primary {
     const candidates = this.#candidates.able(index => live.get(slotOf(index)))
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
-      processEngine().frontChoose?.(id, -2)
+      this.#front?.choose(id, -2)
       return
     }
     const answer = async (): Promise<number> => {
@@ -208,9 +139,9 @@ export class Primary {
       return slotOf(candidate.workerIndex)
     }
     answer().then(
-      index => processEngine().frontChoose?.(id, index),
+      index => this.#front?.choose(id, index),
       error => {
-        processEngine().frontChoose?.(id, -1)
+        this.#front?.choose(id, -1)
         this.#count('incrementCounter', 'proxy_errors', 1)
         logger.error('[defuss-express] load balancer connection error', error)
       },
@@ -219,7 +150,7 @@ export class Primary {
 
   /** Connections are counted where no JavaScript runs for them. */
   #tellCounts(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const tell = (): void => {
       const { accepted = 0 } = this.counts() ?? {}
       const more = accepted - this.#told
@@ -247,7 +178,7 @@ export class Primary {
 
   /** The front's thread alone does not keep the process, which would end with its last worker. */
   #stayAlive(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const timer = setInterval(() => {}, 2 ** 31 - 1)
     this.#undo.push(() => clearInterval(timer))
   }
@@ -269,9 +200,11 @@ export class Primary {
   }
 
   async #stop(graceful: boolean): Promise<void> {
-    if (this.#native) processEngine().frontStop?.()
+    this.#workers.ending()
+    this.#front?.stop()
+    if (graceful) await this.#front?.settle?.()
     await this.#workers.stop(graceful)
     for (const undo of this.#undo) undo()
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
+    this.#front?.end()
   }
 }

@@ -14,22 +14,22 @@ import {
   CPU_PERCENT,
   HEAP,
   IN_FLIGHT,
+  OPEN,
   PRESSURE,
   READY,
   SHED,
 } from './board.js'
 import type { ResolvedServerConfig } from './config.js'
-import { listenAt, type Place } from './listen.js'
+import { closeOwn, listenAt, type Place } from './listen.js'
 import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
 import { Shedding } from './rebalance.js'
+import { RelayWorker } from './relay-worker.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
+import { FOLDER, INDEX, RELAY, SLOT } from './variables.js'
 
-/** The variables a worker is started with. */
-export const INDEX = 'DEFUSS_WORKER_INDEX'
-export const FOLDER = 'SEAWALL_WORKER_FOLDER'
-export const SLOT = 'SEAWALL_WORKER_SLOT'
-
+/** How long a front takes to see that this worker leaves, and to end connections without a request. */
+const LINKS_MS = 150
 /** How often what nothing tells of is written to the board. */
 const BOARD_MS = 100
 /** The same for what takes a call of the system, which is a hundred times as dear. */
@@ -41,6 +41,8 @@ export class Worker {
   readonly #index: number
   readonly #sampler = new StatsSampler()
   #tracker: ServerTracker | undefined
+  /** An application with sockets of its own. */
+  #app: ExpressLike | undefined
   #board: Float64Array | undefined
   #monitor: PressureMonitor | undefined
   /** Whether requests are counted as they come and go. */
@@ -66,18 +68,24 @@ export class Worker {
   async start(app: ExpressLike): Promise<StartServerResult> {
     const { host, port, workerHost, logger } = this.#config
     const folder = process.env[FOLDER]
-    const place: Place = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
-    const server = await listenAt(app, place).catch(error => {
+    const relay = await RelayWorker.find(this.#config)
+    const otherwise = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
+    const place: Place = relay?.place ?? otherwise
+    const server = await listenAt(app, place, relay !== undefined).catch(error => {
       const { code, message } = error as { code?: string; message: string }
       this.#send({ type: FAILED, code, message })
       throw error
     })
-    this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
-    if (folder) this.#join(server, join(folder, 'front'))
+    relay?.attach(server)
+    if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
+    else this.#app = app
+    if (relay) this.#tellOf(server, relay.join(), () => processEngine().relayWatch?.())
+    else if (folder && server) this.#join(server, join(folder, 'front'))
+    const words = await relay?.words(server)
     logger.info(
       `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
     )
-    this.#tell('defuss:worker-ready')
+    this.#tell('defuss:worker-ready', words)
     const { workerHeartbeatIntervalMs } = this.#config
     const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
     this.#timers.push(beat.unref())
@@ -99,7 +107,7 @@ export class Worker {
   }
 
   #join(server: Server, control: string): void {
-    const { allowHalfOpen, rebalance, loadBalancer } = this.#config
+    const { allowHalfOpen } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
     const adopter = new Adopter(server, allowHalfOpen)
     const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
@@ -107,17 +115,23 @@ export class Worker {
       this.#writeConnections()
       if (!open) this.#orphaned()
     })
-    const tracker = this.#tracker
-    if (!memory || !tracker) return
+    this.#tellOf(server, memory, () => processEngine().backWatch?.())
+    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
+  }
+
+  /** Tells the front of itself from now on, in memory. */
+  #tellOf(server: Server | undefined, memory: ArrayBuffer | undefined, watch: () => void): void {
+    if (!memory) return
+    const { rebalance, loadBalancer } = this.#config
     const board = new Float64Array(memory)
+    const tracker = this.#tracker
     this.#board = board
-    this.#counts = 'headersTimeout' in server || 'updateSettings' in server
-    if (this.#counts) countWith(tracker, new BoardTally(board, isTimed(loadBalancer)))
+    this.#counts = server !== undefined && ('headersTimeout' in server || 'updateSettings' in server)
+    if (tracker && this.#counts) countWith(tracker, new BoardTally(board, isTimed(loadBalancer)))
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
-    processEngine().backWatch?.()
-    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
-    if (rebalance) this.#shedding = new Shedding(server)
+    watch()
+    if (server && rebalance && process.env[RELAY] !== 'http') this.#shedding = new Shedding(server)
     this.#write()
     this.#sample()
     board[READY] = 1
@@ -140,10 +154,9 @@ export class Worker {
 
   #write(): void {
     const board = this.#board
-    const tracker = this.#tracker
-    if (!board || !tracker) return
+    if (!board) return
     this.#writeConnections()
-    if (!this.#counts) board[IN_FLIGHT] = tracker.activeConnectionCount
+    if (!this.#counts) board[IN_FLIGHT] = this.#tracker?.activeConnectionCount ?? 0
     board[PRESSURE] = this.#monitor?.pressure ?? 0
     if (this.#shedding) this.#shedding.share = board[SHED] ?? 0
   }
@@ -157,8 +170,9 @@ export class Worker {
     board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0
   }
 
-  #tell(type: WorkerMessage['type']): void {
+  #tell(type: WorkerMessage['type'], words?: Partial<WorkerMessage>): void {
     const message: WorkerMessage = {
+      ...words,
       type,
       workerIndex: this.#index,
       port: this.#port,
@@ -196,19 +210,33 @@ export class Worker {
     process.once('SIGTERM', stop)
   }
 
+  /** An application with sockets of its own may cut its clients off: they are to be gone before. */
+  async #closeOwn(end: number): Promise<void> {
+    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    await closeOwn(this.#app, Math.max(100, end - performance.now()))
+  }
+
   async #stop(graceful: boolean): Promise<void> {
     const { gracefulShutdownTimeoutMs } = this.#config
     if (this.#board) this.#board[READY] = 0
     this.#tell('defuss:worker-stopping')
     const tracker = this.#tracker
     const late = setTimeout(() => tracker?.force(), graceful ? gracefulShutdownTimeoutMs : 0)
+    // The front ends what is idle: ended by both, a request on its way would be lost.
+    if (graceful && process.env[RELAY] === 'http') {
+      await new Promise(resolve => setTimeout(resolve, LINKS_MS))
+    }
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
-    await tracker?.close()
+    const end = performance.now() + (graceful ? gracefulShutdownTimeoutMs : 0)
+    await (tracker ? tracker.close() : this.#closeOwn(end))
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()
     processEngine().backLeave?.()
+    processEngine().relayLeave?.()
   }
 }

@@ -7,9 +7,14 @@ import type { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
 import { listeners } from './events.js'
 import { heapFlag } from './memory.js'
-import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages.js'
+import {
+  isWorkerFailure,
+  isWorkerMessage,
+  type WorkerFailure,
+  type WorkerMessage,
+} from './messages.js'
 import { endWorker, type Place } from './place.js'
-import { INDEX } from './worker.js'
+import { INDEX } from './variables.js'
 
 /** What the primary does for its workers, and what it is told. */
 export interface WorkersHost {
@@ -17,6 +22,10 @@ export interface WorkersHost {
   environment(slot: number): Record<string, string>
   /** A worker has said something of itself. */
   heard(): void
+  /** The process `pid` takes connections in this place from now on. */
+  ready(slot: number, pid: number | undefined, message: WorkerMessage): void
+  /** It has ended. */
+  gone(pid: number | undefined): void
   /** No worker is left and none will come. Not called while {@link Workers.start} waits. */
   lost(error: Error): void
 }
@@ -92,9 +101,14 @@ export class Workers {
     listeners.emit('reloaded', { workers: this.#places.length })
   }
 
+  /** None is started any more: all of them are about to be told to end. */
+  ending(): void {
+    this.#stopping = true
+  }
+
   /** Ends all of them; resolves when they have ended, those that do not in time by being killed. */
   async stop(graceful: boolean): Promise<void> {
-    this.#stopping = true
+    this.ending()
     const { installSignalHandlers } = this.#config
     const ms = this.#killMs
     const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
@@ -172,11 +186,13 @@ export class Workers {
       this.#candidates.hear(index, pid, message)
       this.#host.heard()
       if (!isReady) return
+      this.#host.ready(place.slot, pid, message)
       listeners.emit('workerReady', { index, pid })
       this.#onReady?.()
       place.onNext?.(true)
     }
     const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
+      this.#host.gone(worker.process.pid)
       const place = this.#places.find(place => place.worker === worker)
       const waiting = this.#places.find(place => place.next === worker)
       const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::board::Board;
+use super::super::board::Board;
 use super::clock;
 use super::front::locked;
 use super::peer::{Peer, Settled};

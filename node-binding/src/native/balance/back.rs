@@ -11,7 +11,7 @@ use std::sync::Arc;
 use napi::sys;
 use seawall::balance::claim::Ticket;
 
-use super::board::Board;
+use super::super::board::Board;
 use super::uv::{self, PollHandle, READABLE, Uv};
 use super::wire::{self, Answer, MOST, Offers};
 

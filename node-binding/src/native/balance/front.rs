@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +12,13 @@ use std::thread::{self, JoinHandle};
 
 use seawall::Rng;
 use seawall::balance::{BalanceConfig, Balancer, Load};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Socket;
 
-use super::board::{Board, Word};
+use super::super::address::{BACKLOG, bind};
+use super::super::ask::Choice;
+use super::super::board::{Board, Word};
 use super::questions::Questions;
 use super::run::Run;
-
-/// The longest queue of connections the kernel keeps, as Node's own default.
-const BACKLOG: i32 = 511;
 
 /// What has been counted so far.
 #[derive(Default)]
@@ -52,17 +51,6 @@ pub(super) enum Order {
     Choose(u64, Choice),
     /// No more connections are accepted; the thread ends when none waits any more.
     Stop,
-}
-
-/// What becomes of a connection a function of the user's was asked about.
-#[derive(Clone, Copy)]
-pub(super) enum Choice {
-    /// This worker gets it, if it can take it.
-    Worker(usize),
-    /// Whoever is next.
-    Anybody,
-    /// It is closed.
-    Nobody,
 }
 
 /// What both threads know.
@@ -99,6 +87,8 @@ impl Front {
         questions: Option<Questions>,
     ) -> io::Result<Self> {
         let socket = bind(host, port)?;
+        // As `net.Server` does for HTTP. What is accepted has it from the listener.
+        socket.set_tcp_nodelay(true)?;
         let address = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         let control = UnixListener::bind(control)?;
         control.set_nonblocking(true)?;
@@ -127,7 +117,7 @@ impl Front {
         let boards = locked(&self.shared.boards);
         boards
             .iter()
-            .map(|(index, board)| (*index, board.load(), board.word(Word::Latency)))
+            .map(|(index, board)| (*index, board.load(0), board.word(Word::Latency)))
             .collect()
     }
 
@@ -159,27 +149,4 @@ impl Front {
         locked(&self.shared.orders).push(order);
         let _ = io::Write::write(&mut &self.wake, &[1]);
     }
-}
-
-/// A socket with the first address of `host` that can be had. Bound, but not listening: a port that
-/// is taken is found before any worker is started, and nobody connects before one is ready.
-fn bind(host: &str, port: u16) -> io::Result<Socket> {
-    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (host, port).to_socket_addrs()? {
-        let bound = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-            .and_then(|socket| {
-                socket.set_reuse_address(true)?;
-                socket.set_nonblocking(true)?;
-                // As `net.Server` does for HTTP; here it costs nobody anything, since what is
-                // accepted has it from the listener.
-                socket.set_tcp_nodelay(true)?;
-                socket.bind(&address.into())?;
-                Ok(socket)
-            });
-        match bound {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
 }

@@ -6,10 +6,8 @@
 
 mod arrivals;
 mod back;
-mod board;
 mod clock;
 mod front;
-mod head;
 mod peer;
 mod placing;
 mod poll;
@@ -20,25 +18,26 @@ mod uv;
 mod wire;
 
 use std::cell::RefCell;
-use std::io;
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use napi::bindgen_prelude::{ArrayBuffer, Buffer, Float64Array, FnArgs, Function, JsValue};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::bindgen_prelude::{ArrayBuffer, Float64Array, Function, JsValue};
 use napi::{Env, Error, Result, sys};
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer, Load};
+use seawall::balance::{BalanceOptions, Balancer};
 use seawall::door::numbers;
 
+use super::ask::{Ask, Choice, tell};
+use super::board::{Board, WORDS, Word};
+use super::failed::failed;
+use super::relay::load_numbers;
 use super::watch;
 use crate::options::refused;
 use back::Back;
-use board::{Board, WORDS, Word};
-use front::{Choice, Counters, Front};
-use questions::{Question, Questions};
+use front::{Counters, Front};
+use questions::Questions;
 
 thread_local! {
     static FRONT: RefCell<Option<Front>> = const { RefCell::new(None) };
@@ -64,15 +63,6 @@ impl Drop for Joined {
     }
 }
 
-/// What went wrong, as the number the system has for it; TypeScript words it.
-fn failed(error: &io::Error) -> Error {
-    let number = error.raw_os_error().unwrap_or(0);
-    Error::from_reason(format!("{number} {error}"))
-}
-
-/// A function that is asked about a connection.
-type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32, f64)>, ()>;
-
 /// Takes the address for clients and listens for workers; -1 after a refusal of `options`. One for
 /// each process. With `ask`, that function is told of each connection: its number, the first bytes
 /// of what the client sent, and its address; `front_choose` answers.
@@ -93,21 +83,7 @@ pub fn front_start(
     let port = u16::try_from(port).map_err(|_| Error::from_reason("no such port"))?;
     let questions = match ask {
         None => None,
-        Some(ask) => {
-            let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(
-                |question| {
-                    let Question { id, head, address, waited } = question.value;
-                    let host = address.ip().to_string();
-                    let port = u32::from(address.port());
-                    Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited)))
-                },
-            )?;
-            let tell = move |question| {
-                let status = ask.call(question, ThreadsafeFunctionCallMode::NonBlocking);
-                status == napi::Status::Ok
-            };
-            Some(Questions::new(Box::new(tell), config))
-        }
+        Some(ask) => Some(Questions::new(tell(ask)?, config)),
     };
     let control = Path::new(&control);
     let front = Front::start(&host, port, control, config, seed as u64, questions);
@@ -166,15 +142,7 @@ pub fn front_counts() -> Float64Array {
 #[napi]
 pub fn front_loads() -> Float64Array {
     let loads = with_front(Front::loads).unwrap_or_default();
-    let numbers = loads.into_iter().flat_map(|(index, load, latency)| {
-        let Load { ready, connections, in_flight, block_ms, pressure, cpu_percent, heap, .. } =
-            load;
-        let (connections, in_flight) = (f64::from(connections), f64::from(in_flight));
-        let ready = f64::from(u8::from(ready));
-        let said = [ready, connections, in_flight, block_ms, pressure, cpu_percent, heap];
-        [index as f64].into_iter().chain(said).chain([latency])
-    });
-    Float64Array::new(numbers.collect())
+    Float64Array::new(loads.into_iter().flat_map(load_numbers).collect())
 }
 
 /// Lets clients connect.
@@ -190,12 +158,7 @@ pub fn front_open() -> Result<()> {
 /// Answers a question: which worker gets the connection `id`; -1: it is closed; -2: whoever is next.
 #[napi]
 pub fn front_choose(id: f64, worker: i32) {
-    let choice = match usize::try_from(worker) {
-        Ok(worker) => Choice::Worker(worker),
-        Err(_) if worker == -2 => Choice::Anybody,
-        Err(_) => Choice::Nobody,
-    };
-    with_front(|front| front.choose(id as u64, choice));
+    with_front(|front| front.choose(id as u64, Choice::from_number(worker)));
 }
 
 /// Accepts no more; what waits for a worker still gets one.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
 
-use super::board::{Board, SLOTS, Word};
+use super::super::board::{Board, SLOTS, Word};
 use super::clock::{self, MILLI};
 use super::wire::{self, Answer, MOST, Offers};
 
@@ -91,7 +91,7 @@ impl Peer {
 
     /// What it says of itself, and what it has been offered and not said yet.
     pub(super) fn load(&self, now: u64) -> Load {
-        let mut load = self.board.load();
+        let mut load = self.board.load(0);
         let pending = u32::try_from(self.offered.len()).unwrap_or(u32::MAX);
         load.connections = load.connections.saturating_add(pending);
         load.in_flight = load.in_flight.saturating_add(pending);

@@ -2,7 +2,7 @@
 
 use seawall::balance::{Load, Strategy, shed_share};
 
-use super::board::Word;
+use super::super::board::Word;
 use super::clock::{self, MILLI};
 use super::front::add;
 use super::peer::{Settled, Waiting, bit};

@@ -13,8 +13,9 @@ use std::time::Duration;
 use seawall::balance::{BalanceConfig, Balancer, Load};
 use seawall::{Instant, Rng};
 
+use super::super::ask::Choice;
 use super::clock::{self, MILLI};
-use super::front::{Choice, Counters, Order, Shared, add, locked};
+use super::front::{Counters, Order, Shared, add, locked};
 use super::peer::{Peer, Waiting};
 use super::poll::Poll;
 use super::questions::Questions;
