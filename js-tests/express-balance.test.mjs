@@ -113,7 +113,10 @@ describe('connections handed over', handedOver, () => {
     [2000, 1, 13],
   ]) {
     test(`a new worker has its share within ${slowStartMs} ms`, async () => {
-      const app = await start({}, { options: { slowStartMs, patienceMs: 5000, stuckAfterMs: 60_000 } })
+      const app = await start(
+        {},
+        { options: { slowStartMs, patienceMs: 5000, stuckAfterMs: 60_000 } },
+      )
       await sleep(Math.max(slowStartMs, 2500) + 200)
       await get(app.port, '/die').catch(() => {})
       const { pid, index } = await app.message(

@@ -126,7 +126,8 @@ export class Worker {
     const board = new Float64Array(memory)
     const tracker = this.#tracker
     this.#board = board
-    this.#counts = server !== undefined && ('headersTimeout' in server || 'updateSettings' in server)
+    this.#counts =
+      server !== undefined && ('headersTimeout' in server || 'updateSettings' in server)
     if (tracker && this.#counts) countWith(tracker, new BoardTally(board, isTimed(loadBalancer)))
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
