@@ -214,7 +214,7 @@ const checks = {
     const harmful = /^__wbg_(now|random|getRandomValues|setTimeout|performance|fetch)_/
     // A little above what they are; what is more needs a reason. Classifying errors is 19,000 and 9,500
     // of the first file; without it the rest fits into 110,000 and 48,000 with gzip.
-    const limits = { 'engine.wasm': [107_900, 52_400], 'process.wasm': [33_500, 17_400] }
+    const limits = { 'engine.wasm': [107_900, 52_400], 'process.wasm': [34_000, 17_600] }
     return Object.entries(limits).flatMap(([file, [most, mostPacked]]) => {
       const bytes = readFileSync(join(dist, file))
       const packed = gzipSync(bytes, { level: 9 }).length
