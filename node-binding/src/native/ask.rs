@@ -45,14 +45,13 @@ impl Choice {
 
 /// A way to ask `ask` from any thread, which does not keep the process alive.
 pub(super) fn tell(ask: Ask<'_>) -> Result<Tell> {
-    let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(
-        |question| {
+    let ask =
+        ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(|question| {
             let Question { id, head, address, waited } = question.value;
             let host = address.ip().to_string();
             let port = u32::from(address.port());
             Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited)))
-        },
-    )?;
+        })?;
     Ok(Box::new(move |question| {
         let status = ask.call(question, ThreadsafeFunctionCallMode::NonBlocking);
         status == napi::Status::Ok

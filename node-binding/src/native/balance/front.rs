@@ -16,8 +16,8 @@ use seawall::balance::{BalanceConfig, Balancer, Load, shed_share};
 use seawall::{Instant, Rng};
 use socket2::Socket;
 
-use super::super::ask::Choice;
 use super::super::address::{BACKLOG, bind};
+use super::super::ask::Choice;
 use super::super::board::{Board, Word};
 use super::clock::{self, MILLI};
 use super::peer::{Peer, Settled, Waiting, bit};

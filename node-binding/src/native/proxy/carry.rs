@@ -63,7 +63,8 @@ impl<'a> Carry<'a> {
         let leaving = (!worker.introduced).then(|| Box::pin(worker.leaving()));
         let down = Pipe::default();
         let (idle, seen, asked) = (0, 0, false);
-        let mut carry = Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
+        let mut carry =
+            Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
         if carry.offer.is_none() {
             carry.taken();
         }

@@ -118,8 +118,7 @@ fn words(length: usize, who: Option<Introduction>) -> Vec<String> {
 fn receive(descriptor: i32, bytes: &mut [u8], peek: bool) -> Option<usize> {
     let flags = libc::MSG_DONTWAIT | if peek { libc::MSG_PEEK } else { 0 };
     // SAFETY: the pointer and the length are those of the list.
-    let count =
-        unsafe { libc::recv(descriptor, bytes.as_mut_ptr().cast(), bytes.len(), flags) };
+    let count = unsafe { libc::recv(descriptor, bytes.as_mut_ptr().cast(), bytes.len(), flags) };
     usize::try_from(count).ok()
 }
 

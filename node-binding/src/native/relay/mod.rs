@@ -207,7 +207,8 @@ pub fn relay_counts() -> Float64Array {
         } = &*relay.shared.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let workers = relay.shared.workers.count() as f64;
-        let first = [accepted, handed, taken_back, refused, closed, waiting, offered, asked, leaving];
+        let first =
+            [accepted, handed, taken_back, refused, closed, waiting, offered, asked, leaving];
         let mut counts: Vec<f64> = first.into_iter().map(count).collect();
         counts.extend([workers, count(accept_error), count(open)]);
         counts

@@ -130,12 +130,8 @@ impl Worker {
                 return None;
             }
             let taken = used | 1 << free;
-            match self.slots.compare_exchange_weak(
-                used,
-                taken,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self.slots.compare_exchange_weak(used, taken, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return Some(free),
                 Err(now) => used = now,
             }
