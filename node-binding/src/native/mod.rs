@@ -5,6 +5,7 @@ mod address;
 mod ask;
 #[cfg(unix)]
 mod balance;
+mod balancing;
 mod board;
 mod clock;
 pub(crate) mod deadline;
