@@ -21,7 +21,7 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
   test('a worker that is stuck gets nothing: everybody else is answered in time', async () => {
     const server = await proxy()
     await workersOf(server.port)
-    const stuck = get(server.port, '/block?ms=2500', { ms: 8000 })
+    const stuck = get(server.port, '/block?ms=5000', { ms: 12_000 })
     await sleep(150)
     const begun = performance.now()
     const answers = await Promise.all(
@@ -32,7 +32,7 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
         return { pid: body.pid, took: performance.now() - at }
       }),
     )
-    assert.ok(performance.now() - begun < 2300, 'all of them while it was stuck')
+    assert.ok(performance.now() - begun < 4700, 'all of them while it was stuck')
     assert.equal(new Set(answers.map(({ pid }) => pid)).size, 1, 'by the one that turns')
     const worst = Math.max(...answers.map(({ took }) => took))
     assert.ok(worst < 1000, `${worst} ms`)

@@ -291,9 +291,9 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
       }
       // Nor does a client that goes in the middle of it.
       say(server.port, four.subarray(0, 9)).end()
+      while ((await server.counts()).accepted < 5) await sleep(10)
       assert.ok(await quiet(server))
-      const { closed, accepted } = await server.counts()
-      assert.deepEqual([closed, accepted], [5, 5])
+      assert.equal((await server.counts()).closed, 5)
       assert.equal((await rest(say(server.port, four, whole))).slice(0, 15), 'HTTP/1.1 200 OK')
       assert.equal(await server.stop(), 0)
     })

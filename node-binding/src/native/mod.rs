@@ -7,6 +7,7 @@ mod ask;
 mod backlog;
 #[cfg(unix)]
 mod balance;
+mod balancing;
 mod board;
 mod clock;
 pub(crate) mod deadline;

@@ -26,15 +26,13 @@ use std::sync::atomic::Ordering;
 use napi::bindgen_prelude::{ArrayBuffer, Float64Array, Function, JsValue};
 use napi::{Env, Error, Result, sys};
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer};
-use seawall::door::numbers;
 
 use super::ask::{Ask, Choice, tell};
+use super::balancing::balance_config;
 use super::board::{Board, WORDS, Word};
 use super::failed::failed;
 use super::relay::load_numbers;
 use super::watch;
-use crate::options::refused;
 use back::Back;
 use front::{Counters, Front};
 use questions::Questions;
@@ -75,10 +73,9 @@ pub fn front_start(
     seed: f64,
     ask: Option<Ask<'_>>,
 ) -> Result<f64> {
-    let config = numbers::read::<BalanceOptions>(options).build();
-    let config = match config.and_then(|config| Balancer::new(config).map(|_| config)) {
+    let config = match balance_config(options) {
         Ok(config) => config,
-        Err(problem) => return Ok(refused(&problem)),
+        Err(refusal) => return Ok(refusal),
     };
     let port = u16::try_from(port).map_err(|_| Error::from_reason("no such port"))?;
     let questions = match ask {

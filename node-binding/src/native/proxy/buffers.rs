@@ -15,10 +15,7 @@ thread_local! {
 
 /// Calls `act` with this thread's buffer.
 pub(super) fn with_shared<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
-    let mut buffer = SHARED.take().unwrap_or_else(|| {
-        vec![0; std::env::var("SEAWALL_BUF").ok().and_then(|v| v.parse().ok()).unwrap_or(SIZE)]
-            .into_boxed_slice()
-    });
+    let mut buffer = SHARED.take().unwrap_or_else(|| vec![0; SIZE].into_boxed_slice());
     let result = act(&mut buffer);
     SHARED.set(Some(buffer));
     result

@@ -5,7 +5,9 @@
 //! the PROXY protocol before the client's first byte, and by it takes the connection; until it has,
 //! the connection can go to another. Idle connections have no buffer and no timer.
 //!
-//! **Measured** (two workers, 64 connections): see the benchmark `bench:balance`.
+//! A buffer of 64 KiB for each thread, and as much for each direction whose other side is slow; what
+//! is read is sent at once, so that a request and its answer cost two reads and two writes. Measured
+//! against others by `bench:balance`.
 
 mod buffers;
 mod carry;
@@ -17,17 +19,15 @@ use std::time::Duration;
 
 use napi::Result;
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer};
-use seawall::door::numbers;
 use seawall::http::proxy_protocol::Introduction;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ask::{Ask, Choice, tell};
+use super::balancing::balance_config;
 use super::failed::failed;
 use super::relay::{
     self, Accepted, Counters, Offer, Shared, Stage, Start, Upstream, Worker, bit, introduce, refuse,
 };
-use crate::options::refused;
 use carry::{Carry, End};
 use first::First;
 use pipe::Pipe;
@@ -70,10 +70,9 @@ pub fn proxy_start(
     seed: f64,
     ask: Option<Ask<'_>>,
 ) -> Result<f64> {
-    let config = numbers::read::<BalanceOptions>(options).build();
-    let config = match config.and_then(|config| Balancer::new(config).map(|_| config)) {
+    let config = match balance_config(options) {
         Ok(config) => config,
-        Err(problem) => return Ok(refused(&problem)),
+        Err(refusal) => return Ok(refusal),
     };
     let port = u16::try_from(port).map_err(|_| napi::Error::from_reason("no such port"))?;
     let setting = |place: usize| settings.get(place).copied().unwrap_or(0.0);

@@ -123,9 +123,9 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        self.leave();
         if !self.settled {
             Counters::add(&self.counters.closed);
         }
+        self.leave();
     }
 }

@@ -61,11 +61,10 @@ impl Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        if let Some(slot) = self.worker.board().and_then(|board| board.slot(self.slot)) {
-            if self.open && !slot.withdraw(self.ticket) {
-                slot.release(self.ticket);
-                self.worker.spoke();
-            }
+        let slot = self.worker.board().and_then(|board| board.slot(self.slot));
+        if let Some(slot) = slot.filter(|slot| self.open && !slot.withdraw(self.ticket)) {
+            slot.release(self.ticket);
+            self.worker.spoke();
         }
         self.worker.give_slot(self.slot);
     }
