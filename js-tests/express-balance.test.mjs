@@ -137,7 +137,7 @@ describe('connections handed over', handedOver, () => {
   }
 
   test('400 connections, 200 a second, one worker blocked: who is not its already waits for nobody', async () => {
-    const app = await start()
+    const app = await start({}, { options: { patienceMs: 5000 } })
     await workersOf(app.port, 20)
     const answers = []
     const ask = async () => {
