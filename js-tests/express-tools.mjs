@@ -41,7 +41,7 @@ export async function start(
     messages,
     exited: once(child, 'exit').then(([code, signal]) => signal ?? code),
     /** The first message that `wanted` takes. */
-    message(wanted, ms = 10_000) {
+    message(wanted, ms = 60_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(look)

@@ -98,12 +98,16 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
   })
 
   test('a crash loop ends: at most six starts a worker, then a clear error and a failure', async () => {
-    const server = await start({ CRASH: '1' })
+    // On a busy machine the starts alone take longer than a worker may take by default.
+    const server = await start({ CRASH: '1' }, { options: { gracefulShutdownTimeoutMs: 60_000 } })
     assert.match(server.up.failed, /every worker died again and again/)
     assert.equal(server.up.code, 'SEAWALL_NO_WORKER')
     assert.equal(await server.exited, 1)
-    const starts = server.messages.filter(({ warn }) => warn).length
-    assert.ok(starts <= 10, `${starts} new starts of two workers`)
+    const starts = index =>
+      server.messages.filter(({ event, index: of }) => event === 'workerStarted' && of === index)
+    // One of them may be given up a moment before the other.
+    for (const index of [0, 1]) assert.ok(starts(index).length <= 6, `${starts(index).length}`)
+    assert.ok(starts(0).length + starts(1).length >= 11, 'tried five times again')
   })
 
   test('a taken port is one clear error and a failure, and no worker is started', async () => {
@@ -117,12 +121,16 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
       `startServer: cannot listen on 127.0.0.1:${port}: another process listens there`,
     )
     assert.equal(await server.exited, 1)
+    assert.equal(server.messages.filter(({ failed }) => failed).length, 1)
+    assert.ok(server.messages.every(({ event }) => event !== 'workerStarted'))
     other.close()
   })
 
   describe('balancer functions', () => {
     test('choose by the head of the request', async () => {
-      const server = await start({ BALANCER: 'path' })
+      // On a busy machine the head comes later than within the 10 ms of the default.
+      const options = { requestInspectionTimeoutMs: 2000 }
+      const server = await start({ BALANCER: 'path' }, { options })
       const pid = async path => (await get(server.port, path)).body.pid
       const [a, b] = [await pid('/a'), await pid('/b')]
       assert.notEqual(a, b)

@@ -1,7 +1,10 @@
 //! Which worker is next, and when a dead one is started again: see `core/src/balance`.
 
 use napi_derive::napi;
-use seawall::balance::{RespawnOptions, Respawned, Weights, heap_share, lightest, round_robin};
+use seawall::balance::{
+    RespawnOptions, Respawned, Strategy, Weights, heap_share, is_stale, kill_ms, lightest, plain,
+    round_robin, start_ms, worker_count,
+};
 use seawall::door::numbers;
 use seawall::options::Checks;
 use seawall::{Instant, Rng};
@@ -25,6 +28,39 @@ pub fn balance_lightest(loads: &[f64], connection: f64, cpu: f64, heap: f64) -> 
 #[napi]
 pub fn balance_heap(limit: f64, total: f64, workers: u32) -> u32 {
     heap_share(limit, total, workers).unwrap_or(0)
+}
+
+/// One choice by the strategy of this number, by requests under way and ms an answer takes of each;
+/// -1 of none.
+#[napi]
+pub fn balance_plain(strategy: u32, loads: &[f64], seed: f64) -> i32 {
+    Strategy::from_number(strategy as u8)
+        .and_then(|strategy| plain(strategy, loads, seed as u64))
+        .map_or(-1, |index| index as i32)
+}
+
+/// How many workers are meant by a number.
+#[napi]
+pub fn balance_workers(asked: f64) -> u32 {
+    worker_count(asked)
+}
+
+/// Whether a worker heard of then is none to be chosen now.
+#[napi]
+pub fn balance_stale(heard: f64, now: f64, after: f64) -> bool {
+    is_stale(heard, now, after)
+}
+
+/// For how many ms a worker may start.
+#[napi]
+pub fn balance_start_ms(graceful: f64) -> f64 {
+    start_ms(graceful)
+}
+
+/// After how many ms a worker that was told to end is killed.
+#[napi]
+pub fn balance_kill_ms(graceful: f64) -> f64 {
+    kill_ms(graceful)
 }
 
 /// The deaths of one worker: a handle, or -1 after a refusal.

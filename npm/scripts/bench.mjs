@@ -15,6 +15,7 @@ await main(async () => {
   pack()
   if (words[0] === 'balance') {
     must(node, [join(root, 'js-tests/bench/balance.mjs')])
+    must(node, [join(root, 'js-tests/bench/balance-tls.mjs')])
     return
   }
   const script = join(root, 'js-tests/bench/index.mjs')

@@ -1,3 +1,4 @@
+/** Connections accepted elsewhere, given to a server as if it had accepted them. */
 import { closeSync } from 'node:fs'
 import { type Server, Socket } from 'node:net'
 
@@ -12,58 +13,101 @@ interface Inner {
   pauseOnConnect?: boolean
 }
 
-/** Gives a connection, accepted elsewhere, to a server, as if it had accepted it. */
-export function adopt(server: Server, descriptor: number, allowHalfOpen: boolean): void {
-  const inner = server as unknown as Inner
-  const { highWaterMark } = inner
-  const options = {
-    fd: descriptor,
-    allowHalfOpen: allowHalfOpen && inner.allowHalfOpen === true,
-    readable: true,
-    writable: true,
-    ...(highWaterMark !== undefined && {
-      readableHighWaterMark: highWaterMark,
-      writableHighWaterMark: highWaterMark,
-    }),
-  }
-  let socket: Socket
-  try {
-    socket = new Socket(options)
-  } catch {
-    // Nothing that can be served, such as a connection that was reset on the way on some systems.
-    closeSync(descriptor)
-    return
-  }
-  if (inner.maxConnections !== undefined && inner._connections >= inner.maxConnections) {
-    const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = socket
-    server.emit('drop', {
-      localAddress,
-      localPort,
-      localFamily: remoteFamily,
-      remoteAddress,
-      remotePort,
-      remoteFamily,
-    })
-    socket.destroy()
-    return
-  }
-  if (inner.keepAlive) socket.setKeepAlive(true, inner.keepAliveInitialDelay)
-  if (inner.pauseOnConnect) socket.pause()
-  // So that `close` of the server waits for it and `getConnections` counts it.
-  inner._connections++
-  Object.assign(socket, { server, _server: server })
-  server.emit('connection', socket)
+/** Node's own handle of a connection. */
+interface Handle {
+  open(descriptor: number): number
+  close(): void
 }
 
-/** The same for several; what one of them throws is uncaught, and keeps none of the others. */
-export function adoptAll(server: Server, descriptors: number[], allowHalfOpen: boolean): void {
-  for (const descriptor of descriptors) {
-    try {
-      adopt(server, descriptor, allowHalfOpen)
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
+/** The kind of handle a client's connection has, by Node's numbers. */
+const SOCKET = 0
+
+export class Adopter {
+  readonly #server: Server
+  readonly #inner: Inner
+  readonly #options: Record<string, unknown>
+  #Handle: (new (kind: number) => Handle) | undefined
+
+  /** @param allowHalfOpen whether that is left to the server; else a client's end is the end. */
+  constructor(server: Server, allowHalfOpen: boolean) {
+    const inner = server as unknown as Inner
+    const { highWaterMark } = inner
+    this.#server = server
+    this.#inner = inner
+    this.#options = {
+      allowHalfOpen: allowHalfOpen && inner.allowHalfOpen === true,
+      readable: true,
+      writable: true,
+      ...(highWaterMark !== undefined && {
+        readableHighWaterMark: highWaterMark,
+        writableHighWaterMark: highWaterMark,
+      }),
     }
+  }
+
+  /** Gives several to the server; what one of them throws is uncaught, and keeps none of the others. */
+  adoptAll(descriptors: number[]): void {
+    for (const descriptor of descriptors) {
+      try {
+        this.#adopt(descriptor)
+      } catch (error) {
+        process.nextTick(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  #adopt(descriptor: number): void {
+    const socket = this.#socket(descriptor)
+    if (!socket) return
+    const server = this.#server
+    const inner = this.#inner
+    if (inner.maxConnections !== undefined && inner._connections >= inner.maxConnections) {
+      const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = socket
+      server.emit('drop', {
+        localAddress,
+        localPort,
+        localFamily: remoteFamily,
+        remoteAddress,
+        remotePort,
+        remoteFamily,
+      })
+      socket.destroy()
+      return
+    }
+    if (inner.keepAlive) socket.setKeepAlive(true, inner.keepAliveInitialDelay)
+    if (inner.pauseOnConnect) socket.pause()
+    // So that `close` of the server waits for it and `getConnections` counts it.
+    inner._connections++
+    Object.assign(socket, { server, _server: server })
+    server.emit('connection', socket)
+  }
+
+  /** Nothing where it cannot be served, such as a connection that was reset on the way on some systems. */
+  #socket(fd: number): Socket | undefined {
+    const Handle = this.#Handle
+    if (!Handle) return this.#first(fd)
+    // Node would find out what kind of descriptor it is, by four calls of the system.
+    const handle = new Handle(SOCKET)
+    if (handle.open(fd) !== 0) {
+      handle.close()
+      closeSync(fd)
+      return undefined
+    }
+    return new Socket({ ...this.#options, handle } as object)
+  }
+
+  #first(fd: number): Socket | undefined {
+    let socket: Socket
+    try {
+      socket = new Socket({ ...this.#options, fd })
+    } catch {
+      closeSync(fd)
+      return undefined
+    }
+    const { _handle: handle } = socket as unknown as { _handle?: Handle }
+    if (typeof handle?.open === 'function') this.#Handle = handle.constructor as never
+    return socket
   }
 }

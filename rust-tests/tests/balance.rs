@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seawall::balance::{
     BalanceConfig, BalanceOptions, Balancer, Load, Respawn, RespawnConfig, Respawned,
-    Strategy as By, Weights, least_connections, resource_aware, round_robin,
+    Strategy as By, Weights, least_connections, plain, resource_aware, round_robin,
 };
 use seawall::options::Rule;
 use seawall::{Instant, Rng};
@@ -267,6 +267,20 @@ fn the_plain_choices() {
     assert_eq!(resource_aware(&loads, &only(1.0, 0.0)), Some(1));
     assert_eq!(resource_aware(&loads, &only(0.0, 100.0)), Some(0));
     assert_eq!((least_connections(&[]), resource_aware(&[], &Weights::default())), (None, None));
+}
+
+#[test]
+fn a_choice_without_memory() {
+    // Requests under way and ms an answer takes, of each.
+    let slow = [0.0, 100.0, 20.0, 1.0];
+    assert_eq!(plain(By::PeakEwma, &slow, 1), Some(1), "42 against 101");
+    assert_eq!(plain(By::PeakEwma, &[0.0, 100.0, 80.0, 1.0], 1), Some(0), "101 against 162");
+    assert_eq!(plain(By::PeakEwma, &[], 1), None);
+    assert_eq!(plain(By::TwoChoices, &[], 1), None);
+    let picks: Vec<_> = (0..1000).filter_map(|seed| plain(By::TwoChoices, &slow, seed)).collect();
+    let busy = picks.iter().filter(|worker| **worker == 1).count();
+    assert_eq!(picks.len(), 1000);
+    assert!((180..320).contains(&busy), "drawn twice one time in four: {busy}");
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub struct BalanceConfig {
     /// A worker whose event loop has not turned for longer gets nothing while others can. Default
     /// 50 ms. Zero: only what turns at this instant.
     pub stuck_after: Duration,
-    /// How many hand-overs a worker may have unanswered; at least 1. Default 2.
+    /// How many hand-overs, each of one connection or of several that came together, a worker may
+    /// have unanswered; at least 1. Default 2.
     pub credit: u32,
     /// For how long a worker's share grows after it became ready. Default 10 s. Zero: whole at
     /// once.

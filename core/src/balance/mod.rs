@@ -39,6 +39,7 @@
 pub mod claim;
 mod config;
 mod memory;
+mod process;
 mod respawn;
 mod shed;
 mod strategy;
@@ -49,11 +50,12 @@ use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
 pub use memory::heap_share;
+pub use process::{is_stale, kill_ms, start_ms, worker_count};
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
 pub use shed::shed_share;
-#[doc(hidden)]
-pub use strategy::lightest;
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
+#[doc(hidden)]
+pub use strategy::{lightest, plain};
 pub use worker::Load;
 
 use crate::fields::Checks;
@@ -117,6 +119,15 @@ impl Balancer {
     pub fn answered(&mut self, worker: usize, latency: Duration, now: Instant) {
         let decay = self.config.latency_decay;
         self.worker(worker).answered(latency, now, decay);
+    }
+
+    /// How long `worker` takes for a request, as [`Strategy::PeakEwma`] has it: the slowest at once,
+    /// and less again over time.
+    #[must_use]
+    pub fn latency(&self, worker: usize, now: Instant) -> Duration {
+        let decay = self.config.latency_decay;
+        let ms = self.workers.get(worker).map_or(0.0, |worker| worker.latency(now, decay));
+        Instant::from_millis(ms).since(Instant::ZERO)
     }
 
     /// Until when `worker` is left out after failures, if it is.

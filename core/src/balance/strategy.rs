@@ -106,6 +106,29 @@ pub fn lightest(numbers: &[f64], weights: &Weights) -> Option<usize> {
     smallest(0..numbers.len() / 4, score)
 }
 
+/// One choice without memory by [`Strategy::PeakEwma`] or [`Strategy::TwoChoices`], for numbers, two
+/// for each worker: requests under way and ms an answer takes.
+#[doc(hidden)]
+#[must_use]
+pub fn plain(strategy: Strategy, numbers: &[f64], seed: u64) -> Option<usize> {
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0.0) + 1.0;
+    let count = numbers.len() / 2;
+    let is_drawn = strategy == Strategy::TwoChoices;
+    let mut rng = Rng::new(seed);
+    let mut best = None;
+    let mut least = f64::INFINITY;
+    for turn in 0..if is_drawn { count.min(2) } else { count } {
+        let worker = if is_drawn { (rng.unit() * count as f64) as usize } else { turn };
+        let first = worker.saturating_mul(2);
+        let busy = number(first);
+        let score = if is_drawn { busy } else { busy * number(first.saturating_add(1)) };
+        if score < least {
+            (best, least) = (Some(worker), score);
+        }
+    }
+    best
+}
+
 fn smallest(indexes: impl Iterator<Item = usize>, score: impl Fn(usize) -> f64) -> Option<usize> {
     let mut best = None;
     for index in indexes {

@@ -14,7 +14,7 @@ pub struct Load {
     pub connections: u32,
     /// Requests under way on them.
     pub in_flight: u32,
-    /// Connections handed to it that it has not taken yet.
+    /// Hand-overs, each of one connection or of several, that it has not answered yet.
     pub unanswered: u32,
     /// For how many milliseconds its event loop has not turned.
     pub block_ms: f64,

@@ -18,7 +18,7 @@ use crate::breaker::{BreakerOptions, Snapshot};
 use crate::cache::CacheOptions;
 use crate::health::{JudgeOptions, WatchOptions};
 use crate::hedge::HedgeOptions;
-use crate::http::IdempotencyOptions;
+use crate::http::{IdempotencyOptions, TurnOptions};
 use crate::lifecycle::LifecycleOptions;
 use crate::limit::adaptive::AdaptiveOptions;
 use crate::limit::bulkhead::BulkheadOptions;
@@ -233,6 +233,12 @@ in_order! {
 in_order! {
     HedgeOptions:
     delay_ms quantile min_ms fallback_ms min_samples window_ms max_hedges
+}
+
+in_order! {
+    TurnOptions:
+    max_in_flight max_pressure max_tries head_timeout_ms stall_timeout_ms answer_timeout_ms
+    keep_alive_ms worker_keep_alive_ms max_idle
 }
 
 in_order! {

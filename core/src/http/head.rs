@@ -73,6 +73,17 @@ impl Head {
     }
 }
 
+/// Whether `bytes` are a whole head of HTTP/1, or begin with a whole first record of a TLS
+/// handshake: all there is to choose by.
+#[must_use]
+pub fn is_whole(bytes: &[u8]) -> bool {
+    // A TLS handshake begins so; its first record says how long it is.
+    if let [0x16, _, _, high, low, rest @ ..] = bytes {
+        return rest.len() >= usize::from(u16::from_be_bytes([*high, *low]));
+    }
+    bytes.windows(4).any(|four| four == b"\r\n\r\n")
+}
+
 /// `bytes` as text, a character for each.
 #[must_use]
 pub fn latin1(bytes: &[u8]) -> String {

@@ -8,12 +8,19 @@
 mod head;
 mod idempotency;
 mod instances;
+#[cfg(feature = "http-head")]
+pub mod pass;
+pub mod proxy_protocol;
 mod request;
+mod turn;
 
 #[cfg(feature = "http-head")]
-pub use head::{Head, latin1, server_name};
+pub use head::{Head, is_whole, latin1, server_name};
 pub use idempotency::{
     Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
 };
 pub use instances::Instances;
 pub use request::{Judgement, Request, judge, outcome};
+#[doc(hidden)]
+pub use turn::bit;
+pub use turn::{Attempt, Turn, TurnConfig, TurnOptions};

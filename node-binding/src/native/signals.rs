@@ -10,13 +10,14 @@
 mod uv {
     use std::alloc::{Layout, alloc_zeroed, dealloc};
     use std::cell::Cell;
-    use std::ffi::{CStr, c_int, c_void};
+    use std::ffi::{c_int, c_void};
     use std::sync::atomic::{AtomicPtr, Ordering};
     use std::sync::mpsc::{Sender, channel};
     use std::sync::{Mutex, PoisonError};
     use std::thread;
 
     use crate::native::deadline;
+    use crate::native::uv::function;
 
     /// `uv_handle_type` of libuv 1.
     const ASYNC: c_int = 1;
@@ -43,30 +44,20 @@ mod uv {
         async_send: unsafe extern "C" fn(Handle) -> c_int,
     }
 
-    /// The address of a function of this process, as a pointer of the type it is put into.
-    fn find<F: Copy>(name: &CStr) -> Option<F> {
-        const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-        // SAFETY: looks a name up among what is loaded.
-        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        // SAFETY: an address that is not null, and of the size checked above; that the type is the
-        // one of libuv's header is for the fields of `Uv` to say.
-        (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
-    }
-
     impl Uv {
         fn load() -> Option<Self> {
             Some(Self {
-                loop_size: find(c"uv_loop_size")?,
-                handle_size: find(c"uv_handle_size")?,
-                loop_init: find(c"uv_loop_init")?,
-                loop_close: find(c"uv_loop_close")?,
-                run: find(c"uv_run")?,
-                stop: find(c"uv_stop")?,
-                close: find(c"uv_close")?,
-                signal_init: find(c"uv_signal_init")?,
-                signal_start: find(c"uv_signal_start")?,
-                async_init: find(c"uv_async_init")?,
-                async_send: find(c"uv_async_send")?,
+                loop_size: function!(c"uv_loop_size"),
+                handle_size: function!(c"uv_handle_size"),
+                loop_init: function!(c"uv_loop_init"),
+                loop_close: function!(c"uv_loop_close"),
+                run: function!(c"uv_run"),
+                stop: function!(c"uv_stop"),
+                close: function!(c"uv_close"),
+                signal_init: function!(c"uv_signal_init"),
+                signal_start: function!(c"uv_signal_start"),
+                async_init: function!(c"uv_async_init"),
+                async_send: function!(c"uv_async_send"),
             })
         }
     }

@@ -3,6 +3,7 @@
  * not called for each connection: the native front knows the strategy behind each.
  */
 import { processEngine } from '../engine/process/index.js'
+import { seedOr } from '../seed.js'
 import type { BackendCandidate, LoadBalancerContext, LoadBalancerFunction } from './types.js'
 
 /** What each part of a load weighs. */
@@ -15,17 +16,33 @@ export interface ResourceAwareLoadBalancerWeights {
   heapWeight?: number | undefined
 }
 
+/** The balancers of this package by the names that are options as well. */
+export type LoadBalancerName =
+  | 'roundRobin'
+  | 'leastConnections'
+  | 'resourceAware'
+  | 'peakEwma'
+  | 'twoChoices'
+
 /** The strategies of the core by number, and what the front is told with them. */
 export interface NativeStrategy {
   strategy: number
   weights?: readonly [number, number, number] | undefined
 }
 
+const PEAK_EWMA = 3
+const TWO_CHOICES = 4
+
 const STRATEGIES = new WeakMap<LoadBalancerFunction, NativeStrategy>()
 
 /** The strategy behind a balancer of this module; nothing for a function of the user's. @internal */
 export function nativeStrategy(balancer: LoadBalancerFunction): NativeStrategy | undefined {
   return STRATEGIES.get(balancer)
+}
+
+/** Whether workers are to measure how long their answers take. @internal */
+export function isTimed(balancer: LoadBalancerFunction): boolean {
+  return nativeStrategy(balancer)?.strategy === PEAK_EWMA
 }
 
 /** One candidate after the other. */
@@ -71,8 +88,36 @@ export const resourceAwareLoadBalancer: LoadBalancerFunction =
   /* @__PURE__ */
   createResourceAwareLoadBalancer()
 
+/**
+ * The candidate with the smallest product of requests under way and of the time its answers take,
+ * where one slow answer counts at once and is forgotten slowly (`latencyDecayMs`). For applications
+ * some of whose requests are far dearer than others.
+ */
+export function peakEwmaLoadBalancer(context: LoadBalancerContext): BackendCandidate {
+  return plain(context, PEAK_EWMA)
+}
+STRATEGIES.set(peakEwmaLoadBalancer, { strategy: PEAK_EWMA })
+
+/** The one of two candidates drawn at random that has fewer requests under way. */
+export function twoChoicesLoadBalancer(context: LoadBalancerContext): BackendCandidate {
+  return plain(context, TWO_CHOICES)
+}
+STRATEGIES.set(twoChoicesLoadBalancer, { strategy: TWO_CHOICES })
+
 /** What is used where none is given: {@link roundRobinLoadBalancer}. */
 export const defaultLoadBalancer: LoadBalancerFunction = roundRobinLoadBalancer
+
+/** The balancer of that name. @internal */
+export function balancerNamed(name: LoadBalancerName): LoadBalancerFunction {
+  const balancers: Record<LoadBalancerName, LoadBalancerFunction> = {
+    roundRobin: roundRobinLoadBalancer,
+    leastConnections: leastConnectionsLoadBalancer,
+    resourceAware: resourceAwareLoadBalancer,
+    peakEwma: peakEwmaLoadBalancer,
+    twoChoices: twoChoicesLoadBalancer,
+  }
+  return balancers[name]
+}
 
 /** What `balancer` chooses, or the default one; never a throw, always a promise. */
 export async function pickBackend(
@@ -80,6 +125,15 @@ export async function pickBackend(
   balancer: LoadBalancerFunction = defaultLoadBalancer,
 ): Promise<BackendCandidate> {
   return await balancer(context)
+}
+
+function plain(context: LoadBalancerContext, strategy: number): BackendCandidate {
+  const numbers = context.candidates.flatMap(({ activeProxyConnections, inFlight, latencyMs }) => [
+    inFlight ?? activeProxyConnections,
+    latencyMs ?? 0,
+  ])
+  const seed = seedOr(undefined)
+  return chosen(context, processEngine().balancePlain(strategy, Float64Array.from(numbers), seed))
 }
 
 function loads({ candidates }: LoadBalancerContext): Float64Array {

@@ -1,5 +1,7 @@
 /** What is known of workers, for balancer functions and for people. */
+import { processEngine } from '../engine/process/index.js'
 import type { ResolvedServerConfig } from './config.js'
+import type { Live } from './counts.js'
 import type { WorkerMessage } from './messages.js'
 import type { BackendCandidate } from './types.js'
 
@@ -11,17 +13,22 @@ export class Candidates {
     this.#config = config
   }
 
-  /** Those that can be chosen now, by index, with their connections of this instant where known. */
-  able(connections?: (index: number) => number | undefined): BackendCandidate[] {
-    for (const candidate of connections ? this.#byIndex.values() : []) {
-      candidate.activeProxyConnections =
-        connections?.(candidate.workerIndex) ?? candidate.activeProxyConnections
+  /** Those that can be chosen now, by index, with what they have at this instant where known. */
+  able(live?: (index: number) => Live | undefined): BackendCandidate[] {
+    for (const candidate of live ? this.#byIndex.values() : []) {
+      const now = live?.(candidate.workerIndex)
+      if (!now) continue
+      candidate.activeProxyConnections = now.connections
+      candidate.inFlight = now.inFlight
+      candidate.latencyMs = now.latencyMs
     }
     const { workerHeartbeatStaleAfterMs } = this.#config
-    const since = Date.now() - workerHeartbeatStaleAfterMs
+    const now = Date.now()
+    const isStale = (at: number): boolean =>
+      processEngine().balanceStale(at, now, workerHeartbeatStaleAfterMs)
     return [...this.#byIndex.values()]
       .filter(
-        ({ ready, healthy, lastHeartbeatAt = 0 }) => ready && healthy && lastHeartbeatAt >= since,
+        ({ ready, healthy, lastHeartbeatAt = 0 }) => ready && healthy && !isStale(lastHeartbeatAt),
       )
       .sort((a, b) => a.workerIndex - b.workerIndex)
   }

@@ -1,7 +1,9 @@
 /** The configuration of a server on several workers: what is given, the environment, defaults. */
 import { availableParallelism } from 'node:os'
+import { processEngine } from '../engine/process/index.js'
 import { check, type Kind } from '../options.js'
-import { defaultLoadBalancer } from './balancers.js'
+import { balancerNamed, defaultLoadBalancer, type LoadBalancerName } from './balancers.js'
+import { checkHttp, type HttpOptions } from './http-options.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
 /** How a server on several workers is run. Times are in milliseconds. */
@@ -13,18 +15,40 @@ export interface ServerConfigInput {
   /** What candidates say as their host. Default the variable WORKER_HOST, else `127.0.0.1`. */
   workerHost?: string | undefined
   /**
-   * The first of the ports of workers; they open them only in the mode `cluster`. Default the
-   * variable BASE_WORKER_PORT, else 3001.
+   * The first of the ports of workers; where it is set, they open them in the mode `proxy`, in which
+   * a place has two, of which the second is `workers` further on and used while workers are replaced.
+   * Without it they listen on Unix sockets, on Windows on ports that are free. Default the variable
+   * BASE_WORKER_PORT, else 3001, which is a mere name then.
    */
   baseWorkerPort?: number | undefined
   /** How many workers; below 1 it is one. Default `auto`: as many as there are processors. */
   workers?: number | 'auto' | undefined
   /**
    * How connections get to workers. `handoff`: accepted by a native thread and handed over, with
-   * the client's address. `cluster`: by Node's own cluster. Default `handoff` where the addon is
-   * there, on Unix.
+   * the client's address. `proxy`: their bytes are carried by a native thread, on any platform with
+   * the addon, also to applications that open their sockets themselves, such as ultimate-express.
+   * `http`: a native thread reads requests and balances each of them, over connections to workers
+   * that are kept; see {@link HttpOptions}. The application is told of the client by headers. What is
+   * no HTTP/1, TLS for one, goes to one worker as a whole. On Unix, with the addon.
+   * `cluster`: by Node's own cluster. Default `handoff` where the addon is there, on Unix.
    */
-  mode?: 'handoff' | 'cluster' | undefined
+  mode?: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  /** How the mode `http` treats requests; merged key by key. */
+  http?: HttpOptions | undefined
+  /**
+   * In the mode `proxy`, the PROXY protocol. `in`: a trusted balancer in front says of each
+   * connection who the client is, by version 1 or 2; a connection without that is closed, so nobody
+   * else may be able to connect. `out`: also an application that opens its sockets itself is told, by
+   * version 2, and has to understand it; servers of Node always know. Default neither.
+   */
+  proxyProtocol?: { in?: boolean | undefined; out?: boolean | undefined } | undefined
+  /** In the mode `proxy`, how many threads carry bytes; at least 1. Default 1. */
+  proxyThreads?: number | undefined
+  /**
+   * In the mode `proxy`, how long connecting to a worker may take before another one is asked.
+   * Default 1000.
+   */
+  workerConnectTimeoutMs?: number | undefined
   /** How long a balancer function of yours waits for the head of a request. Default 10. */
   requestInspectionTimeoutMs?: number | undefined
   /** How many bytes of it are looked at. Default 16,384. */
@@ -41,8 +65,27 @@ export interface ServerConfigInput {
   respawnWorkers?: boolean | undefined
   /** How often within a minute; the death after that is final. Default 5. */
   respawnLimit?: number | undefined
-  /** Chooses among workers. Default round robin, with those that are stuck left out. */
-  loadBalancer?: LoadBalancerFunction | undefined
+  /**
+   * Chooses among workers: a name, or a function, which is asked about each connection. Default
+   * `roundRobin`. Whatever it is, workers that are stuck are left out, except by functions.
+   */
+  loadBalancer?: LoadBalancerName | LoadBalancerFunction | undefined
+  /** A worker whose event loop has not turned for longer gets nothing while others can. Default 50. */
+  stuckAfterMs?: number | undefined
+  /**
+   * For how long the share of a worker grows, from a tenth, after it became ready: its code is not
+   * compiled yet. Default 10,000. 0: it has its whole share at once.
+   */
+  slowStartMs?: number | undefined
+  /**
+   * After how many connections in a row that it could not take a worker is left out. Default 3.
+   * 0: never. Where that would be more than half of the workers, none is.
+   */
+  ejectAfter?: number | undefined
+  /** For how long, the first time; with each further time as much longer. Default 5000. */
+  ejectForMs?: number | undefined
+  /** After how long a slow answer has faded to about a third, for `peakEwma`. Default 10,000. */
+  latencyDecayMs?: number | undefined
   /**
    * The limit of each worker's heap in MiB. Default its share of the container's memory, where that
    * is limited and nothing else sets the limit (`--max-old-space-size`).
@@ -74,7 +117,11 @@ export interface ResolvedServerConfig {
   workerHost: string
   baseWorkerPort: number
   workers: number
-  mode: 'handoff' | 'cluster' | undefined
+  mode: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
+  http: HttpOptions
+  proxyProtocol: { in?: boolean | undefined; out?: boolean | undefined }
+  proxyThreads: number
+  workerConnectTimeoutMs: number
   requestInspectionTimeoutMs: number
   maxHeaderBytes: number
   allowHalfOpen: boolean
@@ -84,6 +131,11 @@ export interface ResolvedServerConfig {
   respawnWorkers: boolean
   respawnLimit: number | undefined
   loadBalancer: LoadBalancerFunction
+  stuckAfterMs: number | undefined
+  slowStartMs: number | undefined
+  ejectAfter: number | undefined
+  ejectForMs: number | undefined
+  latencyDecayMs: number | undefined
   workerHeapMb: number | undefined
   reloadOnSighup: boolean
   rebalance: boolean
@@ -101,7 +153,11 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   baseWorkerPort: 'number',
   // `NaN` is one worker: a drop-in's word.
   workers: 'any',
-  mode: ['handoff', 'cluster'],
+  mode: ['handoff', 'proxy', 'http', 'cluster'],
+  http: 'object',
+  proxyProtocol: 'object',
+  proxyThreads: 'number',
+  workerConnectTimeoutMs: 'number',
   requestInspectionTimeoutMs: 'number',
   maxHeaderBytes: 'number',
   allowHalfOpen: 'boolean',
@@ -111,6 +167,11 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   respawnWorkers: 'boolean',
   respawnLimit: 'number',
   loadBalancer: 'function',
+  stuckAfterMs: 'number',
+  slowStartMs: 'number',
+  ejectAfter: 'number',
+  ejectForMs: 'number',
+  latencyDecayMs: 'number',
   workerHeapMb: 'number',
   reloadOnSighup: 'boolean',
   rebalance: 'boolean',
@@ -121,6 +182,14 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   telemetry: 'object',
 }
 
+const BALANCERS: readonly LoadBalancerName[] = [
+  'roundRobin',
+  'leastConnections',
+  'resourceAware',
+  'peakEwma',
+  'twoChoices',
+]
+
 const silent = (): void => {}
 const NO_TELEMETRY: TelemetrySink = {
   incrementCounter: silent,
@@ -129,6 +198,12 @@ const NO_TELEMETRY: TelemetrySink = {
 }
 
 let current: ResolvedServerConfig | undefined
+let portsAreSet = false
+
+/** Whether somebody wants workers to have certain ports. @internal */
+export function workerPortsAreSet(): boolean {
+  return portsAreSet || Boolean(process.env.BASE_WORKER_PORT)
+}
 
 /** The configuration at present. */
 export function getServerConfig(): ResolvedServerConfig {
@@ -152,18 +227,24 @@ export function getServerConfig(): ResolvedServerConfig {
  * ```
  */
 export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
-  check('setServerConfig', next, FIELDS)
+  const isName = typeof next?.loadBalancer === 'string'
+  check('setServerConfig', next, isName ? { ...FIELDS, loadBalancer: BALANCERS } : FIELDS)
+  checkHttp(next.http)
+  check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
+  portsAreSet ||= next.baseWorkerPort !== undefined
   const before = getServerConfig()
   const said = Object.fromEntries(
     Object.entries(next).filter(([, value]) => value !== undefined),
   ) as Partial<ResolvedServerConfig>
-  const { workers, logger, workerEnv } = next
+  const { workers, logger, workerEnv, loadBalancer = before.loadBalancer } = next
   const merged: ResolvedServerConfig = {
     ...before,
     ...said,
     workers: workers === undefined ? before.workers : countOf(workers),
+    loadBalancer: balancerOf(loadBalancer),
     logger: { ...before.logger, ...logger },
     workerEnv: { ...before.workerEnv, ...workerEnv },
+    http: { ...before.http, ...next.http },
   }
   current = merged
   return merged
@@ -183,6 +264,10 @@ function defaults(): ResolvedServerConfig {
     baseWorkerPort: number('BASE_WORKER_PORT') ?? 3001,
     workers: countOf('auto'),
     mode: undefined,
+    http: {},
+    proxyProtocol: {},
+    proxyThreads: 1,
+    workerConnectTimeoutMs: 1000,
     requestInspectionTimeoutMs: 10,
     maxHeaderBytes: 16_384,
     allowHalfOpen: true,
@@ -192,6 +277,11 @@ function defaults(): ResolvedServerConfig {
     respawnWorkers: true,
     respawnLimit: undefined,
     loadBalancer: defaultLoadBalancer,
+    stuckAfterMs: undefined,
+    slowStartMs: undefined,
+    ejectAfter: undefined,
+    ejectForMs: undefined,
+    latencyDecayMs: undefined,
     workerHeapMb: undefined,
     reloadOnSighup: false,
     rebalance: true,
@@ -204,6 +294,11 @@ function defaults(): ResolvedServerConfig {
 }
 
 function countOf(workers: number | 'auto'): number {
-  const count = workers === 'auto' ? availableParallelism() : Math.floor(Number(workers))
-  return count >= 1 ? count : 1
+  return processEngine().balanceWorkers(
+    workers === 'auto' ? availableParallelism() : Number(workers),
+  )
+}
+
+function balancerOf(balancer: LoadBalancerName | LoadBalancerFunction): LoadBalancerFunction {
+  return typeof balancer === 'string' ? balancerNamed(balancer) : balancer
 }

@@ -1,5 +1,6 @@
 /** What the front counts, and what workers say of themselves. */
 import { processEngine } from '../engine/process/index.js'
+import type { HttpCounts } from './http.js'
 
 /**
  * What the front has counted so far. What was accepted was taken by a worker, refused or closed, or
@@ -26,6 +27,10 @@ export interface FrontCounts {
   leaving: number
   /** Workers that are connected to the front. */
   workers: number
+  /** In the mode `http`, where a connection is `handed` with the first of its requests. */
+  http?: HttpCounts
+  /** Connections with a worker; known in the mode `proxy`, where `handed` counts them as well. */
+  open?: number
 }
 
 /** A worker as it is at this instant. */
@@ -35,7 +40,7 @@ export interface ServerWorkerStats {
   ready: boolean
   /** How many processes there have been in its place. */
   starts: number
-  /** These are known in the mode `handoff`, while it is ready. */
+  /** These are known in the modes `handoff` and `proxy`, while it is ready. */
   connections?: number
   /** Requests under way. */
   inFlight?: number
@@ -46,6 +51,8 @@ export interface ServerWorkerStats {
   cpuPercent?: number
   /** The part of its heap that is in use. */
   heap?: number
+  /** How long its answers take: the slowest at once, less again over time. Measured for `peakEwma`. */
+  latencyMs?: number
 }
 
 /** What {@link getServerStats} answers. */
@@ -57,8 +64,12 @@ export interface ServerStats {
 
 /** @internal */
 export function frontCounts(): FrontCounts {
-  const [accepted = 0, handed = 0, takenBack = 0, refused = 0, closed = 0, ...gauges] =
-    processEngine().frontCounts?.() ?? []
+  return countsOf(processEngine().frontCounts?.() ?? new Float64Array())
+}
+
+/** Counts by their names. @internal */
+export function countsOf(numbers: Float64Array): FrontCounts {
+  const [accepted = 0, handed = 0, takenBack = 0, refused = 0, closed = 0, ...gauges] = numbers
   const [waiting = 0, offered = 0, asked = 0, leaving = 0, workers = 0] = gauges
   return {
     accepted,
@@ -82,19 +93,28 @@ export interface Live {
   pressure: number
   cpuPercent: number
   heap: number
+  latencyMs: number
 }
+
+/** How many numbers there are for each worker. */
+const NUMBERS = 9
 
 /** What workers say of themselves, by their places at the front. @internal */
 export function liveLoads(): Map<number, Live> {
-  const numbers = processEngine().frontLoads?.() ?? new Float64Array()
+  return loadsOf(processEngine().frontLoads?.() ?? new Float64Array())
+}
+
+/** The same from numbers. @internal */
+export function loadsOf(numbers: Float64Array): Map<number, Live> {
   const found = new Map<number, Live>()
-  for (let at = 0; at < numbers.length; at += 8) {
+  for (let at = 0; at < numbers.length; at += NUMBERS) {
     const [slot = 0, ready, connections = 0, inFlight = 0, blockMs = 0, ...rest] = numbers.subarray(
       at,
-      at + 8,
+      at + NUMBERS,
     )
-    const [pressure = 0, cpuPercent = 0, heap = 0] = rest
-    if (ready) found.set(slot, { connections, inFlight, blockMs, pressure, cpuPercent, heap })
+    const [pressure = 0, cpuPercent = 0, heap = 0, latencyMs = 0] = rest
+    const live = { connections, inFlight, blockMs, pressure, cpuPercent, heap, latencyMs }
+    if (ready) found.set(slot, live)
   }
   return found
 }

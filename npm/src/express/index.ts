@@ -15,11 +15,14 @@ import { Worker } from './worker.js'
 export {
   createResourceAwareLoadBalancer,
   defaultLoadBalancer,
+  type LoadBalancerName,
   leastConnectionsLoadBalancer,
+  peakEwmaLoadBalancer,
   pickBackend,
   type ResourceAwareLoadBalancerWeights,
   resourceAwareLoadBalancer,
   roundRobinLoadBalancer,
+  twoChoicesLoadBalancer,
 } from './balancers.js'
 export type { ResolvedServerConfig, ServerConfigInput } from './config.js'
 export type { FrontCounts, ServerStats, ServerWorkerStats } from './counts.js'
@@ -34,6 +37,8 @@ export type {
   ExpressResponse,
   ExpressRouter,
 } from './express-types.js'
+export type { HttpCounts } from './http.js'
+export type { HttpOptions } from './http-options.js'
 export { hasCompleteHttpHeaders, parseRequestHead } from './request.js'
 export type {
   BackendCandidate,

@@ -7,18 +7,23 @@ import { OptionError, SeawallError } from '../errors.js'
 import type { ExpressLike } from './types.js'
 
 /** Where a worker listens: a path, or a port for the mode `cluster`. */
-export type Place = { path: string } | { port: number; host: string }
+export type Place = { path: string } | { port: number; host: string; exclusive?: boolean }
 
 type Listen = (...parameters: unknown[]) => unknown
 
 /**
  * Lets `app` listen at `place`, whatever it asks for.
  *
- * @returns the server, once it listens
+ * @param own whether it may open its sockets itself
+ * @returns the server, once it listens; nothing where it has none of Node
  * @throws (as a rejection) what listening failed with; OptionError for what cannot listen.
  */
-export async function listenAt(app: ExpressLike, place: Place): Promise<Server> {
-  const { promise, resolve, reject } = Promise.withResolvers<Server>()
+export async function listenAt(
+  app: ExpressLike,
+  place: Place,
+  own: boolean,
+): Promise<Server | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server | undefined>()
   // Frameworks make their server in `listen`, and some do not hand it out. Whoever it is, it comes
   // by here; the method is put back as soon as it has.
   const original = Server.prototype.listen as Listen
@@ -41,9 +46,13 @@ export async function listenAt(app: ExpressLike, place: Place): Promise<Server> 
   } as never
   Server.prototype.listen = patched
   try {
-    const answer = await start(app, place, error => {
+    const answer = await start(app, place, own, error => {
       if (error instanceof Error) reject(error)
-      else if (!seen) reject(ownSockets())
+      else if (seen) return
+      else if (!own) reject(ownSockets())
+      // What uWebSockets says where it could not listen.
+      else if (error === false || error === null) reject(notListening())
+      else resolve(undefined)
     })
     // Some answer a promise of the server before it was seen to listen.
     if (!seen && answer instanceof Server) resolve(answer)
@@ -56,11 +65,20 @@ export async function listenAt(app: ExpressLike, place: Place): Promise<Server> 
 function ownSockets(): SeawallError {
   return new SeawallError(
     'SEAWALL_FRAMEWORK',
-    'startServer: this application listens on sockets of its own, as ultimate-express does, so that no connection can be handed to it; use express, or another framework on servers of Node',
+    'startServer: this application listens on sockets of its own, as ultimate-express does, so that no connection can be handed to it; give startServer() the `mode` "proxy", or use express or another framework on servers of Node',
   )
 }
 
-function start(given: ExpressLike, place: Place, done: (error?: unknown) => void): unknown {
+function notListening(): SeawallError {
+  return new SeawallError('SEAWALL_LISTEN', 'startServer: the application could not listen')
+}
+
+function start(
+  given: ExpressLike,
+  place: Place,
+  own: boolean,
+  done: (error?: unknown) => void,
+): unknown {
   const app = given as Partial<Record<'listen' | 'ready' | 'inject' | 'fetch', Listen>>
   if (given instanceof Server) return given.listening ? given : given.listen(place, () => done())
   const { listen } = app
@@ -69,6 +87,7 @@ function start(given: ExpressLike, place: Place, done: (error?: unknown) => void
     if (typeof app.ready === 'function' && typeof app.inject === 'function') {
       return listen.call(app, place)
     }
+    if (own && 'path' in place) return listen.call(app, place.path, done)
     const [port, host] = 'path' in place ? [0, '127.0.0.1'] : [place.port, place.host]
     return listen.call(app, port, host, done)
   }
@@ -86,4 +105,18 @@ function serveFetch(fetch: Listen, place: Place): unknown {
     createAdaptorServer(options: object): Server
   }
   return createAdaptorServer({ fetch }).listen(place)
+}
+
+/** Closes an application with sockets of its own as it closes itself, within `ms`. */
+export async function closeOwn(app: ExpressLike | undefined, ms: number): Promise<void> {
+  const { close } = (app ?? {}) as { close?: Listen }
+  if (typeof close !== 'function') return
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, ms)
+  // Some tell by a promise, some by a callback, some have closed when they return.
+  const closed = new Promise<void>((resolve, reject) => {
+    const answer = close.call(app, () => resolve())
+    if (close.length === 0) Promise.resolve(answer).then(() => resolve(), reject)
+  })
+  await Promise.race([closed, late.promise]).finally(() => clearTimeout(timer))
 }

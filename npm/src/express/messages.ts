@@ -8,6 +8,10 @@ export interface WorkerMessage {
   port: number
   pid: number
   stats?: WorkerRuntimeStats
+  /** Where it listens, with its first word to a front that connects to it: a path or `host:port`. */
+  address?: string
+  /** Whether it is to be told who its clients are. */
+  introduced?: boolean
 }
 
 /** Told to a worker that is to end, which then serves what is under way. */

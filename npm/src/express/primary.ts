@@ -1,69 +1,42 @@
 /** The primary's part: it starts workers and the front, and ends both. */
-import cluster, { type Worker as ClusterWorker } from 'node:cluster'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { processEngine } from '../engine/process/index.js'
-import { optionProblem, SeawallError } from '../errors.js'
 import { report } from '../events.js'
-import { seedOr } from '../seed.js'
-import { nativeStrategy } from './balancers.js'
 import { Candidates } from './candidates.js'
 import type { ResolvedServerConfig } from './config.js'
-import { type FrontCounts, frontCounts, type Live, liveLoads, type ServerStats } from './counts.js'
-import { listeners } from './events.js'
+import type { FrontCounts, Live, ServerStats } from './counts.js'
+import type { Front } from './front.js'
+import { frontOf } from './fronts.js'
 import { listenProblem } from './listen-error.js'
-import { heapFlag } from './memory.js'
-import { isWorkerFailure, isWorkerMessage, type WorkerFailure } from './messages.js'
-import { endWorker, type Place } from './place.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
-import { FOLDER, INDEX, SLOT } from './worker.js'
+import { Workers } from './workers.js'
 
-/** A little longer than a worker has: it is to end by itself. */
-const KILL_LATER_MS = 500
 /** How often counts go to the telemetry sink. */
 const TELL_MS = 1000
-/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
-const LONGEST_FOLDER = 80
-
-/** The folder for the sockets between the processes, for this user alone. */
-function makeFolder(): string {
-  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
-  const folder = mkdtempSync(join(place, 'seawall-'))
-  chmodSync(folder, 0o700)
-  return folder
-}
 
 /** A primary that runs. */
 export class Primary {
   readonly #config: ResolvedServerConfig
   readonly #candidates: Candidates
-  readonly #places: Place[] = []
-  readonly #native: boolean
-  #folder: string | undefined
+  readonly #workers: Workers
+  readonly #front: Front | undefined
   #choices = 0
-  #stopping = false
   #stopped: Promise<void> | undefined
-  #onReady: (() => void) | undefined
-  #onLost: ((error: Error) => void) | undefined
   #reloading: Promise<void> | undefined
   #told = 0
   readonly #undo: (() => void)[] = []
-  /** Old ones that finish what is under way, by their places. */
-  readonly #leaving: Map<ClusterWorker, number> = new Map()
 
   constructor(config: ResolvedServerConfig) {
     this.#config = config
     this.#candidates = new Candidates(config)
-    const able = processEngine().frontStart !== undefined && process.platform !== 'win32'
-    if (config.mode === 'handoff' && !able) {
-      throw new SeawallError(
-        'SEAWALL_ENGINE',
-        'startServer: `mode` "handoff" needs the native addon on Unix; use "cluster" here',
-      )
-    }
-    this.#native = able && config.mode !== 'cluster'
+    const front = frontOf(config, this.#ask.bind(this))
+    this.#front = front
+    this.#workers = new Workers(config, this.#candidates, {
+      environment: slot => front?.environment(slot) ?? {},
+      heard: () => this.#count('setGauge', 'healthy_backends', this.#candidates.able().length),
+      ready: (slot, pid, message) => front?.ready(slot, pid, message),
+      gone: pid => front?.gone(pid),
+      lost: error => this.#lost(error),
+    })
   }
 
   /**
@@ -77,13 +50,9 @@ export class Primary {
       let port = this.#config.port
       // From the beginning: who is stopped while workers start must not leave them behind.
       if (this.#config.installSignalHandlers) this.#listenToSignals()
-      if (this.#native) port = this.#front()
-      this.#follow()
-      for (let index = 0; index < workers; index++) this.#places.push(this.#place(index))
-      const ready = this.#firstReady()
-      for (const place of this.#places) this.#fork(place)
-      await ready
-      if (this.#native) this.#open(port)
+      port = this.#front?.start() ?? port
+      await this.#workers.start()
+      this.#open(port)
       this.#stayAlive()
       this.#tellCounts()
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
@@ -96,13 +65,13 @@ export class Primary {
 
   /** What the front has counted; nothing in the mode `cluster`. */
   counts(): FrontCounts | undefined {
-    return this.#native ? frontCounts() : undefined
+    return this.#front?.counts()
   }
 
   /** The counts, and each worker as it is now. */
   stats(): ServerStats {
     const live = this.#live()
-    const workers = this.#places.map(({ index, slot, worker, ready, starts }) => {
+    const workers = this.#workers.places.map(({ index, slot, worker, ready, starts }) => {
       const load = ready ? live.get(slot) : undefined
       return { index, pid: worker?.process.pid, ready, starts, ...load }
     })
@@ -111,7 +80,7 @@ export class Primary {
 
   /** Replaces every worker, one after the other: the new one is ready before the old one leaves. */
   reload(): Promise<void> {
-    this.#reloading ??= this.#reload().finally(() => {
+    this.#reloading ??= this.#workers.replace().finally(() => {
       this.#reloading = undefined
     })
     return this.#reloading
@@ -123,252 +92,23 @@ export class Primary {
     return this.#stopped
   }
 
-  #front(): number {
-    const { host, port, loadBalancer } = this.#config
-    const folder = makeFolder()
-    this.#folder = folder
-    const e = processEngine()
-    const native = nativeStrategy(loadBalancer)
-    const ask = native ? undefined : this.#ask.bind(this)
-    let started: number | undefined
-    try {
-      const control = join(folder, 'front')
-      started = e.frontStart?.(host, port, control, this.#options(), seedOr(undefined), ask)
-    } catch (error) {
-      throw listenProblem(error, host, port)
-    }
-    if (started === undefined || started < 0) throw optionProblem('startServer', this.#config, e)
-    return e.frontPort?.() ?? port
-  }
-
   #open(port: number): void {
     try {
-      processEngine().frontOpen?.()
+      this.#front?.open()
     } catch (error) {
       throw listenProblem(error, this.#config.host, port)
     }
   }
 
   #live(): Map<number, Live> {
-    return this.#native ? liveLoads() : new Map()
-  }
-
-  /** The numbers of `BalanceOptions`, in its order. */
-  #options(): Float64Array {
-    const none = Number.NaN
-    const { loadBalancer, patienceMs, requestInspectionTimeoutMs, maxHeaderBytes } = this.#config
-    const { strategy, weights = [none, none, none] } = nativeStrategy(loadBalancer) ?? {
-      strategy: 0,
-    }
-    const rest = new Array(7).fill(none)
-    return Float64Array.from([
-      strategy,
-      ...weights,
-      ...rest,
-      patienceMs ?? none,
-      none,
-      requestInspectionTimeoutMs,
-      maxHeaderBytes,
-    ])
-  }
-
-  #place(index: number): Place {
-    const { respawnLimit = Number.NaN } = this.#config
-    const none = Number.NaN
-    const e = processEngine()
-    const respawn = e.respawnNew(
-      Float64Array.from([none, none, respawnLimit, none]),
-      seedOr(undefined),
-    )
-    if (respawn < 0) throw optionProblem('startServer', this.#config, e)
-    return {
-      index,
-      respawn,
-      slot: index,
-      worker: undefined,
-      ready: false,
-      next: undefined,
-      onNext: undefined,
-      starts: 0,
-      timer: undefined,
-      given: false,
-    }
-  }
-
-  #fork(place: Place): void {
-    place.timer = undefined
-    place.worker = this.#start(place, place.slot)
-    this.#candidates.add(place.index)
-  }
-
-  #start(place: Place, slot: number): ClusterWorker {
-    const { workerEnv } = this.#config
-    const env: Record<string, string> = { ...workerEnv, [INDEX]: String(place.index) }
-    if (this.#folder) Object.assign(env, { [FOLDER]: this.#folder, [SLOT]: String(slot) })
-    const flag = heapFlag(this.#config)
-    const { execArgv = process.execArgv } = cluster.settings
-    if (flag) cluster.setupPrimary({ execArgv: [...execArgv, flag] })
-    const worker = cluster.fork(env)
-    // The user's own processes are none of this.
-    if (flag) cluster.setupPrimary({ execArgv })
-    place.starts++
-    listeners.emit('workerStarted', { index: place.index, pid: worker.process.pid })
-    return worker
-  }
-
-  #follow(): void {
-    const onMessage = (worker: ClusterWorker, message: unknown): void => {
-      const place = this.#places.find(({ worker: now, next }) => now === worker || next === worker)
-      if (!place) return
-      if (isWorkerFailure(message)) this.#failed(message)
-      if (!isWorkerMessage(message)) return
-      const { index } = place
-      const { pid } = worker.process
-      const isReady = message.type === 'defuss:worker-ready'
-      // It takes over; what the old one says is of no interest any more.
-      if (place.next === worker && isReady) this.#takeOver(place)
-      if (place.worker !== worker) return
-      if (message.type !== 'defuss:worker-stats') place.ready = isReady
-      this.#candidates.hear(index, pid, message)
-      this.#count('setGauge', 'healthy_backends', this.#candidates.able().length)
-      if (!isReady) return
-      listeners.emit('workerReady', { index, pid })
-      this.#onReady?.()
-      place.onNext?.(true)
-    }
-    const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
-      const place = this.#places.find(place => place.worker === worker)
-      const waiting = this.#places.find(place => place.next === worker)
-      const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
-      if (index === undefined) return
-      const expected = this.#stopping || this.#leaving.delete(worker)
-      const { pid } = worker.process
-      listeners.emit('workerExited', { index, pid, code, signal, expected })
-      if (place) this.#died(place, pid)
-      if (waiting) {
-        waiting.next = undefined
-        waiting.onNext?.(false)
-      }
-    }
-    cluster.on('message', onMessage)
-    cluster.on('exit', onExit)
-    this.#undo.push(
-      () => cluster.off('message', onMessage),
-      () => cluster.off('exit', onExit),
-    )
-  }
-
-  #died(place: Place, pid: number | undefined): void {
-    const { logger, respawnWorkers } = this.#config
-    place.worker = undefined
-    place.ready = false
-    this.#candidates.remove(place.index)
-    // Somebody is on the way already.
-    if (this.#stopping || !respawnWorkers || place.next) return
-    const wait = processEngine().respawnDied(place.respawn, performance.now())
-    if (wait < 0) {
-      place.given = true
-      logger.error(
-        `[defuss-express] worker ${pid} exited again and again, index ${place.index} is given up`,
-      )
-      listeners.emit('workerGivenUp', { index: place.index })
-      if (this.#places.every(({ given }) => given)) this.#lost()
-      return
-    }
-    logger.warn(`[defuss-express] worker ${pid} exited, respawning index ${place.index}`)
-    place.timer = setTimeout(() => this.#fork(place), wait)
-  }
-
-  #takeOver(place: Place): void {
-    const old = place.worker
-    if (old) this.#leaving.set(old, place.index)
-    place.worker = place.next
-    place.next = undefined
-    place.slot = this.#otherSlot(place)
-    place.given = false
-    this.#candidates.add(place.index)
-  }
-
-  /** A place has two numbers at the front, so that the old worker and the new one can be there at once. */
-  #otherSlot({ index, slot }: Place): number {
-    return slot === index ? index + this.#config.workers : index
-  }
-
-  async #reload(): Promise<void> {
-    const { gracefulShutdownTimeoutMs, installSignalHandlers: signals } = this.#config
-    for (const place of this.#places) {
-      if (this.#stopping) return
-      // Who died on the way is started again by its own account.
-      if (!place.worker && !place.given) continue
-      const { worker: old } = place
-      place.next = this.#start(place, this.#otherSlot(place))
-      const { next } = place
-      const isReady = await new Promise<boolean>(resolve => {
-        const late = setTimeout(resolve, this.#startMs, false)
-        place.onNext = ready => {
-          clearTimeout(late)
-          resolve(ready)
-        }
-      })
-      place.onNext = undefined
-      if (this.#stopping) return
-      if (!isReady) {
-        place.next = undefined
-        next.process.kill('SIGKILL')
-        if (!place.worker) this.#fork(place)
-        throw new SeawallError(
-          'SEAWALL_RELOAD',
-          `reloadServer: the new worker ${place.index} did not become ready; the old ones go on`,
-        )
-      }
-      processEngine().respawnReset(place.respawn)
-      const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
-      if (old) await endWorker(old, { graceful: true, ms, signals })
-    }
-    listeners.emit('reloaded', { workers: this.#places.length })
-  }
-
-  /** A worker cannot listen; another try would not change that. */
-  #failed({ code, message }: WorkerFailure): void {
-    this.#onLost?.(new SeawallError(code ?? 'SEAWALL_LISTEN', message))
+    return this.#front?.loads() ?? new Map()
   }
 
   /** No worker is left and none will come: a server that answers nothing but 503 is none. */
-  #lost(): void {
-    const error = new SeawallError(
-      'SEAWALL_NO_WORKER',
-      'startServer: every worker died again and again; their output says why',
-    )
-    if (this.#onLost) {
-      this.#onLost(error)
-      return
-    }
+  #lost(error: Error): void {
     this.#config.logger.error(`[defuss-express] ${error.message}`)
     process.exitCode = 1
     void this.stop(false)
-  }
-
-  /** How long a worker may take to become ready. */
-  get #startMs(): number {
-    return Math.max(5000, this.#config.gracefulShutdownTimeoutMs)
-  }
-
-  #firstReady(): Promise<void> {
-    const ms = this.#startMs
-    let clear = (): void => {}
-    return new Promise<void>((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error('defuss-express: no worker became ready during startup')),
-        ms,
-      )
-      this.#onReady = resolve
-      this.#onLost = reject
-      clear = () => clearTimeout(late)
-    }).finally(() => {
-      this.#onReady = undefined
-      this.#onLost = undefined
-      clear()
-    })
   }
 
   /** Lets the balancer of the user's choose. */
@@ -382,11 +122,11 @@ export class Primary {
     const { loadBalancer, logger } = this.#config
     this.#count('recordHistogram', 'prelude_duration_ms', waitedMs)
     const live = this.#live()
-    const slotOf = (index: number): number => this.#places[index]?.slot ?? index
-    const candidates = this.#candidates.able(index => live.get(slotOf(index))?.connections)
+    const slotOf = (index: number): number => this.#workers.places[index]?.slot ?? index
+    const candidates = this.#candidates.able(index => live.get(slotOf(index)))
     // Nobody to choose among: it waits for whoever comes first.
     if (candidates.length === 0) {
-      processEngine().frontChoose?.(id, -2)
+      this.#front?.choose(id, -2)
       return
     }
     const answer = async (): Promise<number> => {
@@ -399,9 +139,9 @@ export class Primary {
       return slotOf(candidate.workerIndex)
     }
     answer().then(
-      index => processEngine().frontChoose?.(id, index),
+      index => this.#front?.choose(id, index),
       error => {
-        processEngine().frontChoose?.(id, -1)
+        this.#front?.choose(id, -1)
         this.#count('incrementCounter', 'proxy_errors', 1)
         logger.error('[defuss-express] load balancer connection error', error)
       },
@@ -410,7 +150,7 @@ export class Primary {
 
   /** Connections are counted where no JavaScript runs for them. */
   #tellCounts(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const tell = (): void => {
       const { accepted = 0 } = this.counts() ?? {}
       const more = accepted - this.#told
@@ -438,7 +178,7 @@ export class Primary {
 
   /** The front's thread alone does not keep the process, which would end with its last worker. */
   #stayAlive(): void {
-    if (!this.#native) return
+    if (!this.#front) return
     const timer = setInterval(() => {}, 2 ** 31 - 1)
     this.#undo.push(() => clearInterval(timer))
   }
@@ -460,24 +200,11 @@ export class Primary {
   }
 
   async #stop(graceful: boolean): Promise<void> {
-    this.#stopping = true
-    if (this.#native) processEngine().frontStop?.()
-    const { gracefulShutdownTimeoutMs, installSignalHandlers } = this.#config
-    const ms = gracefulShutdownTimeoutMs + KILL_LATER_MS
-    const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
-      endWorker(worker, { graceful, ms, signals: installSignalHandlers || !ready })
-    const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
-      clearTimeout(timer)
-      processEngine().respawnFree(respawn)
-      onNext?.(false)
-      return [worker && end(worker, ready), next && end(next, false)]
-    })
-    const leaving = [...this.#leaving.keys()].map(worker => end(worker, true))
-    this.#onLost?.(
-      new SeawallError('SEAWALL_STOPPED', 'startServer: stopped before a worker was ready'),
-    )
-    await Promise.all([...gone, ...leaving])
+    this.#workers.ending()
+    this.#front?.stop()
+    if (graceful) await this.#front?.settle?.()
+    await this.#workers.stop(graceful)
     for (const undo of this.#undo) undo()
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
+    this.#front?.end()
   }
 }

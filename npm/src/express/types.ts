@@ -52,6 +52,10 @@ export interface BackendCandidate {
   lastHeartbeatAt?: number | undefined
   /** Connections it has at present. */
   activeProxyConnections: number
+  /** Requests it has under way at present, where it counts them. */
+  inFlight?: number | undefined
+  /** How long its answers take, in ms; measured for `peakEwma` alone. */
+  latencyMs?: number | undefined
   stats?: WorkerRuntimeStats | undefined
 }
 

@@ -2,34 +2,38 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
-import { adoptAll } from '../adopt.js'
+import { Adopter } from '../adopt.js'
 import { processEngine } from '../engine/process/index.js'
 import { call } from '../events.js'
-import { ServerTracker } from '../lifecycle/servers/index.js'
+import { countWith, ServerTracker } from '../lifecycle/servers/tracker.js'
 import { PressureMonitor } from '../pressure/index.js'
+import { isTimed } from './balancers.js'
+import {
+  BoardTally,
+  CONNECTIONS,
+  CPU_PERCENT,
+  HEAP,
+  IN_FLIGHT,
+  OPEN,
+  PRESSURE,
+  READY,
+  SHED,
+} from './board.js'
 import type { ResolvedServerConfig } from './config.js'
-import { listenAt, type Place } from './listen.js'
+import { closeOwn, listenAt, type Place } from './listen.js'
 import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
-import { shedConnections } from './rebalance.js'
+import { Shedding } from './rebalance.js'
+import { RelayWorker } from './relay-worker.js'
 import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
+import { FOLDER, INDEX, RELAY, SLOT } from './variables.js'
 
-/** The variables a worker is started with. */
-export const INDEX = 'DEFUSS_WORKER_INDEX'
-export const FOLDER = 'SEAWALL_WORKER_FOLDER'
-export const SLOT = 'SEAWALL_WORKER_SLOT'
-
-/** The words of the board, by their places in `board.rs`. */
-const READY = 0
-const CONNECTIONS = 1
-const IN_FLIGHT = 2
-const PRESSURE = 3
-const CPU_PERCENT = 4
-const HEAP = 5
-const SHED = 7
-
-/** How often the board is written: the native front looks at it, nobody is told. */
+/** How long a front takes to see that this worker leaves, and to end connections without a request. */
+const LINKS_MS = 150
+/** How often what nothing tells of is written to the board. */
 const BOARD_MS = 100
+/** The same for what takes a call of the system, which is a hundred times as dear. */
+const SAMPLE_MS = 500
 
 /** A worker that runs. */
 export class Worker {
@@ -37,8 +41,13 @@ export class Worker {
   readonly #index: number
   readonly #sampler = new StatsSampler()
   #tracker: ServerTracker | undefined
+  /** An application with sockets of its own. */
+  #app: ExpressLike | undefined
   #board: Float64Array | undefined
   #monitor: PressureMonitor | undefined
+  /** Whether requests are counted as they come and go. */
+  #counts = false
+  #shedding: Shedding | undefined
   #timers: NodeJS.Timeout[] = []
   #stopped: Promise<void> | undefined
 
@@ -59,18 +68,24 @@ export class Worker {
   async start(app: ExpressLike): Promise<StartServerResult> {
     const { host, port, workerHost, logger } = this.#config
     const folder = process.env[FOLDER]
-    const place: Place = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
-    const server = await listenAt(app, place).catch(error => {
+    const relay = await RelayWorker.find(this.#config)
+    const otherwise = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
+    const place: Place = relay?.place ?? otherwise
+    const server = await listenAt(app, place, relay !== undefined).catch(error => {
       const { code, message } = error as { code?: string; message: string }
       this.#send({ type: FAILED, code, message })
       throw error
     })
-    this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
-    if (folder) this.#join(server, join(folder, 'front'))
+    relay?.attach(server)
+    if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
+    else this.#app = app
+    if (relay) this.#tellOf(server, relay.join(), () => processEngine().relayWatch?.())
+    else if (folder && server) this.#join(server, join(folder, 'front'))
+    const words = await relay?.words(server)
     logger.info(
       `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
     )
-    this.#tell('defuss:worker-ready')
+    this.#tell('defuss:worker-ready', words)
     const { workerHeartbeatIntervalMs } = this.#config
     const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
     this.#timers.push(beat.unref())
@@ -92,24 +107,39 @@ export class Worker {
   }
 
   #join(server: Server, control: string): void {
-    const { allowHalfOpen, rebalance } = this.#config
+    const { allowHalfOpen } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
+    const adopter = new Adopter(server, allowHalfOpen)
     const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
-      adoptAll(server, descriptors, allowHalfOpen)
+      adopter.adoptAll(descriptors)
       this.#writeConnections()
       if (!open) this.#orphaned()
     })
+    this.#tellOf(server, memory, () => processEngine().backWatch?.())
+    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
+  }
+
+  /** Tells the front of itself from now on, in memory. */
+  #tellOf(server: Server | undefined, memory: ArrayBuffer | undefined, watch: () => void): void {
     if (!memory) return
-    this.#board = new Float64Array(memory)
-    const board = this.#board
+    const { rebalance, loadBalancer } = this.#config
+    const board = new Float64Array(memory)
+    const tracker = this.#tracker
+    this.#board = board
+    this.#counts =
+      server !== undefined && ('headersTimeout' in server || 'updateSettings' in server)
+    if (tracker && this.#counts) countWith(tracker, new BoardTally(board, isTimed(loadBalancer)))
     // Its verdict is for the front, which compares it with those of others.
     this.#monitor = new PressureMonitor({ name: `worker-${this.#index}` })
-    processEngine().backWatch?.()
-    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
-    if (rebalance) shedConnections(server, () => board[SHED] ?? 0)
+    watch()
+    if (server && rebalance && process.env[RELAY] !== 'http') this.#shedding = new Shedding(server)
     this.#write()
-    this.#board[READY] = 1
-    this.#timers.push(setInterval(() => this.#write(), BOARD_MS).unref())
+    this.#sample()
+    board[READY] = 1
+    this.#timers.push(
+      setInterval(() => this.#write(), BOARD_MS).unref(),
+      setInterval(() => this.#sample(), SAMPLE_MS).unref(),
+    )
   }
 
   /** Without a primary nobody comes any more, and who is there is still served. */
@@ -125,18 +155,25 @@ export class Worker {
 
   #write(): void {
     const board = this.#board
-    const tracker = this.#tracker
-    if (!board || !tracker) return
+    if (!board) return
     this.#writeConnections()
-    board[IN_FLIGHT] = tracker.activeConnectionCount
+    if (!this.#counts) board[IN_FLIGHT] = this.#tracker?.activeConnectionCount ?? 0
     board[PRESSURE] = this.#monitor?.pressure ?? 0
+    if (this.#shedding) this.#shedding.share = board[SHED] ?? 0
+  }
+
+  /** What the system has to be asked for. */
+  #sample(): void {
+    const board = this.#board
+    if (!board) return
     const { cpuPercent, heapUsedBytes, heapTotalBytes } = this.#sampler.sample(0)
     board[CPU_PERCENT] = cpuPercent
     board[HEAP] = heapTotalBytes > 0 ? heapUsedBytes / heapTotalBytes : 0
   }
 
-  #tell(type: WorkerMessage['type']): void {
+  #tell(type: WorkerMessage['type'], words?: Partial<WorkerMessage>): void {
     const message: WorkerMessage = {
+      ...words,
       type,
       workerIndex: this.#index,
       port: this.#port,
@@ -174,19 +211,33 @@ export class Worker {
     process.once('SIGTERM', stop)
   }
 
+  /** An application with sockets of its own may cut its clients off: they are to be gone before. */
+  async #closeOwn(end: number): Promise<void> {
+    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    await closeOwn(this.#app, Math.max(100, end - performance.now()))
+  }
+
   async #stop(graceful: boolean): Promise<void> {
     const { gracefulShutdownTimeoutMs } = this.#config
     if (this.#board) this.#board[READY] = 0
     this.#tell('defuss:worker-stopping')
     const tracker = this.#tracker
     const late = setTimeout(() => tracker?.force(), graceful ? gracefulShutdownTimeoutMs : 0)
+    // The front ends what is idle: ended by both, a request on its way would be lost.
+    if (graceful && process.env[RELAY] === 'http') {
+      await new Promise(resolve => setTimeout(resolve, LINKS_MS))
+    }
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
-    await tracker?.close()
+    const end = performance.now() + (graceful ? gracefulShutdownTimeoutMs : 0)
+    await (tracker ? tracker.close() : this.#closeOwn(end))
     clearTimeout(late)
     for (const timer of this.#timers) clearInterval(timer)
     this.#monitor?.[Symbol.dispose]()
     processEngine().backLeave?.()
+    processEngine().relayLeave?.()
   }
 }

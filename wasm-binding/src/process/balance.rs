@@ -1,6 +1,9 @@
 //! Which worker is next, and when a dead one is started again: see `core/src/balance`.
 
-use seawall::balance::{RespawnOptions, Respawned, Weights, heap_share, lightest, round_robin};
+use seawall::balance::{
+    RespawnOptions, Respawned, Strategy, Weights, heap_share, is_stale, kill_ms, lightest, plain,
+    round_robin, start_ms, worker_count,
+};
 use seawall::options::Checks;
 use seawall::{Instant, Rng};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -26,6 +29,39 @@ pub fn balance_lightest(loads: Numbers, connection: f64, cpu: f64, heap: f64) ->
 #[wasm_bindgen(js_name = balanceHeap)]
 pub fn balance_heap(limit: f64, total: f64, workers: u32) -> u32 {
     heap_share(limit, total, workers).unwrap_or(0)
+}
+
+/// One choice by the strategy of this number, by requests under way and ms an answer takes of each;
+/// -1 of none.
+#[wasm_bindgen(js_name = balancePlain)]
+pub fn balance_plain(strategy: u8, loads: Numbers, seed: f64) -> i32 {
+    Strategy::from_number(strategy)
+        .and_then(|strategy| plain(strategy, &loads, seed as u64))
+        .map_or(-1, |index| index as i32)
+}
+
+/// How many workers are meant by a number.
+#[wasm_bindgen(js_name = balanceWorkers)]
+pub fn balance_workers(asked: f64) -> u32 {
+    worker_count(asked)
+}
+
+/// Whether a worker heard of then is none to be chosen now.
+#[wasm_bindgen(js_name = balanceStale)]
+pub fn balance_stale(heard: f64, now: f64, after: f64) -> bool {
+    is_stale(heard, now, after)
+}
+
+/// For how many ms a worker may start.
+#[wasm_bindgen(js_name = balanceStartMs)]
+pub fn balance_start_ms(graceful: f64) -> f64 {
+    start_ms(graceful)
+}
+
+/// After how many ms a worker that was told to end is killed.
+#[wasm_bindgen(js_name = balanceKillMs)]
+pub fn balance_kill_ms(graceful: f64) -> f64 {
+    kill_ms(graceful)
 }
 
 /// The deaths of one worker: a handle, or -1 after a refusal.

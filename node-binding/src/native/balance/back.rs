@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::ptr;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use napi::sys;
 use seawall::balance::claim::Ticket;
 
-use super::board::Board;
+use super::super::board::Board;
 use super::uv::{self, PollHandle, READABLE, Uv};
-use super::wire;
+use super::wire::{self, Answer, MOST, Offers};
 
 /// A worker's end of the control socket, watched by its loop.
 pub(super) struct Back {
@@ -31,6 +31,8 @@ struct Watched {
     context: sys::napi_async_context,
     uv: Uv,
     claimed: Vec<i32>,
+    /// Kept so that a message needs no memory of its own.
+    received: Vec<OwnedFd>,
 }
 
 impl Back {
@@ -50,7 +52,8 @@ impl Back {
         let uv = Uv::find().ok_or_else(unsupported)?;
         let stream = UnixStream::connect(control)?;
         let (board, file) = Board::create()?;
-        wire::send(stream.as_fd(), [index, u64::from(std::process::id())], Some(file.as_fd()))?;
+        let greeting: Answer = [index, u64::from(std::process::id())];
+        wire::send(stream.as_fd(), &greeting, &[file.as_fd()])?;
         stream.set_nonblocking(true)?;
         let board = Arc::new(board);
         let descriptor = stream.as_raw_fd();
@@ -68,6 +71,7 @@ impl Back {
             context,
             uv,
             claimed: Vec::new(),
+            received: Vec::new(),
         };
         let handle = uv.allocate();
         if handle.is_null() {
@@ -133,28 +137,43 @@ impl Watched {
     fn claim(&mut self) -> bool {
         let (mut seen, mut untaken) = (0, 0);
         let open = loop {
-            match wire::receive(self.stream.as_fd()) {
-                Ok(([slot, ticket], Some(descriptor))) => {
+            match wire::receive::<{ size_of::<Offers>() / size_of::<u64>() }>(
+                self.stream.as_fd(),
+                &mut self.received,
+            ) {
+                Ok(offers) => {
                     seen += 1;
-                    let slot = usize::try_from(slot).ok().and_then(|slot| self.board.slot(slot));
-                    // Not where it was too late: then it is another's.
-                    if slot.is_some_and(|slot| slot.claim(Ticket::from_bits(ticket))) {
-                        self.claimed.push(descriptor.into_raw_fd());
-                    }
-                }
-                // This process may have no more descriptors; the connection is the primary's still.
-                Ok(([slot, _], None)) => {
-                    (seen, untaken) =
-                        (seen + 1, untaken | 1_u64.checked_shl(slot as u32).unwrap_or(0));
+                    untaken |= self.take(&offers);
                 }
                 Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
             }
         };
         if seen > 0 {
             // The primary lets go of its descriptors: without that a client would not see the end.
-            let _ = wire::send(self.stream.as_fd(), [seen, untaken], None);
+            let _ = wire::send(self.stream.as_fd(), &[seen, untaken], &[]);
         }
         open
+    }
+
+    /// Claims the connections of one message; answers a bit for each slot without a descriptor.
+    fn take(&mut self, offers: &Offers) -> u64 {
+        let count = usize::try_from(offers[0]).map_or(0, |count| count.min(MOST));
+        let mut untaken = 0;
+        let mut descriptors = self.received.drain(..);
+        for offer in offers[1..=2 * count].chunks_exact(2) {
+            let (number, ticket) = (offer[0], Ticket::from_bits(offer[1]));
+            let Some(descriptor) = descriptors.next() else {
+                // This process may have no more descriptors; the connection is the primary's still.
+                untaken |= 1_u64.checked_shl(number as u32).unwrap_or(0);
+                continue;
+            };
+            let slot = usize::try_from(number).ok().and_then(|slot| self.board.slot(slot));
+            // Not where it was too late: then it is another's.
+            if slot.is_some_and(|slot| slot.claim(ticket)) {
+                self.claimed.push(descriptor.into_raw_fd());
+            }
+        }
+        untaken
     }
 
     /// Gives what was claimed to JavaScript; an error it throws is an uncaught one, as of any

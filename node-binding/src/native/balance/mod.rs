@@ -4,38 +4,38 @@
 //! memory that both share ([`seawall::balance::claim`]); unclaimed in time, it goes to another.
 //! Nothing is copied, so the client's address, TLS and every protocol stay as they are.
 
+mod arrivals;
 mod back;
-mod board;
 mod clock;
 mod front;
-mod head;
 mod peer;
+mod placing;
 mod poll;
 mod questions;
 mod refuse;
+mod run;
 mod uv;
 mod wire;
 
 use std::cell::RefCell;
-use std::io;
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use napi::bindgen_prelude::{ArrayBuffer, Buffer, Float64Array, FnArgs, Function, JsValue};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::bindgen_prelude::{ArrayBuffer, Float64Array, Function, JsValue};
 use napi::{Env, Error, Result, sys};
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer, Load};
-use seawall::door::numbers;
 
+use super::ask::{Ask, Choice, tell};
+use super::balancing::balance_config;
+use super::board::{Board, WORDS, Word};
+use super::failed::failed;
+use super::relay::load_numbers;
 use super::watch;
-use crate::options::refused;
 use back::Back;
-use board::{Board, WORDS, Word};
-use front::{Choice, Counters, Front};
-use questions::{Question, Questions};
+use front::{Counters, Front};
+use questions::Questions;
 
 thread_local! {
     static FRONT: RefCell<Option<Front>> = const { RefCell::new(None) };
@@ -61,15 +61,6 @@ impl Drop for Joined {
     }
 }
 
-/// What went wrong, as the number the system has for it; TypeScript words it.
-fn failed(error: &io::Error) -> Error {
-    let number = error.raw_os_error().unwrap_or(0);
-    Error::from_reason(format!("{number} {error}"))
-}
-
-/// A function that is asked about a connection.
-type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32, f64)>, ()>;
-
 /// Takes the address for clients and listens for workers; -1 after a refusal of `options`. One for
 /// each process. With `ask`, that function is told of each connection: its number, the first bytes
 /// of what the client sent, and its address; `front_choose` answers.
@@ -82,29 +73,14 @@ pub fn front_start(
     seed: f64,
     ask: Option<Ask<'_>>,
 ) -> Result<f64> {
-    let config = numbers::read::<BalanceOptions>(options).build();
-    let config = match config.and_then(|config| Balancer::new(config).map(|_| config)) {
+    let config = match balance_config(options) {
         Ok(config) => config,
-        Err(problem) => return Ok(refused(&problem)),
+        Err(refusal) => return Ok(refusal),
     };
     let port = u16::try_from(port).map_err(|_| Error::from_reason("no such port"))?;
     let questions = match ask {
         None => None,
-        Some(ask) => {
-            let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(
-                |question| {
-                    let Question { id, head, address, waited } = question.value;
-                    let host = address.ip().to_string();
-                    let port = u32::from(address.port());
-                    Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited)))
-                },
-            )?;
-            let tell = move |question| {
-                let status = ask.call(question, ThreadsafeFunctionCallMode::NonBlocking);
-                status == napi::Status::Ok
-            };
-            Some(Questions::new(Box::new(tell), config))
-        }
+        Some(ask) => Some(Questions::new(tell(ask)?, config)),
     };
     let control = Path::new(&control);
     let front = Front::start(&host, port, control, config, seed as u64, questions);
@@ -157,20 +133,13 @@ pub fn front_counts() -> Float64Array {
     Float64Array::new(counts.unwrap_or_default())
 }
 
-/// What each worker says of itself at this instant, eight numbers for each: its place, whether it
+/// What each worker says of itself at this instant, nine numbers for each: its place, whether it
 /// is ready, connections, requests under way, ms its loop has not turned, pressure, percent of a
-/// processor and part of the heap in use.
+/// processor, part of the heap in use, and how long its answers take, where that is measured.
 #[napi]
 pub fn front_loads() -> Float64Array {
     let loads = with_front(Front::loads).unwrap_or_default();
-    let numbers = loads.into_iter().flat_map(|(index, load)| {
-        let Load { ready, connections, in_flight, block_ms, pressure, cpu_percent, heap, .. } =
-            load;
-        let (connections, in_flight) = (f64::from(connections), f64::from(in_flight));
-        let ready = f64::from(u8::from(ready));
-        [index as f64, ready, connections, in_flight, block_ms, pressure, cpu_percent, heap]
-    });
-    Float64Array::new(numbers.collect())
+    Float64Array::new(loads.into_iter().flat_map(load_numbers).collect())
 }
 
 /// Lets clients connect.
@@ -186,12 +155,7 @@ pub fn front_open() -> Result<()> {
 /// Answers a question: which worker gets the connection `id`; -1: it is closed; -2: whoever is next.
 #[napi]
 pub fn front_choose(id: f64, worker: i32) {
-    let choice = match usize::try_from(worker) {
-        Ok(worker) => Choice::Worker(worker),
-        Err(_) if worker == -2 => Choice::Anybody,
-        Err(_) => Choice::Nobody,
-    };
-    with_front(|front| front.choose(id as u64, choice));
+    with_front(|front| front.choose(id as u64, Choice::from_number(worker)));
 }
 
 /// Accepts no more; what waits for a worker still gets one.

@@ -1,16 +1,16 @@
 //! One worker, as the primary sees it.
 
 use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
 
-use super::board::{Board, SLOTS};
+use super::super::board::{Board, SLOTS, Word};
 use super::clock::{self, MILLI};
-use super::wire;
+use super::wire::{self, Answer, MOST, Offers};
 
 /// What an offer that was taken back counts for at once: more than any worker is allowed.
 const SILENCE: u64 = 10_000 * MILLI;
@@ -25,26 +25,36 @@ pub(super) struct Waiting {
     pub(super) named: Option<usize>,
 }
 
-/// One that was offered, with the primary's own descriptor.
+/// One that is offered, with the primary's own descriptor.
 struct Offered {
     waiting: Waiting,
     slot: usize,
     ticket: Ticket,
     until: u64,
+    /// The hand-over it belongs to, which may be of several connections.
+    hand_over: u64,
 }
 
 pub(super) struct Peer {
     pub(super) index: usize,
     stream: UnixStream,
     board: Arc<Board>,
+    /// Sent, and after them those that go with the next message.
     offered: Vec<Offered>,
+    /// How many of `offered` are sent.
+    sent: usize,
+    /// A bit for each slot in use.
+    slots: u64,
+    hand_overs: u64,
     /// Since when it has not said a word, though an offer was taken back from it for that.
     silent_since: Option<u64>,
     /// Whether it has been ready, so that it is seen to become it.
     pub(super) was_ready: bool,
     /// A bit for the slot of each offer it could not take, for want of descriptors, since this was
     /// last looked at.
-    pub(super) untaken: u64,
+    untaken: u64,
+    /// How many answers it had given when this was last looked at.
+    answers: f64,
 }
 
 /// What has become of offers.
@@ -61,9 +71,13 @@ impl Peer {
             stream,
             board,
             offered: Vec::new(),
+            sent: 0,
+            slots: 0,
+            hand_overs: 0,
             silent_since: None,
             was_ready: false,
             untaken: 0,
+            answers: 0.0,
         }
     }
 
@@ -75,28 +89,102 @@ impl Peer {
         &self.board
     }
 
+    /// What it says of itself, and what it has been offered and not said yet.
     pub(super) fn load(&self, now: u64) -> Load {
-        let mut load = self.board.load(self.offered.len());
+        let mut load = self.board.load(0);
+        let pending = u32::try_from(self.offered.len()).unwrap_or(u32::MAX);
+        load.connections = load.connections.saturating_add(pending);
+        load.in_flight = load.in_flight.saturating_add(pending);
+        load.unanswered = self.unanswered();
         if let Some(since) = self.silent_since {
             load.block_ms = load.block_ms.max(now.saturating_sub(since) as f64 / MILLI as f64);
         }
         load
     }
 
-    /// Offers a connection until `until`; gives it back where the worker cannot be reached.
-    pub(super) fn offer(&mut self, waiting: Waiting, until: u64) -> Result<(), Waiting> {
-        let free = |slot: &usize| self.offered.iter().all(|offered| offered.slot != *slot);
-        let Some(slot) = (0..SLOTS).find(free) else { return Err(waiting) };
-        let Some(ticket) = self.board.slot(slot).and_then(|slot| slot.offer()) else {
-            return Err(waiting);
-        };
-        let numbers = [slot as u64, ticket.to_bits()];
-        if wire::send(self.stream.as_fd(), numbers, Some(waiting.stream.as_fd())).is_err() {
-            self.board.slot(slot).map(|slot| slot.withdraw(ticket));
-            return Err(waiting);
+    /// How many hand-overs it has not answered; of what is not sent, the messages that are full.
+    fn unanswered(&self) -> u32 {
+        let (sent, next) = self.offered.split_at(self.sent.min(self.offered.len()));
+        let mut hand_overs: u32 = 0;
+        let mut before = None;
+        for offered in sent {
+            if before != Some(offered.hand_over) {
+                hand_overs = hand_overs.saturating_add(1);
+            }
+            before = Some(offered.hand_over);
         }
-        self.offered.push(Offered { waiting, slot, ticket, until });
+        hand_overs.saturating_add(u32::try_from(next.len() / MOST).unwrap_or(u32::MAX))
+    }
+
+    /// How long its slowest answer has taken since the last call, in ms, where it tells.
+    pub(super) fn slowest(&mut self) -> Option<f64> {
+        let answers = self.board.word(Word::Answers);
+        if answers == self.answers {
+            return None;
+        }
+        self.answers = answers;
+        let slowest = self.board.word(Word::Slowest);
+        self.board.set(Word::Looked, self.board.word(Word::Looked) + 1.0);
+        Some(slowest)
+    }
+
+    /// Offers a connection until `until`, with the next message; gives it back where there is no
+    /// room for it.
+    pub(super) fn offer(&mut self, waiting: Waiting, until: u64) -> Result<(), Waiting> {
+        let slot = (!self.slots).trailing_zeros() as usize;
+        let ticket = (slot < SLOTS).then(|| self.board.slot(slot)?.offer()).flatten();
+        let Some(ticket) = ticket else { return Err(waiting) };
+        self.slots |= 1 << slot;
+        self.offered.push(Offered { waiting, slot, ticket, until, hand_over: 0 });
         Ok(())
+    }
+
+    /// Sends what it was offered; answers what could not be sent.
+    pub(super) fn send(&mut self) -> Vec<Waiting> {
+        while self.sent < self.offered.len() {
+            self.hand_overs = self.hand_overs.wrapping_add(1);
+            let end = self.offered.len().min(self.sent + MOST);
+            let Some(next) = self.offered.get_mut(self.sent..end) else { break };
+            let mut numbers: Offers = [0; 1 + 2 * MOST];
+            let mut descriptors = [self.stream.as_fd(); MOST];
+            numbers[0] = next.len() as u64;
+            for (place, offered) in next.iter_mut().enumerate() {
+                offered.hand_over = self.hand_overs;
+                numbers[1 + 2 * place] = offered.slot as u64;
+                numbers[2 + 2 * place] = offered.ticket.to_bits();
+            }
+            for (place, offered) in next.iter().enumerate() {
+                descriptors[place] = offered.waiting.stream.as_fd();
+            }
+            let descriptors: &[BorrowedFd<'_>] = &descriptors[..next.len()];
+            if wire::send(self.stream.as_fd(), &numbers, descriptors).is_err() {
+                return self.withdraw_unsent();
+            }
+            self.sent = end;
+        }
+        Vec::new()
+    }
+
+    fn withdraw_unsent(&mut self) -> Vec<Waiting> {
+        let mut back = Vec::new();
+        while self.offered.len() > self.sent {
+            let Some(Offered { waiting, slot, ticket, .. }) = self.offered.pop() else { break };
+            self.board.slot(slot).map(|slot| slot.withdraw(ticket));
+            self.slots &= !(1 << slot);
+            back.push(waiting);
+        }
+        back.reverse();
+        back
+    }
+
+    /// Ends an offer, which leaves the others in their order.
+    fn end(&mut self, place: usize) -> Waiting {
+        let Offered { waiting, slot, .. } = self.offered.remove(place);
+        self.slots &= !(1 << slot);
+        if place < self.sent {
+            self.sent -= 1;
+        }
+        waiting
     }
 
     /// Lets go of what was claimed and takes back what was not, in time.
@@ -108,9 +196,9 @@ impl Peer {
             if slot.is_claimed(ticket) {
                 slot.release(ticket);
                 settled.claimed = settled.claimed.wrapping_add(1);
-                drop(self.offered.swap_remove(place));
+                drop(self.end(place));
             } else if now >= until && slot.withdraw(ticket) {
-                let mut waiting = self.offered.swap_remove(place).waiting;
+                let mut waiting = self.end(place);
                 self.silent_since.get_or_insert(until.saturating_sub(SILENCE));
                 waiting.tried |= bit(self.index);
                 settled.taken_back.push(waiting);
@@ -128,7 +216,7 @@ impl Peer {
             let Some(Offered { slot, ticket, .. }) = self.offered.get(place) else { continue };
             let is_meant = untaken & (1 << slot) != 0;
             if is_meant && self.board.slot(*slot).is_some_and(|slot| slot.withdraw(*ticket)) {
-                let mut waiting = self.offered.swap_remove(place).waiting;
+                let mut waiting = self.end(place);
                 waiting.tried |= bit(self.index);
                 settled.taken_back.push(waiting);
             }
@@ -145,17 +233,19 @@ impl Peer {
         self.offered.len()
     }
 
-    /// Empties what it has written to say that it has claimed; false where it is gone.
+    /// Reads what it has written to say that it has read offers; false where it is gone.
     pub(super) fn listen(&mut self) -> bool {
-        loop {
-            match wire::receive(self.stream.as_fd()) {
-                // It turns again: what is late for a claim is answered all the same.
-                Ok(([_, untaken], _)) => {
-                    self.silent_since = None;
-                    self.untaken |= untaken;
-                }
-                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+        match wire::receive::<{ size_of::<Answer>() / size_of::<u64>() }>(
+            self.stream.as_fd(),
+            &mut Vec::new(),
+        ) {
+            // It turns again: what is late for a claim is answered all the same.
+            Ok([_, untaken]) => {
+                self.silent_since = None;
+                self.untaken |= untaken;
+                true
             }
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         }
     }
 

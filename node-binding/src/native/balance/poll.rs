@@ -14,6 +14,11 @@ impl Poll {
         self.entries.clear();
     }
 
+    /// How many descriptors are waited for.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Waits also until `descriptor` can be read; answers its place.
     pub(super) fn readable(&mut self, descriptor: RawFd) -> usize {
         let place = self.entries.len();

@@ -5,25 +5,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 
 use seawall::balance::BalanceConfig;
+use seawall::http::is_whole;
 
+use super::super::ask::{Question, Tell};
 use super::clock::{self, MILLI};
 use super::peer::Waiting;
 use super::poll::Poll;
 
-/// What the function is asked.
-pub(super) struct Question {
-    pub(super) id: u64,
-    pub(super) head: Vec<u8>,
-    pub(super) address: SocketAddr,
-    /// For how long the head was waited for, in ms.
-    pub(super) waited: f64,
-}
-
 /// How long an answer is waited for at least, however short the patience is.
 const AT_LEAST: u64 = 1000 * MILLI;
-
-/// Tells the thread of JavaScript; false where it cannot.
-pub(super) type Tell = Box<dyn Fn(Question) -> bool + Send>;
 
 /// Whose head is not complete yet.
 struct Peeking {
@@ -151,7 +141,7 @@ impl Questions {
         };
         head.truncate(count);
         let ended = count == 0;
-        if !late && !ended && count < self.max_head && !is_complete(&head) {
+        if !late && !ended && count < self.max_head && !is_whole(&head) {
             wake_for_more(&peeking.waiting.stream, count);
             self.peeking.push(peeking);
             return;
@@ -168,15 +158,6 @@ impl Questions {
             self.gone = self.gone.saturating_add(1);
         }
     }
-}
-
-/// Whether there is a whole head, or something that will never be one.
-fn is_complete(head: &[u8]) -> bool {
-    // A TLS handshake begins so; its first record says how long it is.
-    if let [0x16, _, _, high, low, rest @ ..] = head {
-        return rest.len() >= usize::from(*high) << 8 | usize::from(*low);
-    }
-    head.windows(4).any(|bytes| bytes == b"\r\n\r\n")
 }
 
 /// Lets the socket be readable only when there are more than `count` bytes: what has been looked at

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use super::super::unavailable::unavailable;
 use super::clock::{self, MILLI};
 
 /// How long the client may take to read the answer.
@@ -28,13 +29,7 @@ impl Refused {
         if matches!(stream.peek(&mut first), Ok(1)) && first == [0x16] {
             return;
         }
-        let body = "Service Unavailable";
-        let answer = format!(
-            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: {retry_after}\r\n\
-             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let sent = stream.write_all(answer.as_bytes()).is_ok();
+        let sent = stream.write_all(unavailable(retry_after).as_bytes()).is_ok();
         if sent && stream.shutdown(Shutdown::Write).is_ok() && self.leaving.len() < MOST {
             self.leaving.push((stream, clock::now().saturating_add(LINGER)));
         }

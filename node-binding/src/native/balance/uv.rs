@@ -1,7 +1,8 @@
 //! The few functions of libuv that are needed to wait for a descriptor on a loop.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::mem;
+use std::ffi::{c_int, c_void};
+
+use crate::native::uv::function;
 
 /// `uv_poll_t`, whose size only libuv knows; its first word is the user's.
 #[repr(C)]
@@ -34,26 +35,17 @@ pub(super) struct Uv {
     handle_size: Size,
 }
 
-fn symbol(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: the name ends with a zero; looking a symbol up changes nothing.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!found.is_null()).then_some(found)
-}
-
 impl Uv {
     pub(super) fn find() -> Option<Self> {
-        // SAFETY: each symbol is the function of libuv's public interface with this signature.
-        unsafe {
-            Some(Self {
-                init: mem::transmute::<*mut c_void, Init>(symbol(c"uv_poll_init")?),
-                start: mem::transmute::<*mut c_void, Start>(symbol(c"uv_poll_start")?),
-                stop: mem::transmute::<*mut c_void, Stop>(symbol(c"uv_poll_stop")?),
-                close: mem::transmute::<*mut c_void, Close>(symbol(c"uv_close")?),
-                hold: mem::transmute::<*mut c_void, Change>(symbol(c"uv_ref")?),
-                release: mem::transmute::<*mut c_void, Change>(symbol(c"uv_unref")?),
-                handle_size: mem::transmute::<*mut c_void, Size>(symbol(c"uv_handle_size")?),
-            })
-        }
+        Some(Self {
+            init: function!(c"uv_poll_init"),
+            start: function!(c"uv_poll_start"),
+            stop: function!(c"uv_poll_stop"),
+            close: function!(c"uv_close"),
+            hold: function!(c"uv_ref"),
+            release: function!(c"uv_unref"),
+            handle_size: function!(c"uv_handle_size"),
+        })
     }
 
     /// Memory for a handle, zeroed; freed with [`free`].

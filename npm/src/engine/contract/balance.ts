@@ -6,6 +6,16 @@ export interface BalanceEngine {
   balanceLightest(loads: Float64Array, connection: number, cpu: number, heap: number): number
   /** The limit in MiB for the heap of each of `workers`; 0: none is needed. */
   balanceHeap(limit: number, total: number, workers: number): number
+  /** One choice by strategy 3 or 4, by requests under way and ms an answer takes of each; -1 of none. */
+  balancePlain(strategy: number, loads: Float64Array, seed: number): number
+  /** How many workers are meant by a number. */
+  balanceWorkers(asked: number): number
+  /** Whether a worker heard of then is none to be chosen now. */
+  balanceStale(heardMs: number, nowMs: number, staleAfterMs: number): boolean
+  /** For how many ms a worker may start, where it has so many to end. */
+  balanceStartMs(gracefulMs: number): number
+  /** After how many ms a worker is killed that has so many to end. */
+  balanceKillMs(gracefulMs: number): number
   /** A handle, or -1 after a refusal; `options` are the numbers of `RespawnOptions` in core. */
   respawnNew(options: Float64Array, seed: number): number
   /** In how many ms a worker that has just died is started again; -1: no more. */

@@ -1,12 +1,14 @@
 import type { BalanceEngine } from '../contract/balance.js'
 import type { DrainEngine } from '../contract/drain.js'
 import type { HealthEngine } from '../contract/health.js'
+import type { HttpFrontEngine } from '../contract/http-front.js'
 import type { LifecycleEngine } from '../contract/lifecycle.js'
 import type { OptionProblem } from '../contract/options.js'
 import type { PressureEngine } from '../contract/pressure.js'
 import type { ProbeEngine } from '../contract/probes.js'
 import type { ReconnectEngine } from '../contract/reconnect.js'
 import type { RefusalEngine } from '../contract/refusals.js'
+import type { RelayEngine } from '../contract/relay.js'
 import type { SamplerEngine } from '../contract/sampler.js'
 
 /**
@@ -23,6 +25,8 @@ export interface ProcessEngine
     ProbeEngine,
     ReconnectEngine,
     RefusalEngine,
+    RelayEngine,
+    HttpFrontEngine,
     SamplerEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net'
-import { adoptAll } from '../../adopt.js'
+import { Adopter } from '../../adopt.js'
 import { processEngine } from '../../engine/process/index.js'
 
 /** Taken at a time; a listener's queue rarely holds more. */
@@ -15,10 +15,11 @@ export function takeBacklog(server: Server): boolean {
   const handle = (server as { _handle?: { fd?: number } | null })._handle
   const core = processEngine()
   if (!core.acceptBacklog || !(Number(handle?.fd) >= 0)) return false
+  const adopter = new Adopter(server, true)
   for (let batch = 0; batch < BATCHES; batch++) {
     const descriptors = core.acceptBacklog(handle?.fd as number, BATCH)
     if (descriptors.length === 0) return true
-    adoptAll(server, descriptors, true)
+    adopter.adoptAll(descriptors)
   }
   return true
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { InFlight } from '../drains.js'
-import { type Manners, type Peer, pathOf } from './peer.js'
+import { type Manners, type Peer, pathOf, type Tally } from './peer.js'
 import { endStream, isEventStream } from './sse.js'
 import { Goodbye, rawVoice, type Voice, voiceOf, type WebSocketLike } from './websocket.js'
 
@@ -28,6 +28,7 @@ export class Connection implements Peer {
   /** When this side was closed. */
   #endedAt: number | undefined
   readonly #counting: boolean
+  readonly #tally: Tally | undefined
   /** How many bytes had come when nothing was under way. */
   #seen = 0
 
@@ -36,6 +37,7 @@ export class Connection implements Peer {
     this.#socket = socket
     this.#manners = manners
     this.#counting = manners.counting
+    this.#tally = manners.tally
     this.#onClose = function (this: ServerResponse) {
       connection.#done(this)
     }
@@ -48,6 +50,7 @@ export class Connection implements Peer {
     if (open.length > 0 && open.some(other => other.response === response)) return
     const exchange = { request, response, at: this.#manners.now() }
     open.push(exchange)
+    this.#tally?.begun()
     response.on('close', this.#onClose)
     if (this.#counting && !hasBody(request)) this.#seen = this.#socket.bytesRead
     if (this.#turn !== Number.POSITIVE_INFINITY) this.#tell(exchange)
@@ -55,7 +58,14 @@ export class Connection implements Peer {
 
   /** It speaks another protocol from now on. */
   upgraded(request: IncomingMessage): void {
-    this.#upgrade ??= { request, at: this.#manners.now(), goodbye: new Goodbye() }
+    if (this.#upgrade) return
+    this.#upgrade = { request, at: this.#manners.now(), goodbye: new Goodbye() }
+    this.#tally?.begun()
+  }
+
+  /** Its socket is closed. */
+  closed(): void {
+    if (this.#upgrade) this.#tally?.done()
   }
 
   /** The WebSocket it became. */
@@ -121,6 +131,7 @@ export class Connection implements Peer {
       exchange = open.find(other => other.response === response)
       if (exchange) open.splice(open.indexOf(exchange), 1)
     }
+    if (exchange) this.#tally?.done(exchange.at)
     if (this.#counting && exchange && hasBody(exchange.request)) this.#seen = this.#socket.bytesRead
     if (this.#turn === Number.POSITIVE_INFINITY) return
     this.#idleSince = this.#manners.now()

@@ -1,5 +1,13 @@
 import type { InFlight } from '../drains.js'
 
+/** Told of what is under way, where somebody counts it. */
+export interface Tally {
+  /** A request has come, or a connection speaks another protocol from now on. */
+  begun(): void
+  /** It is over; `at` is when a request came. */
+  done(at?: number): void
+}
+
 /** What a tracker knows of how its connections are to leave. */
 export interface Manners {
   /** The time. */
@@ -14,6 +22,8 @@ export interface Manners {
   readonly retryMs: number | undefined
   /** Whether bytes have to be counted, because no parser can be asked. */
   readonly counting: boolean
+  /** Who counts. */
+  readonly tally: Tally | undefined
   /** Whether the parser of a socket is in the middle of a request. */
   parsing(socket: object): boolean
   /** Bytes came after this side had closed. */

@@ -36,6 +36,7 @@ export class Session implements Peer {
     this.#session = session
     this.#manners = manners
     this.#onClose = function (this: ServerHttp2Stream) {
+      manners.tally?.done(open.get(this)?.at)
       open.delete(this)
     }
   }
@@ -43,6 +44,7 @@ export class Session implements Peer {
   /** A stream has come. */
   begin(stream: ServerHttp2Stream, headers: Record<string, unknown>): void {
     const path = headers[':path'] as string | undefined
+    this.#manners.tally?.begun()
     this.#open.set(stream, { what: `${headers[':method']} ${path}`, at: this.#manners.now() })
     stream.on('close', this.#onClose)
   }

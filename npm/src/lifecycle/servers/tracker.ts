@@ -10,7 +10,7 @@ import type { Drainable, DrainReport } from '../drains.js'
 import { takeBacklog } from './backlog.js'
 import { Connection } from './connection.js'
 import { idleSockets, parsersOf } from './parsers.js'
-import type { Manners, Peer } from './peer.js'
+import type { Manners, Peer, Tally } from './peer.js'
 import { Session } from './session.js'
 import { Turns } from './turns.js'
 import type { WebSocketLike, WebSocketServerLike } from './websocket.js'
@@ -56,6 +56,13 @@ const FIELDS: Record<string, Kind> = {
 
 /** How often is looked at what is due during a drain, in ms. While the server runs there is no timer. */
 const TICK_MS = 20
+
+let tallyWith: (tracker: ServerTracker, tally: Tally) => void
+
+/** Has `tally` told of what is under way, on connections that come from now on. @internal */
+export function countWith(tracker: ServerTracker, tally: Tally): void {
+  tallyWith(tracker, tally)
+}
 
 /**
  * Follows the connections of a server, so that it can end without losing a request.
@@ -112,6 +119,13 @@ export class ServerTracker implements Drainable, Disposable {
   /** How many connections have come. */
   #accepted = 0
   #done: PromiseWithResolvers<void> | undefined
+  #tally: Tally | undefined
+
+  static {
+    tallyWith = (tracker, tally) => {
+      tracker.#tally = tally
+    }
+  }
 
   /** @throws OptionError for what is no server, and for options that are unknown or out of range */
   constructor(server: TrackedServer, options: ServerTrackerOptions = {}) {
@@ -136,6 +150,9 @@ export class ServerTracker implements Drainable, Disposable {
       retryMs: options.eventStreamRetryMs,
       get counting() {
         return parsersOf(found) === undefined
+      },
+      get tally() {
+        return tracker.#tally
       },
       parsing: socket => !tracker.#idleNow().has(socket as Socket),
       raced: () => {
@@ -318,6 +335,7 @@ export class ServerTracker implements Drainable, Disposable {
     this.#connections.set(socket, connection)
     socket.on('close', () => {
       this.#connections.delete(socket)
+      connection.closed()
       this.#settle()
     })
     this.#welcome(connection)

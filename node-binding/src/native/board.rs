@@ -1,8 +1,10 @@
 //! What a worker says of itself, in memory it shares with the primary.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+#[cfg(unix)]
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
@@ -26,6 +28,16 @@ pub(super) enum Word {
     Block = 6,
     /// Which share of its answers is to end their connection; written by the primary.
     Shed = 7,
+    /// Connections a front that stays between has with it; written by the primary.
+    Open = 8,
+    /// How long its slowest answer took since the primary has looked, in ms.
+    Slowest = 9,
+    /// How many answers it has timed.
+    Answers = 10,
+    /// How often the primary has looked at the two; written by the primary, as the next.
+    Looked = 11,
+    /// How long its answers take, by what the balancer remembers, in ms.
+    Latency = 12,
 }
 
 pub(super) const WORDS: usize = 16;
@@ -44,10 +56,29 @@ pub(super) struct Board {
 
 impl Board {
     /// A page of zeroes in a file without a name.
+    #[cfg(unix)]
     pub(super) fn create() -> io::Result<(Self, File)> {
         let file = nameless_file()?;
+        Ok((Self::fill(&file)?, file))
+    }
+
+    /// A page of zeroes in a new file at `path`.
+    pub(super) fn create_at(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::fill(&options.open(path)?)
+    }
+
+    /// The page in the file at `path`.
+    pub(super) fn map_at(path: &Path) -> io::Result<Self> {
+        Self::map(&OpenOptions::new().read(true).write(true).open(path)?)
+    }
+
+    fn fill(file: &File) -> io::Result<Self> {
         file.set_len(u64::try_from(size_of::<Page>()).unwrap_or(u64::MAX))?;
-        Ok((Self::map(&file)?, file))
+        Self::map(file)
     }
 
     /// The page in a file that another process made.
@@ -74,7 +105,7 @@ impl Board {
         self.page().words.as_ptr().cast::<u8>().cast_mut()
     }
 
-    fn word(&self, word: Word) -> f64 {
+    pub(super) fn word(&self, word: Word) -> f64 {
         let bits = self.page().words.get(word as usize).map_or(0, |w| w.load(Ordering::Relaxed));
         f64::from_bits(bits)
     }
@@ -113,7 +144,7 @@ fn nameless_file() -> io::Result<File> {
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 fn nameless_file() -> io::Result<File> {
     let mut path =
         std::env::temp_dir().join("seawall-XXXXXX").into_os_string().into_encoded_bytes();

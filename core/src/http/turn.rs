@@ -1,0 +1,226 @@
+//! Whose turn a request is, and whether it may be sent again.
+
+use core::time::Duration;
+
+use crate::balance::{Balancer, Load};
+use crate::classify::{Facts, Repeat, classify, may_repeat};
+use crate::fields::Checks;
+use crate::options::Problem;
+use crate::{Instant, Rng};
+
+/// How requests are spread over workers, and for how long each part of one may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TurnConfig {
+    /// How many requests a worker may have under way. Default 0: as many as come.
+    pub max_in_flight: u32,
+    /// From which pressure of its own on a worker gets no more, above 0 to 1. Default 1.
+    pub max_pressure: f64,
+    /// How many workers a request is tried with. Default 3; at least 1.
+    pub tries: u32,
+    /// How long the head of a request may take from its first byte on. Default 10 s. Zero: as long
+    /// as it takes.
+    pub head_for: Duration,
+    /// For how long nothing of a body may come, or be taken. Default 30 s. Zero: for ever.
+    pub stall_for: Duration,
+    /// How long a worker may take before its answer begins. Default zero: as long as it takes.
+    pub answer_for: Duration,
+    /// For how long a client's connection is kept without a request. Default 65 s. Zero: for ever.
+    pub keep_for: Duration,
+    /// For how long a connection to a worker is kept without one. Default 4 s: less than the five
+    /// after which servers of Node close theirs.
+    pub link_for: Duration,
+    /// How many connections to a worker are kept without a request. Default 256.
+    pub max_idle: u32,
+}
+
+impl Default for TurnConfig {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 0,
+            max_pressure: 1.0,
+            tries: 3,
+            head_for: Duration::from_secs(10),
+            stall_for: Duration::from_secs(30),
+            answer_for: Duration::ZERO,
+            keep_for: Duration::from_secs(65),
+            link_for: Duration::from_secs(4),
+            max_idle: 256,
+        }
+    }
+}
+
+/// The same in plain values; what is left out has the default of [`TurnConfig`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
+pub struct TurnOptions {
+    /// How many requests a worker may have under way.
+    pub max_in_flight: Option<f64>,
+    /// From which pressure on it gets no more.
+    pub max_pressure: Option<f64>,
+    /// How many workers a request is tried with.
+    pub max_tries: Option<f64>,
+    /// How long a head may take, in ms.
+    pub head_timeout_ms: Option<f64>,
+    /// For how long nothing of a body may move, in ms.
+    pub stall_timeout_ms: Option<f64>,
+    /// How long a worker may take, in ms.
+    pub answer_timeout_ms: Option<f64>,
+    /// For how long clients are kept, in ms.
+    pub keep_alive_ms: Option<f64>,
+    /// For how long connections to workers are kept, in ms.
+    pub worker_keep_alive_ms: Option<f64>,
+    /// How many of them.
+    pub max_idle: Option<f64>,
+}
+
+impl TurnOptions {
+    /// The configuration they describe.
+    ///
+    /// # Errors
+    ///
+    /// The first option that is out of range.
+    pub fn build(&self) -> Result<TurnConfig, Problem> {
+        let mut checks = Checks::new();
+        let default = TurnConfig::default();
+        let pressure = self.max_pressure.unwrap_or(default.max_pressure);
+        checks.ratio("maxPressure", pressure);
+        let config = TurnConfig {
+            max_in_flight: checks.whole(
+                "maxInFlight",
+                self.max_in_flight,
+                0.0,
+                default.max_in_flight,
+            ),
+            max_pressure: pressure,
+            tries: checks.count("maxTries", self.max_tries, default.tries),
+            head_for: checks.millis_or("headTimeoutMs", self.head_timeout_ms, default.head_for),
+            stall_for: checks.millis_or("stallTimeoutMs", self.stall_timeout_ms, default.stall_for),
+            answer_for: checks.millis_or(
+                "answerTimeoutMs",
+                self.answer_timeout_ms,
+                default.answer_for,
+            ),
+            keep_for: checks.millis_or("keepAliveMs", self.keep_alive_ms, default.keep_for),
+            link_for: checks.millis_or(
+                "workerKeepAliveMs",
+                self.worker_keep_alive_ms,
+                default.link_for,
+            ),
+            max_idle: checks.whole("maxIdle", self.max_idle, 0.0, default.max_idle),
+        };
+        checks.finish(config)
+    }
+}
+
+/// Whose turn a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The worker's with this number.
+    Worker(usize),
+    /// Nobody's, since all who are ready have as much as they can take: to be refused at once, for
+    /// one more that waits would only be one more.
+    Full,
+    /// Nobody's yet: none is ready, and somebody may be soon.
+    Nobody,
+}
+
+impl TurnConfig {
+    /// Whether a worker has as much as it can take.
+    #[must_use]
+    pub fn is_full(&self, load: &Load) -> bool {
+        (self.max_in_flight > 0 && load.in_flight >= self.max_in_flight)
+            || load.pressure >= self.max_pressure
+    }
+
+    /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
+    /// in `tried` have had the request, and get it again only where nobody else is there.
+    ///
+    /// ```
+    /// use seawall::balance::{BalanceConfig, Balancer, Load};
+    /// use seawall::http::{Turn, TurnConfig};
+    /// use seawall::{Instant, Rng};
+    ///
+    /// let config = TurnConfig { max_in_flight: 2, ..TurnConfig::default() };
+    /// let mut balancer = Balancer::new(BalanceConfig::default())?;
+    /// let (now, mut rng) = (Instant::ZERO, Rng::new(1));
+    /// let mut turn = |loads: &[Load], tried| config.turn(&mut balancer, loads, tried, now, &mut rng);
+    /// let idle = Load { ready: true, ..Load::default() };
+    /// let full = Load { in_flight: 2, ..idle };
+    /// assert_eq!(turn(&[full, idle], 0), Turn::Worker(1));
+    /// assert_eq!(turn(&[full, full], 0), Turn::Full);
+    /// assert_eq!(turn(&[Load::default()], 0), Turn::Nobody);
+    /// assert_eq!(turn(&[idle, idle], 1), Turn::Worker(1));
+    /// assert_eq!(turn(&[idle, full], 1), Turn::Worker(0));
+    /// # Ok::<(), seawall::options::Problem>(())
+    /// ```
+    pub fn turn(
+        &self,
+        balancer: &mut Balancer,
+        loads: &[Load],
+        tried: u64,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Turn {
+        let mut able = loads.to_vec();
+        for load in &mut able {
+            load.ready &= !self.is_full(load);
+        }
+        if tried != 0 {
+            let mut untried = able.clone();
+            for (index, load) in untried.iter_mut().enumerate() {
+                load.ready &= tried & bit(index) == 0;
+            }
+            if let Some(worker) = balancer.pick(&untried, now, rng) {
+                return Turn::Worker(worker);
+            }
+        }
+        match balancer.pick(&able, now, rng) {
+            Some(worker) => Turn::Worker(worker),
+            None if loads.iter().any(|load| load.ready) => Turn::Full,
+            None => Turn::Nobody,
+        }
+    }
+
+    /// Whether a request whose worker went away before it answered goes to another.
+    ///
+    /// ```
+    /// use seawall::http::{Attempt, TurnConfig};
+    ///
+    /// let config = TurnConfig::default();
+    /// let get = Attempt { method: "GET", sent: true, consumed: false, tries: 1 };
+    /// assert!(config.sends_again(get));
+    /// let post = Attempt { method: "POST", ..get };
+    /// assert!(!config.sends_again(post), "it may have been carried out");
+    /// assert!(config.sends_again(Attempt { sent: false, ..post }), "it surely was not");
+    /// assert!(!config.sends_again(Attempt { consumed: true, ..get }), "its body is gone");
+    /// assert!(!config.sends_again(Attempt { tries: 3, ..get }));
+    /// ```
+    #[must_use]
+    pub fn sends_again(&self, attempt: Attempt<'_>) -> bool {
+        let Attempt { method, sent, consumed, tries } = attempt;
+        let code = if sent { "ECONNRESET" } else { "ECONNREFUSED" };
+        let verdict = classify(&Facts { code, ..Facts::default() });
+        let repeat = verdict.is_some_and(|verdict| may_repeat(method, verdict, Repeat::default()));
+        repeat && !consumed && tries < self.tries
+    }
+}
+
+/// An attempt that came to no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt<'a> {
+    /// The method of the request.
+    pub method: &'a str,
+    /// Whether any of it was sent.
+    pub sent: bool,
+    /// Whether any of its body was, which is not kept.
+    pub consumed: bool,
+    /// How many attempts there have been, with this one.
+    pub tries: u32,
+}
+
+/// The bit of a worker in a set of them; those beyond the last share one.
+#[must_use]
+pub fn bit(worker: usize) -> u64 {
+    1_u64.wrapping_shl(u32::try_from(worker).unwrap_or(63).min(63))
+}

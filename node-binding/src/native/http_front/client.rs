@@ -1,0 +1,284 @@
+//! One client's connection: request after request, each to whose turn it is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use seawall::http::Turn;
+use seawall::http::pass::{self, PassedRequest, pass_request};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant};
+
+use super::super::ask::Choice;
+use super::super::relay::{Accepted, Counted, Shared, Stage, Staged, Worker};
+use super::Front;
+use super::answer::Refusal;
+use super::buffer::Buffer;
+use super::counters::{UnderWay, add};
+use super::links::{self, Link};
+use super::stream::{Stream, end, read, write};
+use super::tunnel::tunnel;
+use super::watch::Watched;
+
+/// How long a client may take to read a refusal, and how many bytes of its request are read away
+/// meanwhile: closed with unread bytes, the answer would be lost.
+const LINGER: Duration = Duration::from_secs(1);
+const MOST_BYTES: usize = 1 << 20;
+
+/// What becomes of a client's connection after a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Another request may come.
+    Keep,
+    /// It is closed.
+    Close,
+    /// It is closed once the client has read what it was told, of which it may send more.
+    Linger,
+}
+
+/// What a client sends next.
+enum Next {
+    Request(PassedRequest),
+    /// Something else than HTTP/1, which one worker gets as it is.
+    Foreign,
+    Refused(Refusal),
+    Closed,
+}
+
+/// A client's connection.
+pub(super) struct Client<'a> {
+    pub(super) front: &'a Front,
+    pub(super) shared: &'a Shared,
+    pub(super) stream: TcpStream,
+    pub(super) watch: Watched,
+    /// What was read and not passed on.
+    pub(super) buffer: Buffer,
+    /// The head for the worker.
+    pub(super) head: Vec<u8>,
+    /// The head for the client.
+    pub(super) answer: Vec<u8>,
+    peer: SocketAddr,
+    address: String,
+    staged: Staged,
+    since: Instant,
+    /// While a request is under way.
+    pub(super) under_way: Option<UnderWay<'a>>,
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(front: Arc<Front>, shared: Arc<Shared>, accepted: Accepted) {
+    super::start_sweeping(&front);
+    let Accepted { stream, peer, mut staged } = accepted;
+    staged.set(Stage::Offered);
+    let mut client = Client {
+        front: &front,
+        shared: &shared,
+        stream,
+        watch: Watched::new(),
+        buffer: Buffer::default(),
+        head: Vec::new(),
+        answer: Vec::new(),
+        peer,
+        address: peer.ip().to_canonical().to_string(),
+        staged,
+        since: Instant::now(),
+        under_way: None,
+    };
+    if client.run().await == End::Linger {
+        client.linger().await;
+    }
+}
+
+impl Client<'_> {
+    async fn run(&mut self) -> End {
+        let mut first = true;
+        loop {
+            let end = match self.next(first).await {
+                Next::Request(request) => self.exchange(request).await,
+                Next::Refused(refusal) => {
+                    add(match refusal {
+                        Refusal::Late => &self.front.counters.late,
+                        _ => &self.front.counters.malformed,
+                    });
+                    self.refuse(refusal, None).await
+                }
+                Next::Foreign => self.pass_whole().await,
+                Next::Closed => End::Close,
+            };
+            self.under_way = None;
+            if end != End::Keep {
+                return end;
+            }
+            first = false;
+            self.buffer.shrink();
+            if self.is_stopping() && self.buffer.is_empty() {
+                return End::Close;
+            }
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.front.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Reads the head of the next request.
+    async fn next(&mut self, first: bool) -> Next {
+        let Front { config, limits, forwarding, .. } = self.front;
+        let from = pass::Client { address: &self.address, forwarding: *forwarding };
+        let descriptor = self.stream.descriptor();
+        let mut begun = !self.buffer.is_empty();
+        let wait = if begun || first { config.head_for } else { config.keep_for };
+        self.watch.up.aim(descriptor, libc::SHUT_RD, wait);
+        if !begun {
+            self.watch.is_idle_at(Some(descriptor));
+        }
+        self.head.clear();
+        self.since = Instant::now();
+        let mut seen = 0;
+        let next = loop {
+            let bytes = self.buffer.filled();
+            // Only the end of a line can complete a head.
+            let more = bytes.get(seen..).unwrap_or_default();
+            if more.contains(&b'\n') || bytes.len() >= limits.head || (seen == 0 && begun) {
+                if first && is_foreign(bytes) {
+                    break Next::Foreign;
+                }
+                match pass_request(bytes, &from, *limits, &mut self.head) {
+                    Ok(Some(request)) => break Next::Request(request),
+                    Ok(None) => {}
+                    Err(fault) => break Next::Refused(Refusal::Fault(fault)),
+                }
+            }
+            seen = bytes.len();
+            match read(&self.stream, &mut self.buffer).await {
+                Ok(0) if self.watch.up.was_late() && begun => break Next::Refused(Refusal::Late),
+                Ok(0) | Err(_) => break Next::Closed,
+                Ok(_) if begun => {}
+                Ok(_) => {
+                    begun = true;
+                    self.watch.is_idle_at(None);
+                    self.watch.up.aim(descriptor, libc::SHUT_RD, config.head_for);
+                    self.since = Instant::now();
+                }
+            }
+        };
+        self.watch.is_idle_at(None);
+        self.watch.up.clear();
+        next
+    }
+
+    /// The worker whose turn it is; `bytes` of what was read are the head.
+    pub(super) async fn choose(
+        &mut self,
+        asks: bool,
+        tried: u64,
+        bytes: usize,
+    ) -> Result<Arc<Worker>, Refusal> {
+        let mut named = None;
+        if asks && let Some(questions) = &self.shared.questions {
+            let head = self.buffer.filled().get(..bytes).unwrap_or_default().to_vec();
+            let _asked = UnderWay::new(&self.shared.counters.asked);
+            match questions.ask(head, self.peer, self.since.elapsed()).await {
+                Some(Choice::Worker(place)) => named = Some(place),
+                Some(Choice::Anybody) => {}
+                Some(Choice::Nobody) => return Err(Refusal::Lost),
+                None => return Err(Refusal::Nobody),
+            }
+        }
+        let Shared { workers, counters, config, .. } = self.shared;
+        let mut waiting = None;
+        let until = Instant::now() + config.patience;
+        loop {
+            let refusal = match workers.turn(&self.front.config, named, tried) {
+                (Turn::Worker(_), Some(worker)) => return Ok(worker),
+                (Turn::Full, _) => Refusal::Full,
+                _ if Instant::now() >= until => Refusal::Nobody,
+                _ if waiting.is_none() && counters.undecided() >= u64::from(config.max_waiting) => {
+                    Refusal::Nobody
+                }
+                _ => {
+                    waiting.get_or_insert_with(|| UnderWay::new(&counters.waiting));
+                    workers.changed().await;
+                    continue;
+                }
+            };
+            return Err(refusal);
+        }
+    }
+
+    /// From now on it counts as served.
+    pub(super) fn is_served(&mut self) {
+        self.staged.set(Stage::Open);
+    }
+
+    /// Answers in place of a worker. The connection is kept where nothing of the request is to come.
+    pub(super) async fn refuse(
+        &mut self,
+        refusal: Refusal,
+        request: Option<&PassedRequest>,
+    ) -> End {
+        let whole =
+            |request: &&PassedRequest| request.body == pass::Body::None && request.keep_alive;
+        let keep = request.filter(whole).is_some() && !self.is_stopping();
+        if matches!(refusal, Refusal::Full | Refusal::Nobody) {
+            self.staged.set(Stage::Leaving);
+        }
+        // One or two seconds, so that not all of them come back at once.
+        let seconds = 1 + (self.shared.workers.draw() * 2.0) as u64;
+        let is_head = request.is_some_and(|request| request.head);
+        let answer = refusal.answer(seconds, keep, is_head);
+        let (mark, stall) = (&self.watch.down, self.front.config.stall_for);
+        mark.aim(self.stream.descriptor(), libc::SHUT_RDWR, stall);
+        let written = write(&self.stream, answer.as_bytes(), &[]).await;
+        mark.clear();
+        match written {
+            Ok(()) if keep => {
+                self.staged.set(Stage::Open);
+                End::Keep
+            }
+            Ok(()) => End::Linger,
+            Err(_) => End::Close,
+        }
+    }
+
+    /// Reads away what a client still sends, so that it can read what it was told.
+    async fn linger(&mut self) {
+        self.staged.set(Stage::Leaving);
+        end(&self.stream);
+        self.watch.up.aim(self.stream.descriptor(), libc::SHUT_RD, LINGER);
+        let mut left = MOST_BYTES;
+        loop {
+            self.buffer.consume(self.buffer.len());
+            match read(&self.stream, &mut self.buffer).await {
+                Ok(count) if count > 0 && left > count => left -= count,
+                _ => return,
+            }
+        }
+    }
+
+    /// What is no HTTP/1 goes to one worker as it is: TLS, and HTTP/2 that was not asked for first.
+    async fn pass_whole(&mut self) -> End {
+        let bytes = self.buffer.len();
+        let worker = match self.choose(true, 0, bytes).await {
+            Ok(worker) => worker,
+            Err(_) => return End::Close,
+        };
+        let front = self.front;
+        let Ok(mut link) = links::take(&worker, true, &front.counters).await else {
+            self.shared.workers.failed(&worker);
+            return End::Close;
+        };
+        self.is_served();
+        add(&front.counters.tunnels);
+        let _counted = Counted::new(&worker);
+        let Link { socket, buffer, .. } = &mut link;
+        tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+        End::Close
+    }
+}
+
+/// Whether these are the first bytes of something else than HTTP/1: a TLS handshake, or HTTP/2
+/// (RFC 9113 section 3.4).
+fn is_foreign(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x16) || bytes.starts_with(b"PRI * HTTP/2")
+}

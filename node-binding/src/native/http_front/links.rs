@@ -1,0 +1,127 @@
+//! Connections to workers, kept between requests by each thread for itself.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::relay::{Stream as Socket, Worker};
+use super::buffer::Buffer;
+use super::counters::HttpCounters;
+use super::stream::Stream;
+use super::watch::now;
+
+/// How often a worker whose queue is full is tried, and after how long.
+const TRIES: usize = 200;
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// A connection to a worker.
+pub(super) struct Link {
+    pub(super) socket: Socket,
+    pub(super) buffer: Buffer,
+    /// Whether it has carried a request before.
+    pub(super) used: bool,
+    since: u64,
+    counters: Arc<HttpCounters>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.counters.links.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    /// Whether it is as it was left: open, and nothing has come.
+    fn is_good(&self) -> bool {
+        let read = self.socket.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<(Arc<Worker>, Vec<Link>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A connection to `worker`: one that was kept, else, or where it has to be a fresh one, a new one.
+pub(super) async fn take(
+    worker: &Arc<Worker>,
+    fresh: bool,
+    counters: &Arc<HttpCounters>,
+) -> io::Result<Link> {
+    if !fresh && let Some(link) = kept(worker) {
+        counters.idle.fetch_sub(1, Ordering::Relaxed);
+        return Ok(link);
+    }
+    let mut tries = 0;
+    let socket = loop {
+        match worker.dial().await {
+            // Its queue of connections is full: it is busy, not gone.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => break done?,
+        }
+    };
+    counters.links.fetch_add(1, Ordering::Relaxed);
+    let counters = Arc::clone(counters);
+    Ok(Link { socket, buffer: Buffer::default(), used: false, since: 0, counters })
+}
+
+fn kept(worker: &Arc<Worker>) -> Option<Link> {
+    KEPT.with_borrow_mut(|kept| {
+        let (_, links) = kept.iter_mut().find(|(other, _)| Arc::ptr_eq(other, worker))?;
+        while let Some(link) = links.pop() {
+            if link.is_good() {
+                return Some(link);
+            }
+            link.counters.idle.fetch_sub(1, Ordering::Relaxed);
+        }
+        None
+    })
+}
+
+/// Keeps a connection whose answer is whole, up to `most` of them.
+pub(super) fn keep(worker: &Arc<Worker>, mut link: Link, most: u32) {
+    // What nobody asked for belongs to no answer.
+    if !link.buffer.is_empty() {
+        return;
+    }
+    link.buffer.release();
+    link.used = true;
+    link.since = now();
+    KEPT.with_borrow_mut(|kept| {
+        let place = kept.iter().position(|(other, _)| Arc::ptr_eq(other, worker));
+        let place = place.unwrap_or_else(|| {
+            kept.push((Arc::clone(worker), Vec::new()));
+            kept.len() - 1
+        });
+        let links = &mut kept[place].1;
+        if links.len() < most as usize {
+            link.counters.idle.fetch_add(1, Ordering::Relaxed);
+            links.push(link);
+        }
+    });
+}
+
+/// Closes those that were kept for too long, that the worker has closed, and all of a worker that
+/// takes no more.
+pub(super) fn sweep(keep_for: Duration) {
+    let keep_for = u64::try_from(keep_for.as_millis()).unwrap_or(u64::MAX);
+    let now = now();
+    KEPT.with_borrow_mut(|kept| {
+        kept.retain_mut(|(worker, links)| {
+            let ready = worker.load().ready;
+            links.retain(|link| {
+                let stays = ready && now.saturating_sub(link.since) < keep_for && link.is_good();
+                if !stays {
+                    link.counters.idle.fetch_sub(1, Ordering::Relaxed);
+                }
+                stays
+            });
+            !links.is_empty()
+        });
+    });
+}

@@ -1,0 +1,201 @@
+//! A client and a worker, and the bytes between them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::super::relay::{Offer, Stage, Upstream};
+use super::Passing;
+use super::pipe::{Failed, Pipe};
+
+/// How often is looked whether a worker that has ended its half is gone altogether.
+const LOOK: Duration = Duration::from_secs(1);
+/// For how long nothing may have happened on a connection that is closed as idle.
+const QUIET: Duration = Duration::from_millis(100);
+/// For how many of these a client whose worker has ended may say nothing before it is let go.
+const HALF: u32 = 30;
+
+type Moved = Poll<Result<(), Failed>>;
+
+/// How it ended.
+pub(super) enum End {
+    /// Both sides have said all, or one of them is gone.
+    Done,
+    /// The worker did not take the connection; what the client sent is sent to another.
+    TakenBack { sent: Vec<u8>, ended: bool },
+}
+
+/// A connection between a client and a worker, as a future that ends with it.
+pub(super) struct Carry<'a> {
+    passing: &'a mut Passing,
+    upstream: Upstream,
+    up: Pipe,
+    down: Pipe,
+    /// Until the worker has taken it.
+    offer: Option<Offer>,
+    /// When the offer ends, or when is looked again at half a connection.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// How often there was nothing since the worker ended its half.
+    idle: u32,
+    /// How many reads there were when this was last looked.
+    seen: u64,
+    /// Whether the client spoke last: then it waits for an answer.
+    asked: bool,
+    /// Where the worker cannot tell idle connections to leave: when it takes no more of them.
+    leaving: Option<Pin<Box<OwnedNotified>>>,
+}
+
+impl<'a> Carry<'a> {
+    pub(super) fn new(
+        passing: &'a mut Passing,
+        upstream: Upstream,
+        up: Pipe,
+        offer: Option<Offer>,
+    ) -> Self {
+        let offer_for = passing.shared.config.offer_for;
+        let timer = offer.is_some().then(|| Box::pin(sleep(offer_for)));
+        let worker = upstream.worker();
+        let leaving = (!worker.introduced).then(|| Box::pin(worker.leaving()));
+        let down = Pipe::default();
+        let (idle, seen, asked) = (0, 0, false);
+        let mut carry =
+            Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
+        if carry.offer.is_none() {
+            carry.taken();
+        }
+        carry
+    }
+
+    fn move_up(&mut self, context: &mut Context<'_>) -> Moved {
+        let client = &mut self.passing.accepted.stream;
+        let moved = self.up.poll(context, client, &mut self.upstream);
+        if self.offer.is_some() || !matches!(moved, Poll::Ready(Err(Failed::Writing))) {
+            return moved;
+        }
+        // The worker wants no more, but may have answered: closed with unread bytes, the connection
+        // would be reset and the answer lost.
+        self.up.sink();
+        self.up.poll(context, client, &mut self.upstream)
+    }
+
+    fn move_down(&mut self, context: &mut Context<'_>) -> Moved {
+        let client = &mut self.passing.accepted.stream;
+        let moved = self.down.poll(context, &mut self.upstream, client);
+        if self.offer.is_some() || !matches!(moved, Poll::Ready(Err(Failed::Reading))) {
+            return moved;
+        }
+        if self.down.reads > 0 {
+            // It closed before it had read everything, which is no reason to lose its answer.
+            self.down.ended = true;
+            return self.down.poll(context, &mut self.upstream, client);
+        }
+        // Cut off without a word: the client is not to take that for an end.
+        let _ = SockRef::from(&*client).set_linger(Some(Duration::ZERO));
+        moved
+    }
+
+    /// Looks whether the worker has taken it, or will not.
+    fn offered(&mut self, context: &mut Context<'_>, up: &Moved, down: &Moved) -> Option<End> {
+        let offer = self.offer.as_mut()?;
+        if self.down.reads > 0 || offer.is_claimed() {
+            self.taken();
+            return None;
+        }
+        let is_gone = matches!(up, Poll::Ready(Err(Failed::Reading)))
+            || matches!(down, Poll::Ready(Err(Failed::Writing)));
+        if is_gone {
+            return Some(End::Done);
+        }
+        let is_refused = matches!(up, Poll::Ready(Err(_))) || down.is_ready();
+        let is_late = self.timer.as_mut()?.as_mut().poll(context).is_ready();
+        if !is_late && !is_refused {
+            return None;
+        }
+        if offer.withdraw() {
+            let sent = self.up.kept.take().unwrap_or_default();
+            return Some(End::TakenBack { sent, ended: self.up.ended });
+        }
+        self.taken();
+        None
+    }
+
+    /// The worker has it: nothing is sent again.
+    fn taken(&mut self) {
+        self.passing.accepted.staged.set(Stage::Open);
+        self.passing.shared.workers.succeeded(self.upstream.worker());
+        (self.offer, self.timer, self.up.kept) = (None, None, None);
+    }
+
+    /// True where the worker takes no more connections, and this one is idle: its application cannot
+    /// know when it may end without losing an answer.
+    fn is_unwanted(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(leaving) = &mut self.leaving else { return false };
+        if !self.upstream.worker().has_left() && leaving.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        while timer.as_mut().poll(context).is_ready() {
+            let reads = self.up.reads.wrapping_add(self.down.reads);
+            if std::mem::replace(&mut self.seen, reads) == reads && !self.asked {
+                return true;
+            }
+            timer.as_mut().reset(Instant::now() + QUIET);
+        }
+        false
+    }
+
+    /// The worker has ended its half. True where it is gone, or the client says nothing more.
+    fn half(&mut self, context: &mut Context<'_>) -> bool {
+        if self.upstream.is_hung_up() && !self.up.sinks() {
+            return true;
+        }
+        let reads = self.up.reads;
+        if std::mem::replace(&mut self.seen, reads) != reads {
+            self.idle = 0;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+        while timer.as_mut().poll(context).is_ready() {
+            self.idle = self.idle.saturating_add(1);
+            if self.idle >= HALF || self.upstream.is_hung_up() {
+                return true;
+            }
+            timer.as_mut().reset(Instant::now() + LOOK);
+        }
+        false
+    }
+}
+
+impl Future for Carry<'_> {
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
+        let carry = self.get_mut();
+        let (sent, got) = (carry.up.reads, carry.down.reads);
+        let up = carry.move_up(context);
+        let down = carry.move_down(context);
+        carry.asked = carry.up.reads != sent || (carry.asked && carry.down.reads == got);
+        if carry.offer.is_some() {
+            if let Some(end) = carry.offered(context, &up, &down) {
+                return Poll::Ready(end);
+            }
+            if carry.offer.is_none() {
+                // What was not read in order to keep it can be read now.
+                context.waker().wake_by_ref();
+            }
+            return Poll::Pending;
+        }
+        let is_over = match (up, down) {
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => true,
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => true,
+            (Poll::Ready(Ok(())), Poll::Pending) => !carry.passing.settings.half_open,
+            (Poll::Pending, Poll::Ready(Ok(()))) => carry.half(context),
+            (Poll::Pending, Poll::Pending) => carry.is_unwanted(context),
+        };
+        if is_over { Poll::Ready(End::Done) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,134 @@
+//! The threads of a front: each accepts connections and serves those it has accepted.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, interval_at, sleep};
+
+use super::Shared;
+use super::counters::{Stage, Staged};
+
+/// How often hot workers are looked for.
+const REBALANCE: Duration = Duration::from_millis(500);
+/// For want of descriptors or memory: to accept again at once would not help.
+const DEAF: Duration = Duration::from_millis(50);
+/// How often is looked whether there is room again, or nothing under way any more.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What the threads are to do.
+#[derive(Clone)]
+pub(super) enum Phase {
+    /// Nobody may connect yet.
+    Bound,
+    /// Clients may connect.
+    Open(Arc<StdListener>),
+    /// No more connections are accepted; a thread ends when none is under way any more.
+    Stopped,
+    /// What is under way is dropped.
+    Ended,
+}
+
+/// A connection that has just come.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) staged: Staged,
+}
+
+/// Starts a thread that accepts and gives each connection to `serve`, on one loop of its own.
+pub(super) fn start<S, F>(
+    name: String,
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+    serve: S,
+) -> io::Result<thread::JoinHandle<()>>
+where
+    S: Fn(Arc<Shared>, Accepted) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name(name).spawn(move || {
+        runtime.block_on(run(&shared, phase, serve));
+        // What is under way is dropped with it, and nothing is waited for.
+        runtime.shutdown_background();
+    })
+}
+
+async fn run<S, F>(shared: &Arc<Shared>, mut phase: watch::Receiver<Phase>, serve: S)
+where
+    S: Fn(Arc<Shared>, Accepted) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut rebalance = interval_at(Instant::now() + REBALANCE, REBALANCE);
+    let mut listener = None;
+    let begin = |stream: TcpStream, peer: SocketAddr| {
+        #[cfg(not(target_os = "linux"))]
+        let _ = super::manners(&stream);
+        let staged = Staged::new(&shared.counters, Stage::Waiting);
+        tokio::spawn(serve(Arc::clone(shared), Accepted { stream, peer, staged }));
+    };
+    loop {
+        // What there is no room for waits in the kernel.
+        let room = shared.counters.undecided() < u64::from(shared.config.max_waiting);
+        tokio::select! {
+            biased;
+            changed = phase.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                match phase.borrow_and_update().clone() {
+                    Phase::Bound => {}
+                    Phase::Open(open) => listener = open.try_clone().and_then(TcpListener::from_std).ok(),
+                    Phase::Ended => return,
+                    Phase::Stopped => {
+                        if let Some(open) = listener.take() {
+                            rest(open, begin);
+                        }
+                        break;
+                    }
+                }
+            }
+            accepted = accept(listener.as_ref()), if room && listener.is_some() => match accepted {
+                Ok((stream, peer)) => begin(stream, peer),
+                Err(error) => {
+                    let number = error.raw_os_error().and_then(|number| u64::try_from(number).ok());
+                    shared.counters.accept_error.store(number.unwrap_or(0), Ordering::Relaxed);
+                    sleep(DEAF).await;
+                }
+            },
+            () = sleep(LOOK), if !room => {}
+            _ = rebalance.tick(), if shared.workers.count() > 0 => shared.workers.rebalance(),
+        }
+    }
+    // Accepts no more, and ends with the last connection.
+    while !shared.counters.is_quiet() && !matches!(*phase.borrow(), Phase::Ended) {
+        shared.workers.rebalance();
+        sleep(LOOK * 5).await;
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Accepts who is connected already: they would be reset with the listener.
+fn rest(listener: TcpListener, begin: impl Fn(TcpStream, SocketAddr)) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            begin(stream, peer);
+        }
+    }
+}

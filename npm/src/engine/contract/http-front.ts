@@ -1,0 +1,22 @@
+/** Requests balanced one by one, in native code alone; the rest of it is the relay's. */
+export interface HttpFrontEngine {
+  /**
+   * Takes an address for clients; `options` are the numbers of `BalanceOptions`, `turns` those of
+   * `TurnOptions` in core, `flags` those of `http_start`. -1 after a refusal.
+   */
+  httpStart?(
+    host: string,
+    port: number,
+    options: Float64Array,
+    turns: Float64Array,
+    flags: number,
+    seed: number,
+    ask:
+      | ((id: number, head: Uint8Array, host: string, port: number, waitedMs: number) => void)
+      | undefined,
+  ): number
+  /** What was counted of requests, in the order of `HTTP_COUNTS`. */
+  httpCounts?(): Float64Array
+  /** Ends connections without a request, and each of the others with its next answer. */
+  httpStop?(): void
+}

@@ -1,0 +1,81 @@
+/** What accepts connections in the primary: one for each mode but `cluster`, which has none. */
+import { chmodSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { nativeStrategy } from './balancers.js'
+import type { ResolvedServerConfig } from './config.js'
+import type { FrontCounts, Live } from './counts.js'
+import type { WorkerMessage } from './messages.js'
+
+/** A front. Workers have places there by number; see `Place.slot`. @internal */
+export interface Front {
+  /**
+   * Takes the address for clients; answers its port.
+   *
+   * @throws what is wrong with the options, or why the address cannot be had.
+   */
+  start(): number
+  /** Lets clients connect. @throws where another process came first. */
+  open(): void
+  /** Accepts no more; what waits still gets a worker. */
+  stop(): void
+  /** Ends when workers may hear that the server ends, after `stop`. */
+  settle?(): Promise<void>
+  /** Lets go of what `start` took. */
+  end(): void
+  counts(): FrontCounts
+  /** What workers say of themselves, by their places. */
+  loads(): Map<number, Live>
+  /** Answers a question: the place of a worker; -1 closes the connection, -2 gives it to anybody. */
+  choose(id: number, slot: number): void
+  /** The variables a worker of this place is started with. */
+  environment(slot: number): Record<string, string>
+  /** The process `pid` takes connections from now on. */
+  ready(slot: number, pid: number | undefined, message: WorkerMessage): void
+  /** It has ended. */
+  gone(pid: number | undefined): void
+}
+
+/** Asks about a connection: its number, the first bytes, its address, how long they were waited for. @internal */
+export type Ask = (
+  id: number,
+  head: Uint8Array,
+  remoteAddress: string,
+  remotePort: number,
+  waitedMs: number,
+) => void
+
+/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
+const LONGEST_FOLDER = 80
+
+/** A folder for the sockets between the processes, for this user alone. @internal */
+export function makeFolder(): string {
+  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
+  const folder = mkdtempSync(join(place, 'seawall-'))
+  chmodSync(folder, 0o700)
+  return folder
+}
+
+/** The numbers of `BalanceOptions` in core, in its order. @internal */
+export function balanceNumbers(config: ResolvedServerConfig): Float64Array {
+  const none = undefined
+  const { strategy, weights = [none, none, none] } = nativeStrategy(config.loadBalancer) ?? {
+    strategy: 0,
+  }
+  const numbers = [
+    strategy,
+    ...weights,
+    config.stuckAfterMs,
+    none,
+    config.slowStartMs,
+    config.ejectAfter,
+    config.ejectForMs,
+    config.latencyDecayMs,
+    none,
+    config.patienceMs,
+    none,
+    config.requestInspectionTimeoutMs,
+    config.maxHeaderBytes,
+  ]
+  return Float64Array.from(numbers, number => number ?? Number.NaN)
+}
