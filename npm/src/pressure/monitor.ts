@@ -18,6 +18,7 @@ import type { PriorityName } from '../gate.js'
 import { updated } from '../options.js'
 import { classIndex, rankCode } from '../priority.js'
 import { seedOr } from '../seed.js'
+import { timersEndWithRequest } from '../timer.js'
 import * as board from './board.js'
 import {
   CAUSES,
@@ -439,6 +440,7 @@ export class PressureMonitor implements Disposable {
   #start(): void {
     const { source = 'auto', clock, sampleIntervalMs } = this.#options
     if (source === 'manual' || (clock && typeof source !== 'function')) return
+    if (timersEndWithRequest(clock ?? systemClock)) return
     const handle = this.#handle
     if (source === 'auto') {
       this.#stop = watchNatively(handle, this, this.#options, tellStall)
