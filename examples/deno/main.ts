@@ -7,7 +7,11 @@ import { resilientFetch } from 'seawall/http'
 const [origin = 'http://127.0.0.1:9000', port = '8000'] = Deno.args
 
 // Repeats what may be repeated, keeps Retry-After, and has a breaker for each origin.
-const fetch = resilientFetch({ timeoutMs: 1_000, deadlineMs: 4_000, retry: { maxAttempts: 3, delayMs: 50 } })
+const fetch = resilientFetch({
+  timeoutMs: 1_000,
+  deadlineMs: 4_000,
+  retry: { maxAttempts: 3, delayMs: 50 },
+})
 
 const checks = new HealthChecks()
 checks.add('origin', () => !fetch.breaker(new URL(origin).origin).isOpen(), {
@@ -20,7 +24,10 @@ Deno.serve({ hostname: '127.0.0.1', port: Number(port) }, async request => {
   if (probe) return probe
   const { pathname, search } = new URL(request.url)
   try {
-    return await fetch(`${origin}${pathname}${search}`, { method: request.method, body: request.body })
+    return await fetch(`${origin}${pathname}${search}`, {
+      method: request.method,
+      body: request.body,
+    })
   } catch (error) {
     if (!(error instanceof SeawallError)) throw error
     const seconds = Math.ceil((error.retryAfterMs ?? 1_000) / 1_000)

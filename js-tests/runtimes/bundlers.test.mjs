@@ -77,7 +77,9 @@ await new CircuitBreaker().execute(() => console.log(JSON.stringify(engineKind()
 
 const vite = found('vite')
 test('Vite for browsers', {
-  skip: needs(vite, 'Vite', 'npm package vite') || needs(chromium, 'Chromium', 'Debian package chromium'),
+  skip:
+    needs(vite, 'Vite', 'npm package vite') ||
+    needs(chromium, 'Chromium', 'Debian package chromium'),
 }, async t => {
   const work = workplace(t, folder, 'vite')
   writeFileSync(
@@ -101,7 +103,12 @@ globalThis.played = play({ origin: location.origin, brief: true })`,
     warnOnce: message => warnings.push(message),
   }
   const { build: bundle } = await import(pathToFileURL(vite).href)
-  await bundle({ root: work, configFile: false, customLogger: logger, build: { chunkSizeWarningLimit: 1e6 } })
+  await bundle({
+    root: work,
+    configFile: false,
+    customLogger: logger,
+    build: { chunkSizeWarningLimit: 1e6 },
+  })
   assert.deepEqual(warnings, [])
   const server = await serveFolder(join(work, 'dist'))
   t.after(() => server.end())
@@ -116,7 +123,9 @@ globalThis.played = play({ origin: location.origin, brief: true })`,
 
 const wrangler = found('wrangler/package.json') && join(bin, 'wrangler/bin/wrangler.js')
 test('wrangler deploy --dry-run', {
-  skip: needs(wrangler, 'wrangler', 'npm package wrangler') || needs(workerd, 'workerd', 'npm package workerd'),
+  skip:
+    needs(wrangler, 'wrangler', 'npm package wrangler') ||
+    needs(workerd, 'workerd', 'npm package workerd'),
 }, async t => {
   const work = workplace(t, folder, 'wrangler')
   writeFileSync(

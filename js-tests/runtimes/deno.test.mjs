@@ -14,7 +14,9 @@ const folder = await project()
 const RUN = ['run', '--no-prompt', '--no-lock', '--cached-only']
 
 test('Deno without any permission', { skip }, async t => {
-  const seen = await report(deno, [...RUN, 'main.mjs', '{"offline":true,"brief":true}'], { cwd: folder })
+  const seen = await report(deno, [...RUN, 'main.mjs', '{"offline":true,"brief":true}'], {
+    cwd: folder,
+  })
   await judge(t, seen)
   assert.equal(seen.engine, 'wasm')
 })

@@ -10,7 +10,7 @@ import { root } from '../../npm/scripts/paths.mjs'
 import { browser, chromium } from './hosts/chromium.mjs'
 import { project, workplace } from './hosts/project.mjs'
 import { serveFolder } from './hosts/server.mjs'
-import { deno, end, environment, found, needs } from './hosts/tools.mjs'
+import { deno, end, environment, needs } from './hosts/tools.mjs'
 import { bundle, serve, workerd } from './hosts/workerd.mjs'
 
 const folder = await project()
@@ -91,7 +91,9 @@ export default {
 
 const skipWorker = needs(workerd, 'workerd', 'npm package workerd')
 
-test('examples/worker: one fetch for many, repeated where that is safe', { skip: skipWorker }, async t => {
+test('examples/worker: one fetch for many, repeated where that is safe', {
+  skip: skipWorker,
+}, async t => {
   const it = await origin(t)
   const ask = await workers(t, { url: it.url, count: 1, store: 'object' })
   it.slowMs = 300
@@ -105,7 +107,9 @@ test('examples/worker: one fetch for many, repeated where that is safe', { skip:
 })
 
 for (const store of ['object', 'kv']) {
-  test(`examples/worker: an outage is told to other isolates, by ${store}`, { skip: skipWorker }, async t => {
+  test(`examples/worker: an outage is told to other isolates, by ${store}`, {
+    skip: skipWorker,
+  }, async t => {
     const it = await origin(t)
     const ask = await workers(t, { url: it.url, count: 2, store })
     it.down = true
@@ -141,7 +145,14 @@ test('examples/deno', { skip: needs(deno, 'Deno', 'npm package deno') }, async t
   const it = await origin(t)
   const work = workplace(t, folder, 'deno')
   cpSync(example('deno/main.ts'), join(work, 'main.ts'))
-  const flags = ['run', '--no-prompt', '--no-lock', '--cached-only', '--check', '--allow-net=127.0.0.1']
+  const flags = [
+    'run',
+    '--no-prompt',
+    '--no-lock',
+    '--cached-only',
+    '--check',
+    '--allow-net=127.0.0.1',
+  ]
   const child = spawn(deno, [...flags, join(work, 'main.ts'), it.url, '0'], {
     cwd: folder,
     env: environment(),
@@ -177,7 +188,9 @@ test('examples/deno', { skip: needs(deno, 'Deno', 'npm package deno') }, async t
   assert.equal(ready, 503)
 })
 
-test('examples/browser', { skip: needs(chromium, 'Chromium', 'Debian package chromium') }, async t => {
+test('examples/browser', {
+  skip: needs(chromium, 'Chromium', 'Debian package chromium'),
+}, async t => {
   const work = workplace(t, folder, 'browser')
   cpSync(example('browser'), work, { recursive: true })
   const served = join(work, 'served')

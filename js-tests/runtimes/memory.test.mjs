@@ -46,7 +46,10 @@ for (const part of ['engine', 'process']) {
     const module = new WebAssembly.Module(bytes)
     const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === 'function')
     assert.ok(functions.length > 20)
-    assert.equal(functions.some(({ name }) => name === '_start' || name === '_initialize'), false)
+    assert.equal(
+      functions.some(({ name }) => name === '_start' || name === '_initialize'),
+      false,
+    )
   })
 }
 

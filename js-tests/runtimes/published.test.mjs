@@ -17,7 +17,9 @@ const archive = join(
 )
 
 const publint = found('publint')
-test('publint has nothing to say', { skip: needs(publint, 'publint', 'npm package publint') }, async () => {
+test('publint has nothing to say', {
+  skip: needs(publint, 'publint', 'npm package publint'),
+}, async () => {
   const { publint: lint } = await import(pathToFileURL(publint).href)
   const { buffer } = new Uint8Array(readFileSync(archive))
   const { messages } = await lint({ pack: { tarball: buffer }, strict: true })
@@ -25,7 +27,9 @@ test('publint has nothing to say', { skip: needs(publint, 'publint', 'npm packag
 })
 
 const attw = found('@arethetypeswrong/cli/package.json')
-test('the types are not wrong', { skip: needs(attw, 'attw', 'npm package @arethetypeswrong/cli') }, async () => {
+test('the types are not wrong', {
+  skip: needs(attw, 'attw', 'npm package @arethetypeswrong/cli'),
+}, async () => {
   const program = join(bin, '@arethetypeswrong/cli/dist/index.js')
   // What is no code has no types.
   const excluded = ['engine.wasm', 'process.wasm']
@@ -88,7 +92,10 @@ for (const [name, manifest] of Object.entries(compilers)) {
       const check = async (file, contents, more) => {
         const compilerOptions = { ...OPTIONS, module, moduleResolution, ...more }
         writeFileSync(join(work, file), contents)
-        writeFileSync(join(work, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))
+        writeFileSync(
+          join(work, 'tsconfig.json'),
+          JSON.stringify({ compilerOptions, files: [file] }),
+        )
         await output(node, [compiler, '-p', work, '--pretty', 'false'], { cwd: work })
       }
       await t.test('without the types of Node', () => check('alone.ts', PROGRAM))

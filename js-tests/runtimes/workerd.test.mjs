@@ -73,9 +73,13 @@ import { HealthChecks, healthHandler } from 'seawall/health'
 import { resilientFetch } from 'seawall/http'
 import { PressureMonitor } from 'seawall/pressure'
 const monitor = new PressureMonitor()
-const checks = new HealthChecks()
-checks.add('self', () => true, { intervalMs: Infinity })
-const health = healthHandler(checks)
+// A check runs when it is added, for which there must be a request; later ones run it again.
+let health
+const checked = () => {
+  const checks = new HealthChecks()
+  checks.add('self', () => true, { intervalMs: Infinity })
+  return healthHandler(checks)
+}
 const send = resilientFetch({ fetch: async () => new Response('sent') })
 const byTime = new CircuitBreaker({ failureRate: 0.5, window: { ms: 10_000 }, minimumCalls: 4, resetTimeMs: 50 })
 const whole = policy({ deadlineMs: 1_000, retry: { maxAttempts: 3, delayMs: 2 }, budget: {}, hedge: { delayMs: 200 },
@@ -93,6 +97,7 @@ export default {
       if (++tries < 3) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
       return tries
     })
+    health ??= checked()
     const ready = (await health(new Request('http://here.test/readyz'))).status
     const sent = await (await send('http://here.test/')).text()
     monitor.observe({ utilization: 0.1 })
@@ -102,6 +107,7 @@ export default {
 `,
   )
   const { retryAfterMs, ...seen } = JSON.parse(await worker.ask())
+  assert.equal(JSON.parse(await worker.ask()).ready, 200, 'by another request')
   const rest = { ready: 200, sent: 'sent', level: 'normal' }
   assert.deepEqual(seen, { opened: true, probe: 'probe', answer: 3, ...rest })
   assert.ok(retryAfterMs > 0 && retryAfterMs <= 51, `${retryAfterMs}`)
@@ -124,7 +130,7 @@ const acts = {
   hedge: fn => subjects.hedge.execute(({ attempt }) => (attempt === 1 ? fn() : 'hedged')),
   bulkhead: fn => subjects.bulkhead.execute(fn),
   rate: () => subjects.rate.execute(() => 'passed'),
-  coalescer: fn => subjects.coalescer.execute('key', fn, { deadline: performance.now() + 2_500 }),
+  coalescer: fn => subjects.coalescer.execute('key', fn, { deadline: performance.now() + 1_500 }),
 }
 export default {
   async fetch(request) {
@@ -151,7 +157,7 @@ test('the timer of a request is not waited for by another', { skip }, async t =>
   const soon = ms => new Promise(resolve => setTimeout(resolve, ms))
   /** The first begins, the second joins it; how the second ends although the first is gone. */
   const second = async (policy, firstMs, secondMs, firstGivesUp = false) => {
-    const first = ask(policy, firstMs, firstGivesUp ? 100 : 4_000).catch(() => 'gone')
+    const first = ask(policy, firstMs, firstGivesUp ? 300 : 4_000).catch(() => 'gone')
     await soon(50)
     const answer = ask(policy, secondMs)
     return Promise.all([first, answer])
@@ -177,7 +183,10 @@ test('the timer of a request is not waited for by another', { skip }, async t =>
   })
   await t.test('shared call', async () => {
     assert.deepEqual(await second('coalescer', 700, -1), ['ended', 'ended'])
-    // What was begun by a request that is gone ends for nobody: the next one does it itself.
-    assert.deepEqual(await second('coalescer', -1, 50, true), ['gone', 'ended'])
+    // Who has joined a request that goes away hears nothing more: its own deadline ends that.
+    assert.deepEqual(await second('coalescer', -1, -1, true), ['gone', 'SEAWALL_TIMEOUT'])
+    // Who comes after it has gone does it itself, as does whoever joins that.
+    const late = Promise.all([ask('coalescer', 500), soon(100).then(() => ask('coalescer', -1))])
+    assert.deepEqual(await late, ['ended', 'ended'])
   })
 })

@@ -97,14 +97,15 @@ async function forNodeAlone(exported) {
   )
 }
 
-/** Where an entry may have no place: all that is no Node. */
-const WITHOUT = ['workerd', 'edge-light', 'browser']
+/** The conditions under which an entry has no place. */
+const without = conditions =>
+  Object.keys(conditions).filter(key => conditions[key].startsWith('./dist/absent/'))
 
 /** The files that stand in for entries. `bundled` has what each exports, by the path of its source. */
 function absences(bundled) {
   mkdirSync(join(dist, 'absent'), { recursive: true })
   for (const { subpath, conditions, out } of entriesOf()) {
-    if (!(WITHOUT[0] in conditions)) continue
+    if (without(conditions).length === 0) continue
     const path = conditions.default.slice('./dist/'.length)
     // What is required by name is exported by name too.
     const names = bundled.get(path.replace(/js$/, 'ts')) ?? ['default', ...REQUIRED[subpath]]
@@ -146,12 +147,14 @@ function nodeEntries() {
     // A CommonJS entry is one file for everybody, and built by itself.
     if (conditions.default.endsWith('.cjs')) return []
     const path = conditions.default.slice('./dist/'.length, -'.js'.length)
-    const without = WITHOUT.filter(condition => condition in conditions)
+    const absent = Object.fromEntries(
+      without(conditions).map(condition => [condition, `./dist/absent/${out}.js`]),
+    )
     const wanted = {
       types: `./dist/${path}.d.ts`,
-      ...Object.fromEntries(without.map(condition => [condition, `./dist/absent/${out}.js`])),
+      ...absent,
       module: `./dist/${path}.js`,
-      deno: `./dist/${path}.js`,
+      ...(!absent.deno && { deno: `./dist/${path}.js` }),
       node: `./dist/node/${out}.js`,
       default: `./dist/${path}.js`,
     }

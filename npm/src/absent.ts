@@ -3,8 +3,9 @@ import { SeawallError } from './errors.js'
 /** What to do where an entry has no place: its job is somebody else's there, or another entry's. */
 const INSTEAD: Record<string, string> = {
   'seawall/express':
-    'It hands connections of one Node process to others. Here the platform runs as many copies as it takes: ' +
-    'write a handler (`export default { fetch }`), with the policies of seawall, and seawall/pressure to shed load',
+    'It hands connections of one Node process to others. Workers are copied by their platform; in Deno ' +
+    '`deno serve --parallel` and in Bun `reusePort` share a port. The policies of seawall and `pressureHono` ' +
+    'of seawall/pressure work there as here',
   'seawall/fastify':
     'It is a plugin of Fastify for Node. Use `PressureMonitor` or `pressureHono` of seawall/pressure',
   'seawall/fastify/pressure':

@@ -450,9 +450,7 @@ export class Bulkhead implements Disposable {
 
   /** Whether a call needs a timer of its own for the queue's patience, with so long until its deadline. */
   #isImpatient(leftMs: number): boolean {
-    return (
-      this.#timeoutMs >= 0 && this.#timeoutMs < leftMs && timersEndWithRequest(this.#clock)
-    )
+    return this.#timeoutMs >= 0 && this.#timeoutMs < leftMs && timersEndWithRequest(this.#clock)
   }
 
   #take(slot: number): Waiter | undefined {

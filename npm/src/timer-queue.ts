@@ -58,9 +58,11 @@ export class TimerQueue {
     this.size++
     this.#apart ??= timersEndWithRequest(this.#clock)
     const last = this.#last
-    if (this.#apart) return this.#addApart(entry, ms)
+    if (this.#apart || (last !== undefined && due < last.due)) {
+      this.#addApart(entry, ms)
+      return
+    }
     if (last !== undefined) {
-      if (due < last.due) return this.#addApart(entry, ms)
       last.next = entry
       entry.previous = last
       this.#last = entry

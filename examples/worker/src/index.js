@@ -25,7 +25,9 @@ const shared = new SharedState(breaker)
 export default {
   async fetch(request, env, ctx) {
     const { pathname, search } = new URL(request.url)
-    const store = env.BREAKERS ? durableObject(env.BREAKERS, 'origin') : kv(env.BREAKERS_KV, 'origin')
+    const store = env.BREAKERS
+      ? durableObject(env.BREAKERS, 'origin')
+      : kv(env.BREAKERS_KV, 'origin')
     await shared.look(store, ctx)
     const key = `${env.ORIGIN}${pathname}${search}`
     const call = origin.tryExecute(({ signal }) => load(key, signal), {

@@ -93,7 +93,8 @@ async function open(connection, url) {
       const { exceptionDetails } = params
       errors.push(exceptionDetails.exception?.description ?? exceptionDetails.text)
     }
-    if (method === 'Log.entryAdded' && params.entry.level === 'error') errors.push(params.entry.text)
+    if (method === 'Log.entryAdded' && params.entry.level === 'error')
+      errors.push(params.entry.text)
   })
   await send('Runtime.enable')
   await send('Log.enable')

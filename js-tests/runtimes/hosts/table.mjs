@@ -63,5 +63,9 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const there = inReadme(readme)
   const table = render(readTable())
   if (there === undefined) console.log(`${BEGIN}\n\n${table}\n${END}`)
-  else writeFileSync(path, readme.replace(there, () => `\n\n${table}\n`))
+  else
+    writeFileSync(
+      path,
+      readme.replace(there, () => `\n\n${table}\n`),
+    )
 }

@@ -85,7 +85,10 @@ export async function serve(folder, workers) {
   const file = join(folder, 'config.capnp')
   writeFileSync(file, configuration(workers))
   const args = ['serve', '--control-fd=3', '--import-path=/', file]
-  const child = spawn(workerd, args, { env: environment(), stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const child = spawn(workerd, args, {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', text => (printed += text))
@@ -102,6 +105,7 @@ export async function serve(folder, workers) {
   })
   return {
     origin: `http://127.0.0.1:${port}`,
+    pid: child.pid,
     printed: () => printed,
     end: () => end(child),
     async ask(path = '/', init = undefined) {

@@ -1,7 +1,8 @@
 // Everything a runtime can be asked without being anything but JavaScript, as one report. Runs in
 // the empty project of a test, beside the vectors (`vectors.mjs`) and what replays them.
-import { CircuitBreaker, engineKind, engineStats } from 'seawall'
+
 import * as seawall from 'seawall'
+import { CircuitBreaker, engineKind, engineStats } from 'seawall'
 import { WORLDS } from '../replay/policies.mjs'
 import { replay as replayPolicy } from '../replay/tools.mjs'
 import { replay as replayBreaker, WAYS } from '../replay.mjs'

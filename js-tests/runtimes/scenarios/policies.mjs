@@ -226,10 +226,7 @@ async function composed() {
   })
   is(answer, 'at try 3', 'the answer')
   is(billing.describe().length, 5, 'its parts')
-  const error = await refused(
-    async () => policy({ brekker: {} }),
-    'SEAWALL_INVALID_OPTION',
-  )
+  const error = await refused(async () => policy({ brekker: {} }), 'SEAWALL_INVALID_OPTION')
   holds(error instanceof OptionError && /breaker/.test(error.message), error.message)
 }
 

@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { systemClock } from '../clock.js'
 import { processEngine } from '../engine/process/index.js'
 import { optionProblem, SeawallError } from '../errors.js'
 import { LEVELS } from '../pressure/explain.js'
+import { timersEndWithRequest } from '../timer.js'
 import { bodyOf, pathOf } from './body.js'
 import { checksParts, HealthChecks, type HealthVerdict } from './checks.js'
 import { metricsText } from './metrics.js'
@@ -24,7 +26,8 @@ const HEAD_MS = 5000
 export async function openJavaScript(options: ProbeServerOptions): Promise<ProbeServer> {
   // Not imported: a bundle for browsers would have to know it.
   const http = globalThis.process?.getBuiltinModule?.('node:http')
-  if (http?.createServer === undefined) throw noServers()
+  // What Workers call a server (with `nodejs_compat`) listens nowhere.
+  if (http?.createServer === undefined || timersEndWithRequest(systemClock)) throw noServers()
   const { details = true, port, socketPath, host } = options
   const limits = limitsOf(options)
   refuse(limits, options)
