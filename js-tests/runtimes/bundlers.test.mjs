@@ -19,8 +19,8 @@ const node = installedNode(24) ?? process.execPath
 const PRINT = `import { play } from './scenarios/play.mjs'
 play({ brief: true }).then(report => console.log(JSON.stringify(report)))`
 
-const REQUIRE = `import { createRequire } from 'node:module'
-const require = createRequire(import.meta.url)`
+const REQUIRE = `import { createRequire as requireFrom } from 'node:module'
+const require = requireFrom(import.meta.url)`
 
 /** A folder where nothing of the package is installed. */
 function elsewhere(t, files) {
