@@ -39,6 +39,7 @@ export function columnOf({ engine, results, vectors }, more = {}) {
 
 /** The table has this column for the runtime; a difference is shown row by row. */
 export function inTable(runtime, column) {
+  assert.equal(Object.values(column).includes(FAILED), false, 'what failed is no part of a table')
   const table = readTable()
   if (writes) {
     const next = { ...table, [runtime]: column }
