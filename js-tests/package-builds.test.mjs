@@ -25,9 +25,15 @@ async function bundle(contents, platform = 'node') {
     format: 'esm',
     external: ['kysely', 'node:*'],
   })
+  // The engine comes with every bundle, as far as it is used.
+  const engine = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) =>
+      /wasm-(bytes|glue)\.js$/.test(file) ? [bytesInOutput] : [],
+    ),
+  )
   const [{ inputs }] = Object.values(metafile.outputs)
   return {
-    size: outputFiles[0].contents.length,
+    size: outputFiles[0].contents.length - engine.reduce((sum, bytes) => sum + bytes, 0),
     files: Object.keys(metafile.inputs),
     used: Object.keys(inputs),
   }

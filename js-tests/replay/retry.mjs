@@ -1,8 +1,6 @@
 // A retry shows its waits, and not its reasons nor one failure by itself: this one asks the engine,
 // as `npm/src/retry.ts` does.
-const { load } = await import(
-  `../node_modules/seawall/dist/engine/${globalThis.Deno ? 'deno' : 'node'}.js`
-)
+import { engine } from '../node_modules/seawall/dist/engine/index.js'
 
 /** `Reason` of the core, without its sign. */
 const REASONS = [
@@ -22,7 +20,7 @@ const PROCESSED = { no: 0, maybe: 4, yes: 8 }
 const numbers = list => Float64Array.from(list, value => Number(value ?? Number.NaN))
 
 export class World {
-  #engine = load()
+  #engine = engine()
 
   constructor({ options, seed = 0 }) {
     const fields = [

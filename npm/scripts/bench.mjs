@@ -1,5 +1,6 @@
 // `npm run bench`: the benchmarks of the package, then those of the crate, on release builds.
 // `npm run bench:balance`: connections handed to workers, against proxies.
+// `npm run bench:runtimes`: the WASM build in Node, Deno and workerd.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './pack.mjs'
@@ -13,9 +14,10 @@ await main(async () => {
   const words = process.argv.slice(2)
   step('packing')
   pack()
-  if (words[0] === 'balance') {
-    must(node, [join(root, 'js-tests/bench/balance.mjs')])
-    must(node, [join(root, 'js-tests/bench/balance-tls.mjs')])
+  if (['balance', 'runtimes'].includes(words[0])) {
+    const [name, ...rest] = words
+    must(node, [join(root, `js-tests/bench/${name}.mjs`), ...rest])
+    if (name === 'balance') must(node, [join(root, 'js-tests/bench/balance-tls.mjs')])
     return
   }
   const script = join(root, 'js-tests/bench/index.mjs')

@@ -6,7 +6,9 @@
 //   looking up an `imports` condition another one, so an entry is one small file over `shared.js`, which
 //   holds all of `seawall` with Node's engine loader inside. What that loads, it takes from `dist/engine`.
 //
-// Which of the two a user gets is a matter of `exports` in `npm/package.json` alone.
+// - `dist/absent/*`: the exports of an entry where a runtime has no place for it; see `absent.ts`.
+//
+// Which of them a user gets is a matter of `exports` in `npm/package.json` alone.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { build } from 'esbuild'
@@ -47,7 +49,7 @@ const forNode = {
 /** Builds both. */
 export async function modules(sources) {
   const exported = await single(sources)
-  await forNodeAlone(exported)
+  absences(await forNodeAlone(exported))
 }
 
 function write({ outputFiles }) {
@@ -92,20 +94,69 @@ async function forNodeAlone(exported) {
     outfile: join(OUT, SHARED),
   })
   write(shared)
+  return new Map(
+    Object.values(outer.metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]),
+  )
+}
+
+/** The conditions under which an entry has no place. */
+const without = conditions =>
+  Object.keys(conditions).filter(key => conditions[key].startsWith('./dist/absent/'))
+
+/** The files that stand in for entries. `bundled` has what each exports, by the path of its source. */
+function absences(bundled) {
+  mkdirSync(join(dist, 'absent'), { recursive: true })
+  for (const { subpath, conditions, out } of entriesOf()) {
+    if (without(conditions).length === 0) continue
+    const path = conditions.default.slice('./dist/'.length)
+    // What is required by name is exported by name too.
+    const names = bundled.get(path.replace(/js$/, 'ts')) ?? ['default', ...REQUIRED[subpath]]
+    const lines = [
+      "import { absent } from '../absent.js'",
+      `const it = /* @__PURE__ */ absent('seawall${subpath.slice(1)}')`,
+      `export { ${names.map(name => `it as ${name}`).join(', ')} }`,
+    ]
+    writeFileSync(join(dist, 'absent', `${out}.js`), `${lines.join('\n')}\n`)
+  }
+}
+
+/** What CommonJS entries export besides their function. */
+const REQUIRED = {
+  './fastify': [
+    'fastifyUnderPressure',
+    'TYPE_EVENT_LOOP_DELAY',
+    'TYPE_EVENT_LOOP_UTILIZATION',
+    'TYPE_HEALTH_CHECK',
+    'TYPE_HEAP_USED_BYTES',
+    'TYPE_RSS_BYTES',
+  ],
+}
+
+/** The entries of `exports` that are code, each with the name of its file in a flat folder. */
+function entriesOf() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
+  return Object.entries(exports)
+    .filter(([, conditions]) => typeof conditions !== 'string')
+    .map(([subpath, conditions]) => {
+      const out = subpath === '.' ? 'index' : subpath.slice(2).replaceAll('/', '-')
+      return { subpath, conditions, out }
+    })
 }
 
 /** The entries of `exports`, each with the name of its file for Node; refuses what would be loaded twice. */
 function nodeEntries() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
-  return Object.entries(exports).flatMap(([subpath, conditions]) => {
+  return entriesOf().flatMap(({ subpath, conditions, out }) => {
     // A CommonJS entry is one file for everybody, and built by itself.
-    if (typeof conditions === 'string' || conditions.default.endsWith('.cjs')) return []
+    if (conditions.default.endsWith('.cjs')) return []
     const path = conditions.default.slice('./dist/'.length, -'.js'.length)
-    const out = subpath === '.' ? 'index' : subpath.slice(2).replaceAll('/', '-')
+    const absent = Object.fromEntries(
+      without(conditions).map(condition => [condition, `./dist/absent/${out}.js`]),
+    )
     const wanted = {
       types: `./dist/${path}.d.ts`,
+      ...absent,
       module: `./dist/${path}.js`,
-      deno: `./dist/${path}.js`,
+      ...(!absent.deno && { deno: `./dist/${path}.js` }),
       node: `./dist/node/${out}.js`,
       default: `./dist/${path}.js`,
     }

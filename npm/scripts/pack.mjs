@@ -1,5 +1,15 @@
 // Puts the package as npm would publish it, and its platform package, where the tests import them from.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+// The archives stay beside them, with those of the dependencies: tests install them into projects.
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,30 +17,52 @@ import { platformName, root } from './paths.mjs'
 import { must } from './run.mjs'
 import { main, note, Stop } from './say.mjs'
 
+/** Where the archives are. */
+export const tarballs = join(root, 'js-tests/node_modules/.tarballs')
+
 /** Packs with `npm pack` and unpacks into `js-tests/node_modules`. Answers with the names. */
 export function pack() {
   const temporary = mkdtempSync(join(tmpdir(), 'seawall-pack-'))
   try {
     const name = platformName()
-    unpack('npm', 'seawall', temporary)
-    unpack(join('npm/platforms', name), `seawall-${name}`, temporary)
+    rmSync(tarballs, { recursive: true, force: true })
+    mkdirSync(tarballs, { recursive: true })
+    unpack(join(root, 'npm'), 'seawall', temporary)
+    unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary)
+    for (const dependency of dependencies()) {
+      const folder = realpathSync(join(root, 'node_modules', dependency))
+      archive(folder, dependency, temporary)
+    }
     return ['seawall', `seawall-${name}`]
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
 }
 
-function unpack(folder, name, temporary) {
+function dependencies() {
+  return Object.keys(JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8')).dependencies)
+}
+
+/** Packs a folder; answers where, as a folder with the one archive. */
+function archive(folder, name, temporary) {
   const out = join(temporary, name)
   mkdirSync(out)
   const npm = process.env.npm_execpath
   const [command, ...first] = npm ? [process.execPath, npm] : ['npm']
-  must(command, [...first, 'pack', '--silent', '--pack-destination', out], {
-    cwd: join(root, folder),
+  // Scripts that a dependency runs before it is packed are its authors' business.
+  const flags = ['--silent', '--ignore-scripts', '--pack-destination', out]
+  must(command, [...first, 'pack', ...flags], {
+    cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: !npm && process.platform === 'win32',
   })
   const [tarball] = readdirSync(out)
+  cpSync(join(out, tarball), join(tarballs, tarball))
+  return { out, tarball }
+}
+
+function unpack(folder, name, temporary) {
+  const { out, tarball } = archive(folder, name, temporary)
   must('tar', ['-xzf', tarball], { cwd: out })
   const target = join(root, 'js-tests/node_modules', name)
   rmSync(target, { recursive: true, force: true })

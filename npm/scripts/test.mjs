@@ -27,7 +27,9 @@ const databases = named(/[/\\]databases[^/\\]*\.test\.mjs$/)
 const docs = named(/[/\\]docs\.test\.mjs$/)
 // Long, and about the demo and the sources: once is enough.
 const demo = named(/[/\\]demo\.test\.mjs$/)
-const once = [...databases, ...docs, ...demo]
+// They start every runtime themselves.
+const runtimes = named(/[/\\]runtimes[/\\][^/\\]+\.test\.mjs$/)
+const once = [...databases, ...docs, ...demo, ...runtimes]
 const general = tests.filter(file => !once.includes(file))
 const everyEngine = named(/(\.engine|[/\\]vectors[^/\\]*)\.test\.mjs$/)
 
@@ -108,6 +110,8 @@ function steps(ours) {
   const program = deno()
   if (program === undefined) loud('no Deno for this platform: its tests are not run')
   else list.push({ name: 'deno', what: 'no permission but to read', run: () => denoTests(program) })
+  const places = 'each Node, Deno, Bun, workerd, Chromium, and bundlers'
+  list.push({ name: 'runtimes', what: places, run: () => node(node24, runtimes, 'native') })
   list.push({ name: 'types', what: 'what TypeScript users see', run: types })
   list.push({ name: 'docs', what: 'README and TSDoc', run: () => node(node24, docs, 'native') })
   list.push({ name: 'demo', what: 'npm start', run: () => node(node24, demo, 'native') })

@@ -27,7 +27,7 @@ import { type Gate, type GateCall, rejecting, through } from './gate.js'
 import { check, updated } from './options.js'
 import { failed, type Outcome, succeeded } from './outcome.js'
 import { Priorities, prioritiesHandle, rankCode } from './priority.js'
-import { startTimer } from './timer.js'
+import { startTimer, timersEndWithRequest } from './timer.js'
 
 interface Waiter {
   resolve(ticket: number): void
@@ -338,8 +338,14 @@ export class Bulkhead implements Disposable {
       }
       const waiter: Waiter = { resolve, reject, signal, abort, cancel: undefined }
       this.#waiters[slot] = waiter
-      if (deadline === Number.POSITIVE_INFINITY) return
       const ms = Math.max(0, deadline - now)
+      if (this.#isImpatient(ms)) {
+        const due = now + this.#timeoutMs
+        const over = (): void => this.#drain(Math.max(this.#now(), due))
+        waiter.cancel = startTimer(this.#clock, Math.ceil(this.#timeoutMs), over)
+        return
+      }
+      if (deadline === Number.POSITIVE_INFINITY) return
       const late = (): RejectedError => this.#rejection('queueTimeout', { deadlineMs: ms })
       waiter.cancel = startTimer(this.#clock, Math.ceil(ms - 1e-6), () => this.#drop(slot, late))
     })
@@ -349,6 +355,11 @@ export class Bulkhead implements Disposable {
       this.#listeners.emit('queued', { queued: this.#waiting, bulkhead: this })
     }
     return promise
+  }
+
+  /** Whether a call needs a timer of its own for the queue's patience, with so long until its deadline. */
+  #isImpatient(leftMs: number): boolean {
+    return this.#timeoutMs >= 0 && this.#timeoutMs < leftMs && timersEndWithRequest(this.#clock)
   }
 
   #take(slot: number): Waiter | undefined {

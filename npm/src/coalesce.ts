@@ -9,7 +9,7 @@ import { Listeners } from './events.js'
 import { rejecting } from './gate.js'
 import { check } from './options.js'
 import type { Outcome } from './outcome.js'
-import { startTimer } from './timer.js'
+import { startTimer, timersEndWithRequest } from './timer.js'
 
 /** How calls are put together. */
 export interface CoalescerOptions {
@@ -156,7 +156,8 @@ export class Coalescer implements Disposable {
     }
     const running = this.#running.get(key) as Shared<T> | undefined
     if (running && this.#clock.now() - running.began <= this.#joinWithinMs) {
-      const promise = this.#wait(running, signal, deadline)
+      const again = this.#mayBeLost ? () => this.execute(key, fn, options) : undefined
+      const promise = this.#wait(running, signal, deadline, again)
       this.#joined++
       if (this.#listeners?.has('joined')) {
         this.#listeners.emit('joined', { key, waiting: running.waiting, coalescer: this })
@@ -257,12 +258,22 @@ export class Coalescer implements Disposable {
     if (this.#running.get(shared.key) === shared) this.#running.delete(shared.key)
   }
 
-  #wait<T>(shared: Shared<T>, signal: AbortSignal | undefined, deadline: number): Promise<T> {
+  /** Whether an execution may vanish: in Workers it ends with the request that began it. */
+  get #mayBeLost(): boolean {
+    return timersEndWithRequest(this.#clock)
+  }
+
+  #wait<T>(
+    shared: Shared<T>,
+    signal: AbortSignal | undefined,
+    deadline: number,
+    again?: () => Promise<T>,
+  ): Promise<T> {
     shared.waiting++
     this.#waiting++
     if (deadline > shared.deadline) shared.deadline = deadline
     const timed = deadline !== Number.POSITIVE_INFINITY
-    if (!signal && !timed) return shared.promise
+    if (!signal && !timed && !again) return shared.promise
     return new Promise<T>((resolve, reject) => {
       const leave = (reason: unknown): void => {
         stop()
@@ -289,7 +300,11 @@ export class Coalescer implements Disposable {
         },
         error => {
           stop()
-          reject(error)
+          // Whoever ends an execution says so before its promise does: this one was ended by nobody.
+          if (again && !shared.over) {
+            this.#end(shared)
+            resolve(again())
+          } else reject(error)
         },
       )
     })

@@ -21,6 +21,7 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
  * | `SEAWALL_LISTEN` | {@link SeawallError} | a probe server cannot listen where it was told to |
  * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
+ * | `SEAWALL_RUNTIME` | {@link SeawallError} | this runtime has no place for an entry; the message says what to use instead |
  */
 export class SeawallError extends Error {
   static {

@@ -10,7 +10,7 @@ import type { PoliciesEngine } from './engine/policies/types.js'
 import { optionProblem, type RejectedError, rejected, SeawallError } from './errors.js'
 import type { Listeners } from './events.js'
 import { type RateLimiterOptions, rateNumbers } from './rate-options.js'
-import { startTimer } from './timer.js'
+import { startTimer, timersEndWithRequest } from './timer.js'
 
 /** Why a call was refused. */
 export type RateRule = 'limit' | 'hold' | 'maxWaitMs' | 'maxQueue' | 'weight' | 'evicted'
@@ -264,6 +264,15 @@ export class Line {
       signal?.addEventListener('abort', abort, { once: true })
       if (maxWaitMs < Number.POSITIVE_INFINITY) {
         cancel = startTimer(group.clock, Math.ceil(maxWaitMs - 1e-6), late)
+      }
+      if (timersEndWithRequest(group.clock)) {
+        // The timer of the first in line is no help to those behind it, whose calls live longer.
+        const patience = cancel
+        const turn = startTimer(group.clock, Math.ceil(expected), () => this.#move())
+        cancel = () => {
+          patience?.()
+          turn()
+        }
       }
       if (this.#first === undefined) {
         this.#first = waiter

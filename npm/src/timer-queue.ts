@@ -1,10 +1,11 @@
 /**
  * Many waits on one timer. Waits of the same length end in the order in which they began, so a list
  * is enough: adding and removing is a matter of two links, and only the first has a timer. Setting
- * and clearing one for each call costs several times as much as all the rest of a time-out.
+ * and clearing one for each call costs several times as much as all the rest of a time-out. Where
+ * timers end with the request that set them, each wait has its own.
  */
 import type { Clock } from './clock.js'
-import { startTimer } from './timer.js'
+import { startTimer, timersEndWithRequest } from './timer.js'
 
 /** What waits; the fields are the queue's. @internal */
 export interface Timed {
@@ -35,6 +36,8 @@ export class TimerQueue {
   #armed = 0
   /** Whose timer it is: fake timers of a test must not be waited for by real ones, nor the reverse. */
   #by: unknown
+  /** Whether each wait has a timer of its own; found out at the first. */
+  #apart: boolean | undefined
   /** How many wait. */
   size = 0
 
@@ -53,17 +56,13 @@ export class TimerQueue {
     entry.due = due
     entry.waiting = true
     this.size++
+    this.#apart ??= timersEndWithRequest(this.#clock)
     const last = this.#last
+    if (this.#apart || (last !== undefined && due < last.due)) {
+      this.#addApart(entry, ms)
+      return
+    }
     if (last !== undefined) {
-      if (due < last.due) {
-        entry.cancel = startTimer(this.#clock, Math.ceil(ms), () => {
-          entry.cancel = undefined
-          entry.waiting = false
-          this.size--
-          entry.expire(Math.max(0, this.#clock.now() - due))
-        })
-        return
-      }
       last.next = entry
       entry.previous = last
       this.#last = entry
@@ -78,6 +77,15 @@ export class TimerQueue {
     }
     if (this.#timer !== undefined && isTheirs) this.#clock.clearTimer(this.#timer)
     this.#arm(now, ms)
+  }
+
+  #addApart(entry: Timed, ms: number): void {
+    entry.cancel = startTimer(this.#clock, Math.ceil(ms), () => {
+      entry.cancel = undefined
+      entry.waiting = false
+      this.size--
+      entry.expire(Math.max(0, this.#clock.now() - entry.due))
+    })
   }
 
   /** Ends a wait; nothing if it is over. */

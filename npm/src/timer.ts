@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import { type Clock, systemClock } from './clock.js'
 
 /** The longest time runtimes accept; they fire at once for a longer one. */
 const LONGEST = 2 ** 31 - 1
@@ -29,4 +29,12 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal | undefined)
     })
     signal?.addEventListener('abort', abort, { once: true })
   })
+}
+
+/**
+ * Whether a timer ends with the request that set it, as in Cloudflare Workers: then nobody may wait for
+ * the timer of another's call. Every other runtime has timers that belong to nobody. @internal
+ */
+export function timersEndWithRequest(clock: Clock): boolean {
+  return clock === systemClock && globalThis.navigator?.userAgent === 'Cloudflare-Workers'
 }

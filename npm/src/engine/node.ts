@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { SeawallError } from '../errors.js'
 import type { Classifier } from './classify/types.js'
+import { refusedEngine, unknownEngine } from './forced.js'
 import type { PoliciesEngine } from './policies/types.js'
 import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
@@ -43,15 +43,11 @@ export function choose<P extends keyof Parts>(part: P): Parts[P] {
     try {
       return loadNative(require)
     } catch (cause) {
-      const message = 'SEAWALL_ENGINE is "native", but no addon for this platform can be loaded'
-      throw new SeawallError('SEAWALL_ENGINE', message, { cause })
+      throw refusedEngine(cause)
     }
   }
   if (wanted === 'wasm') return loadWasm(require, part)
-  if (wanted) {
-    const message = `SEAWALL_ENGINE must be "native" or "wasm", got "${wanted}"`
-    throw new SeawallError('SEAWALL_ENGINE', message)
-  }
+  if (wanted) throw unknownEngine(wanted)
   try {
     return loadNative(require)
   } catch {

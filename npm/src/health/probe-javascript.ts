@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { systemClock } from '../clock.js'
 import { processEngine } from '../engine/process/index.js'
-import { optionProblem } from '../errors.js'
+import { optionProblem, SeawallError } from '../errors.js'
 import { LEVELS } from '../pressure/explain.js'
+import { timersEndWithRequest } from '../timer.js'
 import { bodyOf, pathOf } from './body.js'
 import { checksParts, HealthChecks } from './checks.js'
 import { metricsText } from './metrics.js'
@@ -23,6 +25,10 @@ const HEAD_MS = 5000
 
 /** A server in JavaScript, for where there are no threads: it answers while JavaScript does. @internal */
 export async function openJavaScript(options: ProbeServerOptions): Promise<ProbeServer> {
+  // Not imported: a bundle for browsers would have to know it.
+  const http = globalThis.process?.getBuiltinModule?.('node:http')
+  // What Workers call a server (with `nodejs_compat`) listens nowhere.
+  if (http?.createServer === undefined || timersEndWithRequest(systemClock)) throw noServers()
   const { details = true, port, socketPath, host } = options
   const limits = limitsOf(options)
   refuse(limits, options)
@@ -77,7 +83,7 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     own?.[Symbol.dispose]()
     release()
   }
-  const { createServer } = await import('node:http')
+  const { createServer } = http
   const server: Server = createServer(
     { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: HEAD_MS },
     handle,
@@ -122,6 +128,12 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     [Symbol.dispose]: () => void close(),
     [Symbol.asyncDispose]: close,
   }
+}
+
+function noServers(): SeawallError {
+  const message =
+    'startProbeServer: this runtime has no servers of its own (node:http); call `healthHandler` of seawall/health in your request handler'
+  return new SeawallError('SEAWALL_RUNTIME', message)
 }
 
 /** @throws OptionError for limits that the engine refuses. */

@@ -1,6 +1,7 @@
 /** Who measures for a monitor: the native thread, or a timer of JavaScript. */
 import { systemClock } from '../clock.js'
 import { processEngine } from '../engine/process/index.js'
+import { timersEndWithRequest } from '../timer.js'
 import type { PressureExplanation } from './explain.js'
 import { watchNatively } from './native.js'
 import type { PressureOptions } from './options.js'
@@ -26,6 +27,7 @@ export function measure<T extends object>(
 ): Measuring {
   const { source = 'auto', clock, sampleIntervalMs } = options
   if (source === 'manual' || (clock && typeof source !== 'function')) return { source: 'manual' }
+  if (timersEndWithRequest(clock ?? systemClock)) return { source: 'manual' }
   if (source === 'auto') {
     const stop = watchNatively(handle, monitor, options, stalled)
     if (stop) return { source: 'native', stop }

@@ -44,7 +44,7 @@ export function watchNatively<T extends object>(
 ): (() => void) | undefined {
   const core = processEngine()
   // Bun has the functions of libuv, and ends the process when they are called.
-  const foreign = globalThis.process?.versions.bun !== undefined || 'Deno' in globalThis
+  const foreign = globalThis.process?.versions?.bun !== undefined || 'Deno' in globalThis
   if (foreign || core.pressureWatch?.(handle) !== true) return undefined
   const { stallMs, stallStack } = wishes
   // What was collected is let go of by the registry, which knows the handle alone.

@@ -62,7 +62,7 @@ export interface PressureOptions extends PressureThresholds {
   /**
    * Who measures. `'auto'` (default): a native thread where there can be one, else a timer.
    * `'pulse'`: the timer. `'manual'`: nobody, see {@link PressureMonitor.observe}. A function is
-   * asked by the timer.
+   * asked by the timer. In Cloudflare Workers, where timers end with their request, nobody measures.
    */
   source?: 'auto' | 'pulse' | 'manual' | (() => PressureSignals) | undefined
   /**

@@ -1,6 +1,7 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { OptionError, SeawallError } from '../errors.js'
 import { bytesOf, checkExpiry, type Store, type Stored, tooLarge } from '../store.js'
+import { buffers } from './buffers.js'
 
 /** What is used of a client of `memjs`. */
 export interface MemjsClient {
@@ -81,7 +82,7 @@ export function memcachedStore(
     if (bytes.length > maxValueBytes) {
       throw tooLarge('memcachedStore', key, bytes.length, maxValueBytes)
     }
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return buffers().from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
   return {
     async get(key) {
@@ -118,7 +119,7 @@ function speakerOf(client: MemjsClient | MemcachedClient): Speaker {
 async function nameOf(key: string): Promise<string> {
   if (PLAIN_KEY.test(key)) return key
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key))
-  return `sha256-${Buffer.from(hash).toString('hex')}`
+  return `sha256-${buffers().from(hash).toString('hex')}`
 }
 
 function seconds(expiryMs: number | undefined): number {
@@ -155,9 +156,9 @@ function memjs(client: MemjsClient): Speaker {
     client.incrSeq()
     const { seq } = client
     const extras = value === undefined ? 0 : 8
-    const name = Buffer.from(key)
+    const name = buffers().from(key)
     const body = extras + name.length + (value?.bytes.length ?? 0)
-    const head = Buffer.alloc(24 + extras)
+    const head = buffers().alloc(24 + extras)
     head.writeUInt8(0x80, 0)
     head.writeUInt8(command, 1)
     head.writeUInt16BE(name.length, 2)
@@ -166,7 +167,7 @@ function memjs(client: MemjsClient): Speaker {
     head.writeUInt32BE(seq >>> 0, 12)
     value?.token?.copy(head, 16)
     if (value) head.writeUInt32BE(value.seconds, 28)
-    const request = Buffer.concat(value ? [head, name, value.bytes] : [head, name])
+    const request = buffers().concat(value ? [head, name, value.bytes] : [head, name])
     return new Promise((resolve, reject) => {
       client.perform(key, request, seq, (error, response) => {
         const status = response?.header.status ?? -1
@@ -181,7 +182,7 @@ function memjs(client: MemjsClient): Speaker {
     async get(key) {
       const { header, val } = await ask(GET, key, [OK, NOT_FOUND])
       if (header.status === NOT_FOUND) return undefined
-      return { value: Buffer.from(val), token: Buffer.from(header.cas) }
+      return { value: buffers().from(val), token: buffers().from(header.cas) }
     },
     set: (key, bytes, seconds) => ask(SET, key, [OK], { bytes, seconds }),
     add: async (key, bytes, seconds) =>

@@ -1,6 +1,7 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { OptionError } from '../errors.js'
 import { bytesOf, checkExpiry, type Store } from '../store.js'
+import { buffers } from './buffers.js'
 
 /** What is used of a client of `redis` (node-redis) 5 or later; a pool or a cluster has it too. */
 export interface NodeRedisClient {
@@ -98,7 +99,7 @@ function speakerOf(client: NodeRedisClient | IoredisClient): Speaker {
   }
   const { withTypeMapping } = (client ?? {}) as Partial<NodeRedisClient>
   if (typeof withTypeMapping === 'function') {
-    const mapped = (client as NodeRedisClient).withTypeMapping({ [BULK]: Buffer }) as Mapped
+    const mapped = (client as NodeRedisClient).withTypeMapping({ [BULK]: buffers() }) as Mapped
     return {
       get: key => mapped.get(key),
       set: (key, value, ms, onlyNew) =>
@@ -118,7 +119,7 @@ function speakerOf(client: NodeRedisClient | IoredisClient): Speaker {
 
 function bufferOf(value: string | Uint8Array): Buffer {
   const bytes = bytesOf(value)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffers().from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function whole(expiryMs: number | undefined): number | undefined {
