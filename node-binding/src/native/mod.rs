@@ -4,6 +4,8 @@
 mod address;
 mod ask;
 #[cfg(unix)]
+mod backlog;
+#[cfg(unix)]
 mod balance;
 mod balancing;
 mod board;
