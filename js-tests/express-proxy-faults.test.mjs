@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { counters, hostile, quiet } from './express-hostile.mjs'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { bothOf, endAll, get, native, start, workersOf } from './express-tools.mjs'
 
 after(endAll)
 
@@ -38,7 +38,7 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     assert.ok(worst < 1000, `${worst} ms`)
     assert.equal((await stuck).status, 200)
     assert.ok(await quiet(server))
-    assert.equal((await workersOf(server.port, 20)).length, 2, 'it is back')
+    assert.equal((await bothOf(server.port)).length, 2, 'it is back')
     assert.equal(await server.stop(), 0)
   })
 
@@ -135,7 +135,7 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     }
     const loads = [load(), load(), load()]
     await server.ask('reload')
-    const now = await workersOf(server.port)
+    const now = await bothOf(server.port)
     isOver = true
     await Promise.all(loads)
     assert.ok(served > 20)

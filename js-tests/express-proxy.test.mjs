@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import WebSocket from 'ws'
 import { quiet } from './express-hostile.mjs'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { bothOf, endAll, get, native, start, workersOf } from './express-tools.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'seawall-tls-'))
 after(() => {
@@ -50,7 +50,7 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
   for (const framework of ['http', 'express', 'fastify', 'koa', 'hono', 'own']) {
     test(`${framework}: every worker serves, and ends without losing what is under way`, async () => {
       const server = await proxy({ FRAMEWORK: framework })
-      assert.equal((await workersOf(server.port)).length, 2)
+      assert.equal((await bothOf(server.port)).length, 2)
       const slow = get(server.port, '/slow?ms=400')
       await sleep(100)
       const ended = server.stop()
@@ -174,7 +174,13 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
   test('a server that has ended its half still gets what the client says', async () => {
     const server = await proxy({ FRAMEWORK: 'half' })
     const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
-    assert.equal(await rest(socket), 'bye')
+    // An iterator would destroy the socket at its end.
+    let text = ''
+    socket.setEncoding('latin1').on('data', part => {
+      text += part
+    })
+    await once(socket, 'end')
+    assert.equal(text, 'bye')
     socket.write('one ')
     await sleep(50)
     socket.end('two')

@@ -114,6 +114,14 @@ export function get(port, path = '/', { agent = false, ms = 5000, host = '127.0.
   })
 }
 
+/** Every worker's process; one that is starved for a while is waited for. */
+export async function bothOf(port) {
+  const end = performance.now() + 15_000
+  const pids = new Set()
+  while (pids.size < 2 && performance.now() < end) pids.add((await get(port)).body.pid)
+  return [...pids]
+}
+
 export const workersOf = async (port, count = 8) => {
   const pids = new Set()
   for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)
