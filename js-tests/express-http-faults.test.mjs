@@ -201,7 +201,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       await Promise.all(load)
       assert.deepEqual(failures, [])
       assert.ok(pids.size >= 4)
-      const slow = ask(server.port, '/slow?ms=600')
+      // Kept, but for the end of the server.
+      const slow = ask(server.port, '/slow?ms=600', { agent })
       await sleep(100)
       const stopped = server.stop()
       const { status, headers } = await slow
