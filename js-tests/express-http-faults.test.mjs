@@ -72,14 +72,14 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
     })
 
     test('who is too slow: with the head, with the body, with reading', async () => {
-      const server = await front({ headTimeoutMs: 300, stallTimeoutMs: 400, keepAliveMs: 300 })
+      const server = await front({ headTimeoutMs: 900, stallTimeoutMs: 400, keepAliveMs: 300 })
       const began = performance.now()
       const head = await talk(server.port)
       head.write('GET / HTTP/1.1\r\n')
       const drip = setInterval(() => head.write('X: a\r\n'), 50)
       assert.match(await head.closed, /^HTTP\/1.1 408 /)
       clearInterval(drip)
-      assert.ok(performance.now() - began < 1500)
+      assert.ok(performance.now() - began < 4000)
       const body = 'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc'
       assert.match(await raw(server.port, body), /^HTTP\/1.1 408 /)
       assert.equal(await raw(server.port, ''), '', 'who says nothing gets nothing')
@@ -89,8 +89,11 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       const reader = connect(server.port, '127.0.0.1').on('error', () => {})
       reader.pause()
       reader.write('GET /download?bytes=50000000 HTTP/1.1\r\nHost: a\r\n\r\n')
-      await sleep(1200)
-      const { http } = await server.counts()
+      let { http } = await server.counts()
+      for (let n = 0; n < 100 && http.aborted === 0; n++) {
+        await sleep(50)
+        http = (await server.counts()).http
+      }
       assert.deepEqual([http.late, http.aborted, http.inFlight], [2, 1, 0])
       reader.destroy()
       await end(server)
@@ -201,7 +204,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       await Promise.all(load)
       assert.deepEqual(failures, [])
       assert.ok(pids.size >= 4)
-      const slow = ask(server.port, '/slow?ms=600')
+      // Kept, but for the end of the server.
+      const slow = ask(server.port, '/slow?ms=600', { agent })
       await sleep(100)
       const stopped = server.stop()
       const { status, headers } = await slow

@@ -11,6 +11,7 @@ use seawall::http::{Attempt, bit};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::super::relay::{Counted, Worker};
+use super::Front;
 use super::answer::Refusal;
 use super::buffer::Buffer;
 use super::client::{Client, End};
@@ -129,8 +130,7 @@ impl Client<'_> {
         request: &PassedRequest,
     ) -> Outcome {
         let front = self.front;
-        let asked =
-            Asked { request: *request, keep_alive: request.keep_alive && !self.is_stopping() };
+        let asked = Asked { request: *request, keep_alive: request.keep_alive };
         let mut measure = Measure::new(request.body);
         let mut part = 0;
         // Who waits for `100 Continue` has sent nothing, or is not believed to have.
@@ -178,8 +178,7 @@ impl Client<'_> {
                     client: &self.stream,
                     out: &mut self.answer,
                     asked,
-                    limits: MOST_OF_AN_ANSWER,
-                    stall_for: front.config.stall_for,
+                    front,
                     mark: &self.watch.down,
                     begun: &begun,
                     continued: &continued,
@@ -284,8 +283,7 @@ struct Download<'a, W, C> {
     client: &'a C,
     out: &'a mut Vec<u8>,
     asked: Asked,
-    limits: Limits,
-    stall_for: Duration,
+    front: &'a Front,
     mark: &'a Mark,
     /// Whether the client has got anything of the answer.
     begun: &'a AtomicBool,
@@ -330,7 +328,10 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
                 // Whose body nobody wants may send it all the same, or another request.
                 self.asked.keep_alive &=
                     self.continued.load(Ordering::Relaxed) || self.is_interim();
-                match pass_response(self.buffer.filled(), &self.asked, self.limits, self.out) {
+                // Asked now: the end may have come since the request.
+                self.asked.keep_alive &= !self.front.stopping.load(Ordering::Relaxed);
+                match pass_response(self.buffer.filled(), &self.asked, MOST_OF_AN_ANSWER, self.out)
+                {
                     Ok(Some(response)) => {
                         self.buffer.consume(response.bytes);
                         if !response.interim {
@@ -368,7 +369,7 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
         if self.out.is_empty() && count == 0 {
             return true;
         }
-        self.mark.aim(self.client.descriptor(), libc::SHUT_RDWR, self.stall_for);
+        self.mark.aim(self.client.descriptor(), libc::SHUT_RDWR, self.front.config.stall_for);
         let written = write(self.client, self.out, &self.buffer.filled()[..count]).await;
         self.mark.clear();
         self.out.clear();

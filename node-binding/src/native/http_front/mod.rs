@@ -26,12 +26,12 @@ use std::time::Duration;
 use napi::bindgen_prelude::Float64Array;
 use napi::{Error, Result};
 use napi_derive::napi;
-use seawall::balance::{BalanceOptions, Balancer};
 use seawall::door::numbers;
 use seawall::http::pass::{Forwarding, Limits};
 use seawall::http::{TurnConfig, TurnOptions};
 
 use super::ask::{Ask, tell};
+use super::balancing::balance_config;
 use super::failed::failed;
 use super::relay::{self, Start};
 use crate::options::refused;
@@ -91,12 +91,13 @@ pub fn http_start(
     seed: f64,
     ask: Option<Ask<'_>>,
 ) -> Result<f64> {
-    let config = numbers::read::<BalanceOptions>(options).build();
-    let turns = numbers::read::<TurnOptions>(turns).build();
-    let config = config.and_then(|config| Balancer::new(config).map(|_| config));
-    let (balance, config) = match (config, turns) {
-        (Ok(balance), Ok(config)) => (balance, config),
-        (Err(problem), _) | (_, Err(problem)) => return Ok(refused(&problem)),
+    let balance = match balance_config(options) {
+        Ok(balance) => balance,
+        Err(refusal) => return Ok(refusal),
+    };
+    let config = match numbers::read::<TurnOptions>(turns).build() {
+        Ok(config) => config,
+        Err(problem) => return Ok(refused(&problem)),
     };
     let port = u16::try_from(port).map_err(|_| Error::from_reason("no such port"))?;
     let has = |flag: u32| flags & flag != 0;
