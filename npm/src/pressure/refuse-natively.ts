@@ -200,14 +200,14 @@ class Refusals implements NativeRefusals {
 /** Gives a connection to a server, with the bytes that were read of it. */
 async function takeIn(server: Server, descriptor: number, bytes: Uint8Array): Promise<void> {
   // Here, as it does not load in every runtime.
-  const { adopt } = await import('../adopt.js')
+  const { Adopter } = await import('../adopt.js')
   const before = (socket: Socket): void => {
     if (bytes.length > 0) socket.unshift(bytes)
   }
   // Before the server reads from it.
   server.prependOnceListener('connection', before)
   try {
-    adopt(server, descriptor, true)
+    new Adopter(server, true).adoptAll([descriptor])
   } finally {
     server.off('connection', before)
   }
