@@ -20,7 +20,8 @@ export function pack() {
   }
 }
 
-function unpack(folder, name, temporary) {
+/** Packs the package in `folder` and unpacks it there; `temporary` is a folder that is deleted later. */
+export function unpack(folder, name, temporary) {
   const out = join(temporary, name)
   mkdirSync(out)
   const npm = process.env.npm_execpath

@@ -15,4 +15,5 @@ mod stack;
 mod stalls;
 mod turns;
 mod uv;
+mod version;
 mod watch;

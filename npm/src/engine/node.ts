@@ -29,33 +29,32 @@ export function load(): Engine {
 export function choose<P extends keyof Parts>(part: P): Parts[P] {
   const wanted = process.env.SEAWALL_ENGINE
   const require = createRequire(import.meta.url)
-  const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
-  if (wanted === 'native') {
-    try {
-      return loadNative(require)
-    } catch (cause) {
-      const message = 'SEAWALL_ENGINE is "native", but no addon for this platform can be loaded'
-      throw new SeawallError('SEAWALL_ENGINE', message, { cause })
-    }
-  }
-  if (wanted === 'wasm') return loadWasm(require, part)
-  if (wanted) {
+  if (wanted === 'wasm') return loadWasm(require, part, 'SEAWALL_ENGINE is "wasm"')
+  if (wanted && wanted !== 'native') {
     const message = `SEAWALL_ENGINE must be "native" or "wasm", got "${wanted}"`
     throw new SeawallError('SEAWALL_ENGINE', message)
   }
+  const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
   try {
     return loadNative(require)
-  } catch {
-    return loadWasm(require, part)
+  } catch (error) {
+    const { message, cause = error } = error as Error
+    if (wanted !== 'native') return loadWasm(require, part, message)
+    throw new SeawallError('SEAWALL_ENGINE', `SEAWALL_ENGINE is "native", but ${message}`, {
+      cause,
+    })
   }
 }
 
-function loadWasm<P extends keyof Parts>(require: NodeJS.Require, part: P): Parts[P] {
+function loadWasm<P extends keyof Parts>(
+  require: NodeJS.Require,
+  part: P,
+  reason: string,
+): Parts[P] {
   const { readFileSync } = require('node:fs') as typeof import('node:fs')
   const { instantiate } = require(`../engine/${GLUE[part]}`) as {
     instantiate(module: WebAssembly.Module): Parts[P]
   }
-  return instantiate(
-    new WebAssembly.Module(readFileSync(new URL(`../${part}.wasm`, import.meta.url))),
-  )
+  const bytes = readFileSync(new URL(`../${part}.wasm`, import.meta.url))
+  return Object.assign(instantiate(new WebAssembly.Module(bytes)), { reason })
 }

@@ -51,4 +51,6 @@ export interface Engine
     PriorityEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
+  /** Why that one; in runtimes that load no addons there is no other. */
+  readonly reason?: string
 }

