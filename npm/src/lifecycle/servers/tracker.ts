@@ -186,7 +186,8 @@ export class ServerTracker implements Drainable, Disposable {
    * Stops listening, closes what is idle, and resolves when nothing is in flight. A connection that
    * was answered less than `farewellMs` ago is not idle yet: its client may be about to use it. A timer
    * keeps the process alive until then. Every call answers the same promise. It waits without limit:
-   * {@link force} ends it.
+   * {@link force} ends it. Should the server listen again later, it is closed at once, unless the
+   * tracker was disposed of.
    */
   close(): Promise<void> {
     if (this.#done) return this.#done.promise
@@ -243,6 +244,7 @@ export class ServerTracker implements Drainable, Disposable {
   #follow(): void {
     const { on } = this.#listener()
     on('connection', () => this.#accepted++)
+    on('listening', () => this.#tooLate())
     if (this.#secure) {
       on('connection', (socket: Socket) => this.#shake(socket))
       on('secureConnection', (socket: Socket) => this.#secured(socket))
@@ -434,6 +436,12 @@ export class ServerTracker implements Drainable, Disposable {
       this.#netClosed = true
       this.#settle()
     })
+  }
+
+  /** Whoever connected now would be cut off with the process. */
+  #tooLate(): void {
+    if (this.#phase !== 'closing' && this.#phase !== 'closed') return
+    NetServer.prototype.close.call(this.#server)
   }
 
   #settle(): void {
