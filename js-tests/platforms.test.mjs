@@ -128,9 +128,14 @@ for (const [what, header, name] of [
   ['no glibc', {}, 'linux-x64-musl'],
 ]) {
   test(`a program whose file says nothing is asked for its report: ${what}`, () => {
-    const report = { excludeNetwork: false, getReport: () => ({ header: (seen(), header) }) }
     const excluded = []
-    const seen = () => excluded.push(report.excludeNetwork)
+    const report = {
+      excludeNetwork: false,
+      getReport() {
+        excluded.push(report.excludeNetwork)
+        return { header }
+      },
+    }
     for (const execPath of [program('nothing'), join(folder, 'gone')]) {
       const { require, asked } = having({})
       const machine = { platform: 'linux', arch: 'x64', execPath, report }

@@ -93,7 +93,7 @@ function needed(bytes, from) {
 }
 
 function machO(bytes) {
-  const cpu = { 0x01000007: 'x64', 0x0100000c: 'arm64' }[bytes.readUInt32LE(4)] ?? 'unknown'
+  const cpu = { 16777223: 'x64', 16777228: 'arm64' }[bytes.readUInt32LE(4)] ?? 'unknown'
   const needs = []
   let at = 32
   for (let index = bytes.readUInt32LE(16); index > 0; index--) {
@@ -106,6 +106,6 @@ function machO(bytes) {
 
 function pe(bytes) {
   const header = bytes.readUInt32LE(0x3c)
-  const cpu = { 0x8664: 'x64', 0xaa64: 'arm64' }[bytes.readUInt16LE(header + 4)] ?? 'unknown'
+  const cpu = { 34404: 'x64', 43620: 'arm64' }[bytes.readUInt16LE(header + 4)] ?? 'unknown'
   return { os: 'win32', cpu, needs: [] }
 }

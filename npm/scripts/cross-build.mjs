@@ -46,7 +46,8 @@ export function compileOnce(name) {
   const { target, os } = platforms[name]
   const missing = lackingTarget(target)
   if (missing) return { skipped: missing }
-  if (os === process.platform) return zigFolder() ? {} : { skipped: 'no zig: pip could not install it' }
+  if (os === process.platform)
+    return zigFolder() ? {} : { skipped: 'no zig: pip could not install it' }
   step(`${name} (cargo check)`)
   must('cargo', ['check', '--locked', '-p', 'seawall-node', '--target', target])
   return { checked: `its linker is not on ${platformName()}` }
@@ -54,7 +55,8 @@ export function compileOnce(name) {
 
 /** Adds the standard library of a target where it lacks; what is wrong if it cannot be had. */
 function lackingTarget(target) {
-  const there = () => existsSync(ask('rustc', ['--print', 'target-libdir', '--target', target]) ?? '')
+  const there = () =>
+    existsSync(ask('rustc', ['--print', 'target-libdir', '--target', target]) ?? '')
   if (there()) return undefined
   step(`Rust target ${target} (rustup)`)
   ask('rustup', ['target', 'add', target], { timeout: 120_000 })

@@ -102,7 +102,8 @@ const acts = {
 
   async try(name) {
     if (name !== platformName()) throw new Stop(`this is ${platformName()}, not ${name}`)
-    if (!existsSync(join(root, 'npm/platforms', name, 'seawall.node'))) throw new Stop('build first')
+    if (!existsSync(join(root, 'npm/platforms', name, 'seawall.node')))
+      throw new Stop('build first')
     pack()
     await test(name, [process.execPath], { isolated: true, timeoutMs: 600_000 })
   },

@@ -46,10 +46,14 @@ const acts = {
   },
 
   publish() {
-    const { name, version, optionalDependencies = {} } = JSON.parse(
-      readFileSync(join(root, 'npm/package.json'), 'utf8'),
+    const {
+      name,
+      version,
+      optionalDependencies = {},
+    } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
+    const missing = Object.keys(platforms).filter(
+      key => !(`seawall-${key}` in optionalDependencies),
     )
-    const missing = Object.keys(platforms).filter(key => !(`seawall-${key}` in optionalDependencies))
     if (missing.length > 0) throw new Stop('prepare first: the platforms are no dependencies yet')
     const folders = Object.keys(platforms).map(key => [`seawall-${key}`, folderOf(key)])
     for (const [each, folder] of [...folders, [name, join(root, 'npm')]]) {

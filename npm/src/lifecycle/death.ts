@@ -113,7 +113,10 @@ export class Death {
 export function print(message: string): void {
   try {
     const stderr = globalThis.process?.stderr
-    if (typeof stderr?.write !== 'function') return console.error(`seawall: ${message}`)
+    if (typeof stderr?.write !== 'function') {
+      console.error(`seawall: ${message}`)
+      return
+    }
     stderr.write(`seawall: ${message}\n`, error => {
       // Where its reader is gone, the error would be an uncaught exception of its own, which would be
       // printed in its turn, for ever.
