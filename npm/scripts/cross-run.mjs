@@ -34,6 +34,7 @@ const ways = {
     const node = fromNpm('node24-linux-arm64')
     if (!node) return { skipped: 'npm has no Node for linux-arm64' }
     const version = ask(qemu, ['--version']).split('\n')[0]
+    // Processes that it starts would need the kernel's help.
     return { command: [qemu, '-L', system, node], isolated: false, what: version }
   },
 
@@ -41,7 +42,10 @@ const ways = {
     if (!existsSync('/lib/ld-musl-x86_64.so.1')) return { skipped: 'apt-get install musl' }
     const node = fromPyPI('musllinux_1_2_x86_64')
     if (!node) return { skipped: 'pip has no Node for musl' }
-    return { command: [node], isolated: true, what: `Node ${ask(node, ['--version'])} on musl` }
+    const version = ask(node, ['--version'])
+    // With an older musl than it was linked for, it ends at once.
+    if (version === undefined) return { skipped: 'the musl of this system is too old for its Node' }
+    return { command: [node], isolated: true, what: `Node ${version} on musl` }
   },
 }
 

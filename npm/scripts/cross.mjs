@@ -3,7 +3,8 @@
 //   npm run cross -- linux-arm64-gnu  only these
 //   node npm/scripts/cross.mjs release <name>   the addon of a platform, as it is published
 //   node npm/scripts/cross.mjs try <name>       tests the engine with it, by the Node that runs this
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { mismatch } from './binary.mjs'
@@ -16,10 +17,10 @@ import { watch } from './run.mjs'
 import { heading, loud, main, note, red, Stop, seconds } from './say.mjs'
 
 const jsTests = join(root, 'js-tests')
-/** What needs no package but ours, and starts no process: those cannot be emulated without help of the kernel. */
-const tests = /^(model|vectors.*)\.engine\.test\.mjs$|^(breaker|bulkhead|workers)\.test\.mjs$/
-/** In a place of the real platform, what starts processes as well. */
-const more = /^(platforms|engines|package\.engine)\.test\.mjs$/
+/** What needs no package but ours, starts no process, and does not take long in an emulator. */
+const tests = /^vectors.*\.engine\.test\.mjs$|^(breaker|bulkhead)\.test\.mjs$/
+/** Where the platform is the real one, what starts processes as well. */
+const more = /^(model|package)\.engine\.test\.mjs$|^(platforms|engines|workers)\.test\.mjs$/
 
 /** Builds the addon of a platform and puts it into its package. */
 function build(name) {
@@ -36,20 +37,22 @@ const files = pattern =>
     .sort()
     .map(name => join(jsTests, name))
 
-/** Asks the engine which it is, then runs its tests, each in the process that loads it. */
-async function test(name, [program, ...first], { env, isolated, timeoutMs }) {
+/** Asks the engine which it is, then runs its tests: a process for each file, since the runner would start some. */
+async function test(name, [program, ...first], isolated) {
   const ask = `import { engineStats } from 'seawall'
     const { kind, reason } = engineStats()
     console.log(process.platform, process.arch, process.version, kind, reason)
     if (kind !== 'native' || !reason.startsWith('seawall-${name} ')) process.exit(1)`
-  const common = { env: { ...env, SEAWALL_ENGINE: 'native' }, timeoutMs, cwd: jsTests }
+  const common = { env: { SEAWALL_ENGINE: 'native' }, timeoutMs: 300_000, cwd: jsTests }
   const which = await watch(program, [...first, '--input-type=module', '-e', ask], common)
   if (!which.ok) throw new Stop(`the addon for ${name} does not load`)
-  const flags = ['--expose-gc', '--test', '--test-timeout=120000', '--test-reporter=dot']
-  if (!isolated) flags.push('--test-isolation=none')
-  const list = isolated ? [...files(tests), ...files(more)] : files(tests)
-  const { ok, output } = await watch(program, [...first, ...flags, ...list], common)
-  if (!ok) throw new Stop(`its tests fail:\n${output.split('\n').slice(-40).join('\n')}`)
+  const quiet = line => (/^(ℹ (pass|fail)|✖)/.test(line) ? line : undefined)
+  for (const file of isolated ? [...files(tests), ...files(more)] : files(tests)) {
+    note(file)
+    const args = [...first, '--expose-gc', file]
+    const { ok, output } = await watch(program, args, { ...common, show: quiet })
+    if (!ok) throw new Stop(`fails:\n${output.split('\n').slice(-40).join('\n')}`)
+  }
 }
 
 /** One platform: what was done, or a `Skip`. */
@@ -62,9 +65,14 @@ async function one(name) {
   done.push('built')
   const node = foreignNode(name)
   if (node.skipped) return { done: done.join(', '), skipped: node.skipped }
-  unpack('npm', 'seawall')
-  unpack(join('npm/platforms', name), `seawall-${name}`)
-  await test(name, node.command, { env: node.env, isolated: node.isolated, timeoutMs: 300_000 })
+  const temporary = mkdtempSync(join(tmpdir(), 'seawall-cross-'))
+  try {
+    unpack('npm', 'seawall', temporary)
+    unpack(join('npm/platforms', name), `seawall-${name}`, temporary)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+  await test(name, node.command, node.isolated)
   done.push(`tested (${node.what})`)
   return { done: done.join(', ') }
 }
@@ -105,18 +113,18 @@ const acts = {
     if (!existsSync(join(root, 'npm/platforms', name, 'seawall.node')))
       throw new Stop('build first')
     pack()
-    await test(name, [process.execPath], { isolated: true, timeoutMs: 600_000 })
+    await test(name, [process.execPath], true)
   },
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {
     const [act, ...names] = process.argv.slice(2)
-    if (act in acts) return acts[act](...names)
-    const wanted = process.argv.slice(2)
-    for (const name of [...wanted, ...(act in acts ? names : [])]) {
+    const wanted = act in acts ? names : process.argv.slice(2)
+    for (const name of wanted) {
       if (!(name in platforms)) throw new Stop(`no platform "${name}": ${Object.keys(platforms)}`)
     }
+    if (act in acts) return acts[act](...names)
     const others = Object.keys(platforms).filter(name => name !== platformName())
     await all(wanted.length > 0 ? wanted : others)
   })
