@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../clock.js'
 import { check } from '../../options.js'
 import { seedOr } from '../../seed.js'
 import type { Drainable, DrainReport } from '../drains.js'
+import { takeBacklog } from './backlog.js'
 import { Connection } from './connection.js'
 import { FIELDS, type ServerTrackerOptions, serverOf, type TrackedServer } from './options.js'
 import { idleSockets, parsersOf } from './parsers.js'
@@ -154,7 +155,8 @@ export class ServerTracker implements Drainable, Disposable {
     if (this.#done) return this.#done.promise
     this.#done = Promise.withResolvers()
     this.beginDrain(0)
-    this.#emptyBacklog(this.#clock.now() + this.#manners.farewellMs)
+    if (takeBacklog(this.#server)) this.#stopListening()
+    else this.#emptyBacklog(this.#clock.now() + this.#manners.farewellMs)
     return this.#done.promise
   }
 
@@ -369,9 +371,8 @@ export class ServerTracker implements Drainable, Disposable {
   }
 
   /**
-   * What the kernel has already accepted would be reset with the listener, so it comes in first. libuv
-   * takes one connection per turn of its loop: two turns without any mean that there are none left.
-   * Where connections go on coming, it is over at `latest`.
+   * Where nothing but the loop takes connections, it takes one per turn: two turns without any mean
+   * that there are none left. Where connections go on coming, it is over at `latest`.
    */
   #emptyBacklog(latest: number, quiet = 0): void {
     const before = this.#accepted
