@@ -2,6 +2,7 @@
 // Shutdown in processes of their own, with real signals: that each is gone when it should be, with
 // the exit code and the words it should have.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { engineKind } from 'seawall'
 import { onTime, run } from './lifecycle-tools.mjs'
@@ -308,7 +309,8 @@ describe('signals', () => {
 
   it('child processes die of a signal as ever', async () => {
     const end = await run(
-      `       lifecycle({ ${GRACE} })
+      `import { spawn } from 'node:child_process'
+       lifecycle({ ${GRACE} })
        const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log(1)'])
        child.stdout.once('data', () => child.kill('SIGTERM'))
        child.on('close', (code, signal) => { say(code + ' ' + signal); process.exit(0) })`,
