@@ -18,9 +18,10 @@ import { heading, loud, main, note, red, Stop, seconds } from './say.mjs'
 
 const jsTests = join(root, 'js-tests')
 /** What needs no package but ours, starts no process, and does not take long in an emulator. */
-const tests = /^vectors.*\.engine\.test\.mjs$|^(breaker|bulkhead)\.test\.mjs$/
+const tests = /^vectors.*\.engine\.test\.mjs$|^breaker\.test\.mjs$/
 /** Where the platform is the real one, what starts processes as well. */
-const more = /^(model|package)\.engine\.test\.mjs$|^(platforms|engines|workers)\.test\.mjs$/
+const more =
+  /^(model|package)\.engine\.test\.mjs$|^(bulkhead|platforms|engines|workers)\.test\.mjs$/
 
 /** Builds the addon of a platform and puts it into its package. */
 function build(name) {
