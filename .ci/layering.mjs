@@ -175,8 +175,9 @@ const checks = {
     const addon = createRequire(import.meta.url)(
       join(root, 'npm/platforms', platformName(), 'seawall.node'),
     )
-    // Only an addon has memory that a runtime might copy.
-    const native = new Set(Object.keys(addon).filter(name => name !== 'sharesMemory'))
+    // Only an addon has memory that a runtime might copy, and may be of another version.
+    const ofAddons = ['addonVersion', 'sharesMemory']
+    const native = new Set(Object.keys(addon).filter(name => !ofAddons.includes(name)))
     const everything = new Set()
     const problems = []
     for (const part of Object.values(wasmParts)) {

@@ -17,8 +17,14 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { engineKind, engineStats } from 'seawall'
+import { platformName } from '../npm/scripts/paths.mjs'
+
+const { version } = createRequire(import.meta.url)('seawall/package.json')
 
 const ask = `import { engineKind } from 'seawall'; console.log(engineKind())`
+const why = `import { engineStats } from 'seawall'
+  const { kind, reason } = engineStats()
+  console.log(kind, reason)`
 const use = `import { CircuitBreaker, engineKind } from 'seawall'
   const breaker = new CircuitBreaker(1)
   await breaker.execute(() => Promise.reject(new Error('down'))).catch(() => {})
@@ -104,6 +110,18 @@ test('the WASM about the process is loaded when it is needed, and only then', ()
   assert.deepEqual(JSON.parse(stdout || '{}'), expected, stderr)
 })
 
+test('the engine says why it is that one', () => {
+  const name = `seawall-${platformName()}`
+  const said = (options = {}) => child(why, options).stdout
+  assert.equal(said(), `native ${name} fits`)
+  assert.equal(said({ engine: 'wasm' }), 'wasm SEAWALL_ENGINE is "wasm"')
+  assert.equal(
+    said({ cwd: lonely }),
+    `wasm ${name} is not installed: npm install ${name}@${version}`,
+  )
+  assert.match(said({ flags: ['--no-addons'] }), /^wasm seawall-\S+ cannot be loaded: .*disabled/)
+})
+
 test('an empty SEAWALL_ENGINE asks for nothing', () => {
   assert.equal(child(ask, { engine: '' }).stdout, 'native')
 })
@@ -129,20 +147,19 @@ test('asked for by name, a missing addon is an error with its cause', () => {
   const script = `import { engineKind } from 'seawall'
     try { engineKind() } catch (error) { console.log(error.code, error.message, error.cause?.code) }`
   const { stdout } = child(script, { cwd: lonely, engine: 'native' })
-  const message = 'SEAWALL_ENGINE is "native", but no addon for this platform can be loaded'
-  assert.equal(stdout, `SEAWALL_ENGINE ${message} MODULE_NOT_FOUND`)
+  const what = `seawall-${platformName()} is not installed: npm install seawall-${platformName()}@${version}`
+  assert.equal(stdout, `SEAWALL_ENGINE SEAWALL_ENGINE is "native", but ${what} MODULE_NOT_FOUND`)
 })
 
 test('an addon that cannot be loaded is as good as none', () => {
-  const { platform, arch } = process
-  const name = platform === 'linux' ? `${platform}-${arch}-gnu` : `${platform}-${arch}`
-  const folder = join(lonely, 'node_modules', `seawall-${name}`)
+  const folder = join(lonely, 'node_modules', `seawall-${platformName()}`)
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ main: 'seawall.node' }))
   writeFileSync(join(folder, 'seawall.node'), 'no addon at all')
   try {
     const { stdout, stderr } = child(use, { cwd: lonely })
     assert.deepEqual([stdout, stderr], ['wasm CircuitBreakerError', ''])
+    assert.match(child(why, { cwd: lonely }).stdout, /^wasm seawall-\S+ cannot be loaded: .+$/)
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -5,54 +5,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { engineKind } from 'seawall'
+import { onTime, run } from './lifecycle-tools.mjs'
 
 const native = engineKind() === 'native' && process.platform !== 'win32'
 const threads = native ? false : 'only threads of the native engine can do this'
-
-/**
- * Runs `script`, sends each signal when its word is printed, and answers how it ended and how long
- * after the first signal.
- * @param {string} script
- * @param {{ [word: string]: NodeJS.Signals }} [signals]
- */
-async function run(script, signals = {}) {
-  const prelude = `
-    import { lifecycle, Lifecycle } from 'seawall/lifecycle'
-    import { writeSync } from 'node:fs'
-    const say = text => writeSync(1, text + '\\n')
-    const wait = ms => new Promise(resolve => setTimeout(resolve, ms))
-    const never = () => new Promise(() => {})
-    const spin = () => { for (;;); }
-    setInterval(() => {}, 100_000)
-  `
-  const child = spawn(process.execPath, ['--input-type=module', '-e', prelude + script], {
-    cwd: import.meta.dirname,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const killer = setTimeout(() => child.kill('SIGKILL'), 30_000)
-  const waiting = new Map(Object.entries(signals))
-  let [stdout, stderr, sent] = ['', '', 0]
-  child.stdout.setEncoding('utf8').on('data', chunk => {
-    stdout += chunk
-    for (const [word, signal] of waiting) {
-      if (!stdout.includes(`${word}\n`)) continue
-      waiting.delete(word)
-      sent ||= performance.now()
-      child.kill(signal)
-    }
-  })
-  child.stderr.setEncoding('utf8').on('data', chunk => (stderr += chunk))
-  const [code, signal] = await new Promise(resolve => child.on('close', (...end) => resolve(end)))
-  clearTimeout(killer)
-  const ms = performance.now() - sent
-  return { code, signal, ms, stderr, lines: stdout.split('\n').filter(Boolean) }
-}
-
-/** Not before its deadline, and not much later, on a machine that may have much else to do. */
-function onTime(ms, deadline) {
-  assert.ok(ms > deadline - 50, `gone after ${ms} ms, before ${deadline}`)
-  assert.ok(ms < deadline + 1500, `gone after ${ms} ms, ${deadline} were promised`)
-}
 
 // A grace of 2 s leaves 1 s.
 const GRACE = `graceMs: 2000, hooksMs: 400`

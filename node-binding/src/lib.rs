@@ -2,6 +2,8 @@
 //!
 //! Free functions over numbers, because a class method costs three times as much.
 
+#![cfg_attr(not(unix), allow(dead_code, reason = "what only Unix can do would use it"))]
+
 mod adaptive;
 mod backoff;
 mod balance;

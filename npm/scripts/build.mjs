@@ -11,7 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { dist, platformName, root, targetDir, wasmParts } from './paths.mjs'
+import { dist, platformName, root, targetDir } from './paths.mjs'
+import { placeAddon, platformOf } from './platforms.mjs'
 import { must } from './run.mjs'
 import { main, note, Stop, seconds, step } from './say.mjs'
 import { markBuilt } from './stale.mjs'
@@ -20,27 +21,7 @@ function native() {
   step('native addon (cargo, release)')
   must('cargo', ['build', '--release', '--locked', '-p', 'seawall-node'])
   const name = platformName()
-  const folder = join(root, 'npm/platforms', name)
-  mkdirSync(folder, { recursive: true })
-  const library =
-    { darwin: 'libseawall_node.dylib', win32: 'seawall_node.dll' }[process.platform] ??
-    'libseawall_node.so'
-  // A fresh file each time: a running process may have the old one mapped.
-  rmSync(join(folder, 'seawall.node'), { force: true })
-  cpSync(join(targetDir, 'release', library), join(folder, 'seawall.node'))
-  const { version, license } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
-  const [os, cpu, libc] = name.split('-')
-  const manifest = {
-    name: `seawall-${name}`,
-    version,
-    license,
-    os: [os],
-    cpu: [cpu],
-    ...(libc && { libc: [libc === 'gnu' ? 'glibc' : libc] }),
-    main: 'seawall.node',
-    files: ['seawall.node'],
-  }
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  placeAddon(name, join(targetDir, 'release', platformOf(name).library))
 }
 
 async function wasm() {

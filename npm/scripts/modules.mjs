@@ -19,8 +19,12 @@ const src = join(root, 'npm/src')
 const SHARED = './shared.js'
 const OUT = join(dist, 'node')
 
+const { version } = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
+
 const common = {
   absWorkingDir: src,
+  // An addon of another version is refused.
+  define: { SEAWALL_VERSION: JSON.stringify(version) },
   format: 'esm',
   platform: 'neutral',
   target: 'es2023',

@@ -61,7 +61,8 @@ function archive(folder, name, temporary) {
   return { out, tarball }
 }
 
-function unpack(folder, name, temporary) {
+/** Packs the package in `folder` and unpacks it there; `temporary` is a folder that is deleted later. */
+export function unpack(folder, name, temporary) {
   const { out, tarball } = archive(folder, name, temporary)
   must('tar', ['-xzf', tarball], { cwd: out })
   const target = join(root, 'js-tests/node_modules', name)

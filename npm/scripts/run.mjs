@@ -30,10 +30,14 @@ export function ask(command, args, options = {}) {
  * Runs a command while showing what it prints, and answers with all of it.
  * Past `timeoutMs` the command and its children are ended.
  */
-export function watch(command, args, { env, timeoutMs = 900_000, show = line => line } = {}) {
+export function watch(
+  command,
+  args,
+  { env, cwd = root, timeoutMs = 900_000, show = line => line } = {},
+) {
   return new Promise(resolve => {
     const child = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32',

@@ -17,6 +17,7 @@ const parts = {
       'node-binding/build.rs',
       'node-binding/src',
       'npm/package.json',
+      'npm/scripts/platforms.mjs',
     ],
     to: [join(platform, 'seawall.node'), join(platform, 'package.json')],
   },

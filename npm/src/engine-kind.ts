@@ -6,6 +6,11 @@ export type EngineKind = 'native' | 'wasm'
 /** What the engine of this isolate holds. */
 export interface EngineStats {
   kind: EngineKind
+  /**
+   * Why that one, for people: which addon fits, or what keeps it from being loaded and how to mend it.
+   * Its wording may change.
+   */
+  reason: string
   /** Circuit breakers that have not been collected yet, disposed of or not. */
   breakers: number
 }
@@ -15,7 +20,19 @@ export function engineKind(): EngineKind {
   return engine().kind
 }
 
-/** What the engine of this isolate holds, to find leaks with. Loads it, if nothing has yet. */
+/**
+ * Which build of the engine decides and why, and what it holds, to find leaks with. Loads it, if
+ * nothing has yet.
+ *
+ * @example
+ * ```ts
+ * import { engineStats } from 'seawall'
+ *
+ * const { kind, reason } = engineStats()
+ * if (kind === 'wasm') console.warn(`seawall runs without its addon: ${reason}`)
+ * ```
+ */
 export function engineStats(): EngineStats {
-  return { kind: engine().kind, breakers: engine().breakerCount() }
+  const { kind, reason = 'this runtime loads no addons' } = engine()
+  return { kind, reason, breakers: engine().breakerCount() }
 }

@@ -32,4 +32,5 @@ mod threads;
 mod turns;
 mod unavailable;
 mod uv;
+mod version;
 mod watch;

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
+import { prefer } from './choice.js'
 import type { Classifier } from './classify/types.js'
-import { refusedEngine, unknownEngine } from './forced.js'
+import type { loadNative } from './native.js'
 import type { PoliciesEngine } from './policies/types.js'
 import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
@@ -36,31 +37,23 @@ export function load(): Engine {
  * import of the package costs.
  */
 export function choose<P extends keyof Parts>(part: P): Parts[P] {
-  const wanted = process.env.SEAWALL_ENGINE
   const require = createRequire(import.meta.url)
-  const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
-  if (wanted === 'native') {
-    try {
-      return loadNative(require)
-    } catch (cause) {
-      throw refusedEngine(cause)
-    }
-  }
-  if (wanted === 'wasm') return loadWasm(require, part)
-  if (wanted) throw unknownEngine(wanted)
-  try {
+  const native = (): ReturnType<typeof loadNative> => {
+    const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
     return loadNative(require)
-  } catch {
-    return loadWasm(require, part)
   }
+  return prefer(native, reason => loadWasm(require, part, reason))
 }
 
-function loadWasm<P extends keyof Parts>(require: NodeJS.Require, part: P): Parts[P] {
+function loadWasm<P extends keyof Parts>(
+  require: NodeJS.Require,
+  part: P,
+  reason: string,
+): Parts[P] {
   const { readFileSync } = require('node:fs') as typeof import('node:fs')
   const { instantiate } = require(`../engine/${GLUE[part]}`) as {
     instantiate(module: WebAssembly.Module): Parts[P]
   }
-  return instantiate(
-    new WebAssembly.Module(readFileSync(new URL(`../${part}.wasm`, import.meta.url))),
-  )
+  const bytes = readFileSync(new URL(`../${part}.wasm`, import.meta.url))
+  return Object.assign(instantiate(new WebAssembly.Module(bytes)), { reason })
 }

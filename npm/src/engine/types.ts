@@ -17,4 +17,6 @@ export interface Engine
     RetryEngine {
   /** Which build decides. */
   readonly kind: 'native' | 'wasm'
+  /** Why that one; in runtimes that load no addons there is no other. */
+  readonly reason?: string
 }

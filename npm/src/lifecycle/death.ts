@@ -109,12 +109,19 @@ export class Death {
   }
 }
 
-/** A line on stderr. Never throws. */
+/** A line on stderr. Never throws, now or later. */
 export function print(message: string): void {
   try {
-    const { process } = globalThis
-    if (typeof process?.stderr?.write === 'function') process.stderr.write(`seawall: ${message}\n`)
-    else console.error(`seawall: ${message}`)
+    const stderr = globalThis.process?.stderr
+    if (typeof stderr?.write !== 'function') {
+      console.error(`seawall: ${message}`)
+      return
+    }
+    stderr.write(`seawall: ${message}\n`, error => {
+      // Where its reader is gone, the error would be an uncaught exception of its own, which would be
+      // printed in its turn, for ever.
+      if (error && stderr.listenerCount('error') === 0) stderr.once('error', () => {})
+    })
   } catch {
     // Nobody can read it.
   }

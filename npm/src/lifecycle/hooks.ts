@@ -121,7 +121,10 @@ export class Hooks {
     this.#running = undefined
     this.#hasten = undefined
     const ms = clock.now() - since
-    return failure ? { name, phase, ms, error: failure.error } : { name, phase, ms }
+    if (!failure) return { name, phase, ms }
+    // `undefined` would be no failure.
+    const { error = new Error('it failed with undefined') } = failure
+    return { name, phase, ms, error }
   }
 
   /** Less is left than there was: the hook that is running gets its share of that, as those after it. */

@@ -10,17 +10,7 @@ export {
   type HookPhase,
 } from './hooks.js'
 export { type CloseOptions, closeOnShutdown, stopOnShutdown } from './integrations.js'
-export {
-  type HealthLike,
-  Lifecycle,
-  type LifecycleEvents,
-  type LifecyclePhase,
-  type LifecycleState,
-  lifecycle,
-  type PhaseEvent,
-  type ShutdownBudget,
-  type Unregister,
-} from './lifecycle.js'
+export { Lifecycle, lifecycle, type Unregister } from './lifecycle.js'
 export type { LifecycleHost, LifecycleOptions, Reporter } from './options.js'
 export {
   type IsConnected,
@@ -41,3 +31,11 @@ export {
 } from './reconnecting.js'
 export * from './servers/index.js'
 export type { Repeat } from './signals.js'
+export type {
+  HealthLike,
+  LifecycleEvents,
+  LifecyclePhase,
+  LifecycleState,
+  PhaseEvent,
+  ShutdownBudget,
+} from './state.js'

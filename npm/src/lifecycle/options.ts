@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.js'
 import { describe, OptionError } from '../errors.js'
 import { check, type Kind } from '../options.js'
-import type { HealthLike } from './lifecycle.js'
+import type { HealthLike } from './state.js'
 
 /** What reports a failure somewhere before the process ends. It may answer a promise. */
 export type Reporter = (

@@ -1,2 +1,3 @@
-export { ServerTracker, type ServerTrackerOptions, type TrackedServer } from './tracker.js'
+export type { ServerTrackerOptions, TrackedServer } from './options.js'
+export { ServerTracker } from './tracker.js'
 export type { WebSocketLike, WebSocketServerLike } from './websocket.js'

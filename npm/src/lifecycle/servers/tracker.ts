@@ -3,56 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { Server as NetServer, type Socket } from 'node:net'
 import { type Clock, systemClock } from '../../clock.js'
-import { OptionError } from '../../errors.js'
-import { check, type Kind } from '../../options.js'
+import { check } from '../../options.js'
 import { seedOr } from '../../seed.js'
 import type { Drainable, DrainReport } from '../drains.js'
 import { takeBacklog } from './backlog.js'
 import { Connection } from './connection.js'
+import { FIELDS, type ServerTrackerOptions, serverOf, type TrackedServer } from './options.js'
 import { idleSockets, parsersOf } from './parsers.js'
 import type { Manners, Peer, Tally } from './peer.js'
 import { Session } from './session.js'
 import { Turns } from './turns.js'
 import type { WebSocketLike, WebSocketServerLike } from './websocket.js'
-
-/** A server of `node:http`, `node:https` or `node:http2`, or what has one, such as a Fastify instance. */
-export type TrackedServer = NetServer | { readonly server: NetServer }
-
-/** How a server is brought to rest. */
-export interface ServerTrackerOptions {
-  /** What it is called in reports. Default `'server'`. */
-  name?: string | undefined
-  /**
-   * The WebSocket servers (package `ws`) on this server. Their sockets are closed through them; any
-   * other WebSocket is sent the frames directly.
-   */
-  webSockets?: WebSocketServerLike | readonly WebSocketServerLike[] | undefined
-  /** Sent to each WebSocket `farewellMs` before it is closed. Default: nothing is sent. */
-  webSocketMessage?: string | undefined
-  /** After how many ms the clients of event streams are to connect again. Default: not said. */
-  eventStreamRetryMs?: number | undefined
-  /**
-   * The time between the steps of a goodbye in ms: from the message to the closing of a WebSocket,
-   * between the two GOAWAY of HTTP/2 if the client does not answer sooner, from this side's end of a
-   * connection to its destruction, and for how long nothing may have happened on a connection that is
-   * closed as idle. Default 1000.
-   */
-  farewellMs?: number | undefined
-  /** The same seed gives the same order of leaving. Default a random one. */
-  seed?: number | undefined
-  /** Where time and timers come from. Default the runtime's. */
-  clock?: Clock | undefined
-}
-
-const FIELDS: Record<string, Kind> = {
-  name: 'string',
-  webSockets: 'object',
-  webSocketMessage: 'string',
-  eventStreamRetryMs: 'number',
-  farewellMs: 'number',
-  seed: 'number',
-  clock: 'object',
-}
 
 /** How often is looked at what is due during a drain, in ms. While the server runs there is no timer. */
 const TICK_MS = 20
@@ -204,7 +165,8 @@ export class ServerTracker implements Drainable, Disposable {
    * Stops listening, closes what is idle, and resolves when nothing is in flight. A connection that
    * was answered less than `farewellMs` ago is not idle yet: its client may be about to use it. A timer
    * keeps the process alive until then. Every call answers the same promise. It waits without limit:
-   * {@link force} ends it.
+   * {@link force} ends it. Should the server listen again later, it is closed at once, unless the
+   * tracker was disposed of.
    */
   close(): Promise<void> {
     if (this.#done) return this.#done.promise
@@ -262,6 +224,7 @@ export class ServerTracker implements Drainable, Disposable {
   #follow(): void {
     const { on } = this.#listener()
     on('connection', () => this.#accepted++)
+    on('listening', () => this.#tooLate())
     if (this.#secure) {
       on('connection', (socket: Socket) => this.#shake(socket))
       on('secureConnection', (socket: Socket) => this.#secured(socket))
@@ -455,6 +418,12 @@ export class ServerTracker implements Drainable, Disposable {
     })
   }
 
+  /** Whoever connected now would be cut off with the process. */
+  #tooLate(): void {
+    if (this.#phase !== 'closing' && this.#phase !== 'closed') return
+    NetServer.prototype.close.call(this.#server)
+  }
+
   #settle(): void {
     if (this.#phase !== 'closing' || !this.#done) return
     if (this.#late && !this.#netClosed && hasMethod(this.#server, 'closeIdleConnections')) {
@@ -472,12 +441,6 @@ export class ServerTracker implements Drainable, Disposable {
     this.#done ??= Promise.withResolvers()
     this.#done.resolve()
   }
-}
-
-function serverOf(tracked: TrackedServer): NetServer {
-  const server = 'server' in tracked ? tracked.server : tracked
-  if (server instanceof NetServer) return server
-  throw new OptionError('ServerTracker: a server of node:http, node:https or node:http2', 'server')
 }
 
 function hasMethod<M extends string>(on: object, name: M): on is Record<M, () => void> {

