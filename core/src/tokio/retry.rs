@@ -53,6 +53,8 @@ struct Shared {
     rule: retry::Retry,
     rng: Mutex<Rng>,
     name: Box<str>,
+    /// Whether it matters when a call began.
+    timed: bool,
 }
 
 within_budget!(Retry, /// Repeats no more than `budget` allows.
@@ -74,7 +76,8 @@ impl Retry {
     pub fn with(config: RetryConfig, setup: Setup) -> Result<Self, Problem> {
         let rule = retry::Retry::new(config)?;
         let rng = Mutex::new(setup.rng());
-        let shared = Arc::new(Shared { rule, rng, name: setup.name.into() });
+        let timed = rule.is_timed();
+        let shared = Arc::new(Shared { rule, rng, name: setup.name.into(), timed });
         Ok(Self { shared, budget: None })
     }
 
@@ -100,11 +103,19 @@ impl Retry {
         F: Future<Output = Result<T, E>>,
         J: Judge<T, E>,
     {
-        RetryCall { tries: Tries::new(self, None), judge, call, step: Step::New }
+        let tries = Tries::new(self, None);
+        RetryCall { tries, judge, call, step: Step::New, sleep: None, future: None }
     }
 
-    pub(super) fn rule(&self) -> &retry::Retry {
-        &self.shared.rule
+    /// Whether it matters when a call began.
+    pub(super) fn is_timed(&self) -> bool {
+        self.shared.timed
+    }
+
+    /// Whether a call is more to it than its failures.
+    #[inline]
+    pub(super) fn keeps_count(&self) -> bool {
+        self.budget.is_some() || self.shared.timed
     }
 
     /// What the rule says of a failure, which a repetition is told of.
@@ -117,15 +128,13 @@ impl Retry {
     }
 }
 
-pin_project! {
-    #[project = StepProjection]
-    #[derive(Debug)]
-    enum Step<F> {
-        New,
-        Trying { #[pin] future: F },
-        Waiting { #[pin] sleep: Sleep },
-        Over,
-    }
+/// Where a call is between two tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    New,
+    Trying,
+    Waiting,
+    Over,
 }
 
 pin_project! {
@@ -135,8 +144,11 @@ pin_project! {
         tries: Tries<&'a Retry>,
         judge: J,
         call: C,
+        step: Step,
+        // In a box, which most calls never need: as a part of the future it would be most of it.
+        sleep: Option<Pin<Box<Sleep>>>,
         #[pin]
-        step: Step<F>,
+        future: Option<F>,
     }
 }
 
@@ -158,30 +170,32 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let next = match this.step.as_mut().project() {
-                StepProjection::New => {
-                    this.tries.begin();
-                    Step::Trying { future: (this.call)() }
-                }
-                StepProjection::Trying { future } => {
-                    let result = ready!(future.poll(cx));
-                    let judged = this.judge.judge(result.as_ref());
-                    match this.tries.again(judged, None) {
-                        Some(wait) => Step::Waiting { sleep: sleep(wait) },
-                        None => {
-                            this.step.set(Step::Over);
-                            return Poll::Ready(result);
-                        }
+            match *this.step {
+                Step::New => this.tries.begin(),
+                Step::Waiting => {
+                    if let Some(sleep) = this.sleep {
+                        ready!(sleep.as_mut().poll(cx));
                     }
+                    *this.sleep = None;
                 }
-                StepProjection::Waiting { sleep } => {
-                    ready!(sleep.poll(cx));
-                    Step::Trying { future: (this.call)() }
-                }
+                Step::Trying => {}
                 // Polled after its end: there is nothing more to come.
-                StepProjection::Over => return Poll::Pending,
+                Step::Over => return Poll::Pending,
+            }
+            if *this.step != Step::Trying {
+                this.future.set(Some((this.call)()));
+                *this.step = Step::Trying;
+            }
+            let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+            let result = ready!(future.poll(cx));
+            let judged = this.judge.judge(result.as_ref());
+            let Some(wait) = this.tries.again(judged, None) else {
+                *this.step = Step::Over;
+                return Poll::Ready(result);
             };
-            this.step.set(next);
+            this.future.set(None);
+            *this.sleep = Some(Box::pin(sleep(wait)));
+            *this.step = Step::Waiting;
         }
     }
 }

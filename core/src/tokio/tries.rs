@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
-use super::budget::{Budget, Spent};
+use super::budget::Spent;
 use super::clock;
 use super::retry::Retry;
 use crate::classify::Judged;
@@ -20,8 +20,8 @@ pub(crate) struct Tries<R> {
     began: Option<Instant>,
     previous: Duration,
     deadline: Option<Instant>,
-    call: Option<Spent>,
-    repetition: Option<Spent>,
+    /// What the call, and the repetition under way, have taken of a budget.
+    spent: Option<(Spent, Option<Spent>)>,
 }
 
 impl<R: Borrow<Retry>> Tries<R> {
@@ -29,15 +29,22 @@ impl<R: Borrow<Retry>> Tries<R> {
     #[inline]
     pub(crate) const fn new(retry: R, deadline: Option<Instant>) -> Self {
         let (began, previous) = (None, Duration::ZERO);
-        Self { retry, made: 0, began, previous, deadline, call: None, repetition: None }
+        Self { retry, made: 0, began, previous, deadline, spent: None }
     }
 
     /// The first one begins.
     #[inline]
     pub(crate) fn begin(&mut self) {
+        if self.retry.borrow().keeps_count() {
+            self.begin_counted();
+        }
+    }
+
+    #[inline(never)]
+    fn begin_counted(&mut self) {
         let retry = self.retry.borrow();
-        self.call = retry.budget().map(Budget::began);
-        self.began = retry.rule().is_timed().then(clock::now);
+        self.spent = retry.budget().map(|budget| (budget.began(), None));
+        self.began = retry.is_timed().then(clock::now);
     }
 
     /// After which wait there is another try, given how the last one ended; `None`: none.
@@ -48,8 +55,8 @@ impl<R: Borrow<Retry>> Tries<R> {
             Judged::Success | Judged::Neutral => None,
             failed => self.after_failure(failed, wanted),
         };
-        if wait.is_none() {
-            (self.call, self.repetition) = (None, None);
+        if wait.is_none() && self.spent.is_some() {
+            self.spent = None;
         }
         wait
     }
@@ -57,7 +64,9 @@ impl<R: Borrow<Retry>> Tries<R> {
     #[inline(never)]
     fn after_failure(&mut self, judged: Judged, wanted: Option<bool>) -> Option<Duration> {
         self.made = self.made.saturating_add(1);
-        self.repetition = None;
+        if let Some((_, repetition)) = &mut self.spent {
+            *repetition = None;
+        }
         let (verdict, refused, delay) = match judged {
             Judged::Failure(verdict) => (verdict, false, None),
             Judged::Refused(after) => (None, true, after),
@@ -75,8 +84,8 @@ impl<R: Borrow<Retry>> Tries<R> {
         };
         let retry = self.retry.borrow();
         let Decision::After(wait) = retry.decide(&failure) else { return None };
-        if let Some(budget) = retry.budget() {
-            self.repetition = Some(budget.allow()?);
+        if let Some((budget, (_, repetition))) = retry.budget().zip(self.spent.as_mut()) {
+            *repetition = Some(budget.allow()?);
         }
         self.previous = wait;
         events::retried(retry.name(), self.made, wait);
