@@ -178,8 +178,7 @@ impl CircuitBreaker {
         }
     }
 
-    // Apart, so that a rule that counts no successes is not made to save its registers.
-    #[inline(never)]
+    #[inline]
     fn count(&self, front: &Front, cell: Option<&Cell>, raw: RawPermit, clock: &impl Clock) {
         if front.is_timed() && !front.holds_at(clock.now()) {
             return self.tell(raw, Outcome::Success, clock);
