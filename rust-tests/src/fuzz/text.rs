@@ -6,7 +6,8 @@ use seawall::classify::{Facts, Source, Wait, classify as judge, http_date};
 use seawall::http::{Head, server_name};
 use seawall::os::parse::{self, Quota};
 use seawall::os::{Groups, Version};
-use seawall::pressure::recorder::Recording;
+use seawall::pressure::Signals;
+use seawall::pressure::recorder::{Entry, Kind, Recorder, Recording, size};
 use seawall::timeout::remaining;
 
 use super::bytes::Bytes;
@@ -98,8 +99,39 @@ pub fn os(data: &[u8]) {
     }
 }
 
-/// Files that ought to be recordings.
+/// Files that ought to be recordings: any bytes, and a recording of which some were changed.
 pub fn recording(data: &[u8]) {
-    let Some(recording) = Recording::read(data) else { return };
-    assert!(recording.records.is_sorted_by(|one, next| one.number < next.number));
+    let sorted = |read: Recording| {
+        assert!(read.records.is_sorted_by(|one, next| one.number < next.number));
+        read.records.len()
+    };
+    Recording::read(data).map(sorted);
+    let mut bytes = Bytes::new(data);
+    let (room, written) = (usize::from(bytes.byte() % 5) + 1, usize::from(bytes.byte() % 12));
+    let mut recorder = Recorder::new(vec![0; size(room)], 7, NOW_MS).expect("there is room");
+    for number in 0..written {
+        let now = seawall::Instant::from_millis(number as f64);
+        let (signals, route) = (Signals::default(), "GET /a");
+        recorder.record(&Entry {
+            now,
+            kind: Kind::Sample,
+            level: 1,
+            pressure: 0.5,
+            signals,
+            route,
+        });
+    }
+    let mut file = recorder.bytes().to_vec();
+    let whole = Recording::read(&file).map(sorted);
+    assert_eq!(whole, Some(written.min(room)), "it reads what it wrote");
+    let mut damaged = 0;
+    while !bytes.is_empty() {
+        let place = usize::try_from(bytes.u64()).unwrap_or(0) % file.len();
+        file[place] ^= bytes.byte();
+        damaged += 1;
+    }
+    if let Some(read) = Recording::read(&file) {
+        // A damaged record is left out, and no other.
+        assert!(sorted(read) + damaged >= written.min(room));
+    }
 }
