@@ -108,7 +108,16 @@ const checks = {
   },
 
   'policies of the package import no other policy, adapters no engine'() {
-    const shared = new Set(['clock', 'errors', 'events', 'options', 'outcome', 'seed', 'timer'])
+    const shared = new Set([
+      'adopt',
+      'clock',
+      'errors',
+      'events',
+      'options',
+      'outcome',
+      'seed',
+      'timer',
+    ])
     for (const word of ['causes', 'context', 'gate', 'latency', 'store']) shared.add(word)
     const also = {
       retry: ['backoff', 'classify'],

@@ -11,7 +11,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import tls from 'node:tls'
 import express from 'express'
 import fastify from 'fastify'
-import { OptionError } from 'seawall'
+import { engineKind, OptionError } from 'seawall'
 import { ServerTracker } from 'seawall/lifecycle'
 import { WebSocket, WebSocketServer } from 'ws'
 
@@ -381,6 +381,40 @@ describe('when it closes', () => {
     await new Promise(resolve => setImmediate(resolve))
     await tracker.close()
     assert.deepEqual(await Promise.all(ends), Array(60).fill('ok'))
+  })
+
+  test('they are served though each turn of the loop is long', {
+    skip:
+      (engineKind() === 'wasm' || process.platform === 'win32') &&
+      'without the addon, one is taken in a turn of the loop',
+  }, async () => {
+    const { tracker, port } = await start(http.createServer((_, res) => res.end('ok')))
+    const { spawn } = await import('node:child_process')
+    // Another process, since this one stands still while they connect.
+    const child = spawn(process.execPath, [
+      '-e',
+      `let [ok, bad, up] = [0, 0, 0]
+      const over = () => { if (ok + bad === 200) process.stdout.write(ok + ' ok, ' + bad + ' bad'); }
+      for (let i = 0; i < 200; i++) {
+        const s = require('net').connect(${port}, '127.0.0.1')
+        s.once('data', () => { ok++; over() }).on('error', () => { bad++; over() })
+        s.write(${JSON.stringify(GET())})
+      }`,
+    ])
+    cleanups.push(() => child.kill())
+    let out = ''
+    child.stdout.on('data', chunk => {
+      out += chunk
+    })
+    const standStill = ms => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    await sleep(20)
+    standStill(1000)
+    const busy = setInterval(() => standStill(20), 1)
+    cleanups.push(() => clearInterval(busy))
+    await tracker.close()
+    clearInterval(busy)
+    await until(() => out !== '')
+    assert.equal(out, '200 ok, 0 bad')
   })
 
   test('connections that go on coming do not keep it from closing', async () => {

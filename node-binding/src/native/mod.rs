@@ -2,6 +2,8 @@
 //! is blocked.
 
 #[cfg(unix)]
+mod backlog;
+#[cfg(unix)]
 mod balance;
 mod clock;
 pub(crate) mod deadline;

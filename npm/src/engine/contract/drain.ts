@@ -6,4 +6,6 @@ export interface DrainEngine {
   drainTurn(handle: number): number
   /** Gives the handle back. */
   drainFree(handle: number): void
+  /** Takes what waits at a listener in the kernel: descriptors, `most` of them at most. */
+  acceptBacklog?(listener: number, most: number): number[]
 }

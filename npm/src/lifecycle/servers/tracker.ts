@@ -7,6 +7,7 @@ import { OptionError } from '../../errors.js'
 import { check, type Kind } from '../../options.js'
 import { seedOr } from '../../seed.js'
 import type { Drainable, DrainReport } from '../drains.js'
+import { takeBacklog } from './backlog.js'
 import { Connection } from './connection.js'
 import { idleSockets, parsersOf } from './parsers.js'
 import type { Manners, Peer } from './peer.js'
@@ -192,7 +193,8 @@ export class ServerTracker implements Drainable, Disposable {
     if (this.#done) return this.#done.promise
     this.#done = Promise.withResolvers()
     this.beginDrain(0)
-    this.#emptyBacklog(this.#clock.now() + this.#manners.farewellMs)
+    if (takeBacklog(this.#server)) this.#stopListening()
+    else this.#emptyBacklog(this.#clock.now() + this.#manners.farewellMs)
     return this.#done.promise
   }
 
@@ -406,9 +408,8 @@ export class ServerTracker implements Drainable, Disposable {
   }
 
   /**
-   * What the kernel has already accepted would be reset with the listener, so it comes in first. libuv
-   * takes one connection per turn of its loop: two turns without any mean that there are none left.
-   * Where connections go on coming, it is over at `latest`.
+   * Where nothing but the loop takes connections, it takes one per turn: two turns without any mean
+   * that there are none left. Where connections go on coming, it is over at `latest`.
    */
   #emptyBacklog(latest: number, quiet = 0): void {
     const before = this.#accepted
