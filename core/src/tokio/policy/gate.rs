@@ -36,8 +36,18 @@ impl Gate {
             Self::Rate(rate) => rate.acquire().await?,
             Self::Throttle(throttle) => held.throttle = Some(throttle.try_acquire()?),
             Self::Breaker(breaker) => held.breaker = Some(breaker.try_acquire()?),
-            Self::Bulkhead(bulkhead) => held.place = Some(bulkhead.acquire().await?),
-            Self::Adaptive(adaptive) => held.place = Some(adaptive.acquire().await?),
+            Self::Bulkhead(bulkhead) => {
+                held.place = Some(match bulkhead.at_once() {
+                    Some(place) => place,
+                    None => bulkhead.acquire().await?,
+                });
+            }
+            Self::Adaptive(adaptive) => {
+                held.place = Some(match adaptive.at_once() {
+                    Some(place) => place,
+                    None => adaptive.acquire().await?,
+                });
+            }
             Self::Chaos(chaos) => chaos.strike().await?,
         }
         Ok(())
