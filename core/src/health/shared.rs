@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::set::HealthSet;
 use super::verdict::{Kind, Reason, Verdict};
 use crate::Instant;
-use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock, pause};
+use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
 
 /// How many words a [`Block`] has.
 pub const BLOCK_WORDS: usize = 32;
@@ -65,7 +65,7 @@ impl Block {
             if before == after && f64::from_bits(before) % 2.0 == 0.0 {
                 return verdict.at(now);
             }
-            pause();
+            spin_loop();
         }
     }
 

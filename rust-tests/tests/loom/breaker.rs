@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread;
+use seawall::Instant;
 use seawall::breaker::{
     BreakerConfig, CircuitBreaker, OpenFor, RateRule, Reason, State, Totals, TripRule, Window,
 };
-use seawall::{Instant, Outcome};
 
 use crate::every_order;
 
