@@ -1,7 +1,10 @@
 //! What the tests of the `seawall` crate share.
 
 pub mod breaker_model;
+pub mod breaker_pair;
 pub mod breaker_world;
+#[cfg(not(loom))]
+pub mod fuzz;
 #[cfg(not(loom))]
 pub mod js_caller;
 pub mod vectors;

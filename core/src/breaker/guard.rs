@@ -139,6 +139,7 @@ impl CircuitBreaker {
     }
 
     #[cold]
+    #[inline(never)]
     fn ask<'a>(
         &'a self,
         cell: Option<&'a Cell>,
@@ -192,6 +193,7 @@ impl CircuitBreaker {
     }
 
     #[cold]
+    #[inline(never)]
     fn tell(&self, raw: RawPermit, outcome: Outcome, clock: &impl Clock) {
         self.record(raw, outcome.into(), clock.now());
     }
@@ -275,6 +277,26 @@ pub(crate) struct Paused {
 
 #[cfg(feature = "tokio")]
 impl CircuitBreaker {
+    /// The permit of a call that may run without further thought: the gate is open, nothing is
+    /// measured, and there is nothing to give back.
+    #[inline]
+    pub(crate) fn pass(&self) -> Option<Paused> {
+        let (front, raw) = self.let_through()?;
+        (front.slow_limit() == u64::MAX).then_some(Paused { raw, started: Instant::ZERO })
+    }
+
+    /// Takes the success of such a call; false where it takes more.
+    #[inline]
+    pub(crate) fn passed(&self, paused: Paused, clock: &impl Clock) -> bool {
+        match self.front.as_deref() {
+            Some(front) if !paused.is_probe() && front.slow_limit() == u64::MAX => {
+                self.succeeded(front, None, paused.raw, clock);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The permit that was paused; once, or a call ends twice.
     #[inline]
     pub(crate) const fn resume(&self, paused: Paused) -> Permit<'_> {

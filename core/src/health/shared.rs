@@ -1,12 +1,11 @@
 //! A set that several threads ask, and a block of words that is read without asking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::set::HealthSet;
 use super::verdict::{Kind, Reason, Verdict};
 use crate::Instant;
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
 
 /// How many words a [`Block`] has.
 pub const BLOCK_WORDS: usize = 32;
@@ -66,7 +65,7 @@ impl Block {
             if before == after && f64::from_bits(before) % 2.0 == 0.0 {
                 return verdict.at(now);
             }
-            core::hint::spin_loop();
+            spin_loop();
         }
     }
 

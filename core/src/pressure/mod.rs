@@ -50,6 +50,7 @@ mod answer;
 #[cfg(feature = "std")]
 pub mod board;
 mod config;
+#[cfg(target_has_atomic = "64")]
 mod delays;
 mod explain;
 mod judge;
@@ -68,6 +69,7 @@ pub use answer::{Answer, Cause, Shed};
 #[cfg(feature = "std")]
 pub use board::Board;
 pub use config::{Limits, PressureConfig};
+#[cfg(target_has_atomic = "64")]
 pub use delays::{Delayed, Delays, Utilization};
 pub use explain::{Explanation, Gauge};
 pub use judge::{CAUSES, CLASSES, CRITICAL, Judge, MAINTENANCE};

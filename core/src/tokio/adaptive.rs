@@ -3,9 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::bulkhead::run;
 use super::clock;
-use super::places::{AcquirePlace, Place, Places, Ranked};
+use super::places::{AcquirePlace, Place, Places, Ranked, run, ways_in};
 use super::setup::Setup;
 use crate::classify::{ByResult, Judge};
 use crate::error::{Error, Rejected};
@@ -33,6 +32,8 @@ use crate::policy::Stage;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Adaptive(Arc<Places>);
+
+ways_in!(Adaptive);
 
 impl Adaptive {
     /// A limiter without a queue.
@@ -69,32 +70,6 @@ impl Adaptive {
         Ok(self)
     }
 
-    /// Turns calls away by `priorities` as the queue fills; see [`acquire_ranked`](Self::acquire_ranked).
-    #[must_use]
-    pub fn prioritized(self, priorities: Priorities) -> Self {
-        self.0.change(|state, _| state.priorities = Some(priorities));
-        self
-    }
-
-    /// A place to come; settle it with how the call in it ended.
-    pub fn acquire(&self) -> AcquirePlace {
-        AcquirePlace::new(Arc::clone(&self.0), None)
-    }
-
-    /// The same for a call of that importance, which counts where the limiter is
-    /// [`prioritized`](Self::prioritized).
-    pub fn acquire_ranked(&self, ask: &Ask<'_>) -> AcquirePlace {
-        AcquirePlace::new(Arc::clone(&self.0), Some(Ranked::of(ask)))
-    }
-
-    /// A place at once.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn try_acquire(&self) -> Result<Place, Rejected> {
-        self.0.try_acquire()
-    }
-
     /// Runs `future` in a place, and takes `Err` as a failure.
     ///
     /// # Errors
@@ -115,8 +90,7 @@ impl Adaptive {
         judge: impl Judge<T, E>,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error<E>> {
-        let place = self.acquire().await?;
-        run(place, judge, future).await
+        run(&self.0, judge, future).await
     }
 
     /// Goes on by other options; what was measured stays.

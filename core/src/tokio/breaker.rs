@@ -129,16 +129,17 @@ impl Breaker {
 
     #[inline]
     fn admit(&self) -> Result<Paused, Rejected> {
-        match self.0.circuit.try_acquire(&TokioClock) {
-            Ok(permit) => {
-                let paused = permit.pause();
-                if paused.is_probe() {
-                    self.watch();
-                }
-                Ok(paused)
-            }
-            Err(rejection) => Err(self.refuse(rejection)),
+        self.0.circuit.pass().map_or_else(|| self.ask(), Ok)
+    }
+
+    #[inline(never)]
+    fn ask(&self) -> Result<Paused, Rejected> {
+        let permit = self.0.circuit.try_acquire(&TokioClock).map_err(|it| self.refuse(it))?;
+        let paused = permit.pause();
+        if paused.is_probe() {
+            self.watch();
         }
+        Ok(paused)
     }
 
     #[cold]
@@ -151,6 +152,13 @@ impl Breaker {
 
     #[inline]
     fn settle(&self, paused: Paused, judged: Judged) {
+        if judged != Judged::Success || !self.0.circuit.passed(paused, &TokioClock) {
+            self.settle_slowly(paused, judged);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_slowly(&self, paused: Paused, judged: Judged) {
         let permit = self.0.circuit.resume(paused);
         match judged {
             Judged::Success => permit.success(&TokioClock),

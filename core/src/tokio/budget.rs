@@ -57,6 +57,24 @@ impl Budget {
     }
 }
 
+/// `within` and its counterpart for a policy that may have a budget.
+macro_rules! within_budget {
+    ($policy:ty, $(#[$about:meta])+) => {
+        impl $policy {
+            $(#[$about])+
+            #[must_use]
+            pub fn within(self, budget: Budget) -> Self {
+                Self { budget: Some(budget), ..self }
+            }
+
+            pub(crate) const fn budget(&self) -> Option<&Budget> {
+                self.budget.as_ref()
+            }
+        }
+    };
+}
+pub(super) use within_budget;
+
 /// A call or a repetition under way.
 #[derive(Debug)]
 pub(crate) struct Spent {

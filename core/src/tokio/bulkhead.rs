@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::places::{AcquirePlace, Place, Places, Ranked};
+use super::places::{AcquirePlace, Place, Places, Ranked, run, ways_in};
 use super::setup::Setup;
-use crate::classify::{ByResult, Judge};
+use crate::classify::ByResult;
 use crate::error::{Error, Rejected};
 use crate::limit::bulkhead::{self, BulkheadConfig, Explanation};
 use crate::limit::priority::{Ask, Priorities};
@@ -36,6 +36,8 @@ use crate::policy::Stage;
 #[derive(Debug, Clone)]
 pub struct Bulkhead(Arc<Places>);
 
+ways_in!(Bulkhead);
+
 impl Bulkhead {
     /// An empty bulkhead.
     ///
@@ -54,32 +56,6 @@ impl Bulkhead {
         Ok(Self(Places::new(bulkhead, None, setup.name.into(), Stage::Bulkhead)))
     }
 
-    /// Turns calls away by `priorities` as the queue fills; see [`acquire_ranked`](Self::acquire_ranked).
-    #[must_use]
-    pub fn prioritized(self, priorities: Priorities) -> Self {
-        self.0.change(|state, _| state.priorities = Some(priorities));
-        self
-    }
-
-    /// A place to come, in the order of asking.
-    pub fn acquire(&self) -> AcquirePlace {
-        AcquirePlace::new(Arc::clone(&self.0), None)
-    }
-
-    /// The same for a call of that importance, which counts where the bulkhead is
-    /// [`prioritized`](Self::prioritized).
-    pub fn acquire_ranked(&self, ask: &Ask<'_>) -> AcquirePlace {
-        AcquirePlace::new(Arc::clone(&self.0), Some(Ranked::of(ask)))
-    }
-
-    /// A place at once.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn try_acquire(&self) -> Result<Place, Rejected> {
-        self.0.try_acquire()
-    }
-
     /// Runs `future` in a place.
     ///
     /// # Errors
@@ -88,8 +64,7 @@ impl Bulkhead {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error<E>> {
-        let place = self.acquire().await?;
-        run(place, ByResult, future).await
+        run(&self.0, ByResult, future).await
     }
 
     /// Goes on by other limits: what runs goes on, who waits keeps the place.
@@ -105,21 +80,4 @@ impl Bulkhead {
     pub fn explain(&self) -> Explanation {
         self.0.change(|state, now| state.bulkhead.explain(now))
     }
-}
-
-impl Ranked {
-    pub(super) fn of(ask: &Ask<'_>) -> Self {
-        Self { rank: ask.rank, user: ask.user.map(Into::into) }
-    }
-}
-
-/// The end of a call in a place.
-pub(super) async fn run<T, E>(
-    place: Place,
-    judge: impl Judge<T, E>,
-    future: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error<E>> {
-    let result = future.await;
-    place.settle(judge.judge(result.as_ref()));
-    result.map_err(Error::Failed)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ::tokio::time::{Sleep, sleep};
 
-use super::budget::{Budget, Spent};
+use super::budget::{Budget, Spent, within_budget};
 use super::clock;
 use super::setup::Setup;
 use crate::classify::{ByResult, Judge, Judged};
@@ -58,6 +58,9 @@ struct Shared {
     name: Box<str>,
 }
 
+within_budget!(Hedge, /// Hedges no more than `budget` allows.
+);
+
 impl Hedge {
     /// The hedges of `config`.
     ///
@@ -74,16 +77,6 @@ impl Hedge {
     pub fn with(config: HedgeConfig, setup: Setup) -> Result<Self, Problem> {
         let hedge = Mutex::new(hedge::Hedge::new(config)?);
         Ok(Self { shared: Arc::new(Shared { hedge, name: setup.name.into() }), budget: None })
-    }
-
-    /// Hedges no more than `budget` allows.
-    #[must_use]
-    pub fn within(self, budget: Budget) -> Self {
-        Self { budget: Some(budget), ..self }
-    }
-
-    pub(super) const fn budget(&self) -> Option<&Budget> {
-        self.budget.as_ref()
     }
 
     /// Runs the future that `call` makes, and another one beside it if there is no answer in time.

@@ -12,18 +12,22 @@
 //! - **One error**, [`Error`](crate::error::Error), says which policy refused, why, and when to ask
 //!   again.
 //!
-//! [`Policy`] makes one of many, in the order of [`policy::Stage`](crate::policy::Stage).
+//! [`Policy`] makes one of many, in the order of [`policy::Stage`](crate::policy::Stage); [`Answers`]
+//! adds what may answer in its place: a cache, another call's result, a fallback.
 //!
 //! **When not.** Services and clients of tower have layers of their own, in `tower`. Without an
 //! async runtime the policies themselves do, such as
 //! [`CircuitBreaker`](crate::breaker::CircuitBreaker).
 
 mod adaptive;
+mod answers;
 mod breaker;
 mod budget;
 mod bulkhead;
+mod cache;
 mod chaos;
 pub(crate) mod clock;
+mod coalesce;
 mod hedge;
 mod places;
 mod policy;
@@ -32,22 +36,26 @@ mod retry;
 mod setup;
 mod throttle;
 mod timeout;
+mod tries;
 
 pub use adaptive::Adaptive;
+pub use answers::Answers;
 pub use breaker::{Breaker, BreakerCall, BreakerPermit};
 pub use budget::Budget;
 pub use bulkhead::Bulkhead;
+pub use cache::{Cache, CacheExplanation};
 pub use chaos::Chaos;
+pub use coalesce::Coalesce;
 pub use hedge::Hedge;
 pub use places::{AcquirePlace, Place};
 pub use policy::{Policy, PolicyBuilder};
 pub use rate::{AcquireRate, RateLimiter};
-#[cfg(feature = "tower")]
-pub(crate) use retry::Tries;
-pub use retry::{Retry, retry};
+pub use retry::{Retry, RetryCall, retry};
 pub use setup::Setup;
 pub use throttle::{Throttle, ThrottleCall, ThrottlePermit};
 pub use timeout::{Timeout, TimeoutCall};
+#[cfg(feature = "tower")]
+pub(crate) use tries::Tries;
 
 /// The present on the clock that the policies here go by.
 #[must_use]

@@ -10,8 +10,8 @@ use ::tokio::time::{Sleep, sleep_until};
 use pin_project_lite::pin_project;
 
 use super::clock;
-use crate::classify::Judged;
-use crate::error::{Rejected, Why};
+use crate::classify::{Judge, Judged};
+use crate::error::{Error, Rejected, Why};
 use crate::limit::adaptive::AdaptiveLimiter;
 use crate::limit::bulkhead::{Bulkhead, Entry, Next, Refusal, Waiter};
 use crate::limit::priority::{Ask, Priorities};
@@ -164,13 +164,26 @@ impl Places {
         read(&lock(&self.state))
     }
 
-    fn enter(&self, ask: Option<&Ask<'_>>, queue: bool) -> Result<(Entered, Instant), Rejected> {
+    /// A place, if there is one that nobody waits for.
+    #[inline]
+    pub(super) fn at_once(self: &Arc<Self>) -> Option<Place> {
+        // What is measured is how long calls take, for which a bulkhead does not care.
+        let since = if self.is_timed() { clock::now() } else { Instant::ZERO };
+        let mut state = lock(&self.state);
+        if state.bulkhead.running() >= state.bulkhead.may_run() {
+            return None;
+        }
+        // It is admitted: there is room.
+        let _ = state.bulkhead.enter(since);
+        state.begin();
+        drop(state);
+        Some(Place { places: Arc::clone(self), since, outcome: Outcome::Neutral })
+    }
+
+    fn enter(&self, ask: Option<&Ask<'_>>) -> Result<(Entered, Instant), Rejected> {
         let now = clock::now();
         let mut state = lock(&self.state);
         let State { bulkhead, priorities, .. } = &mut *state;
-        if !queue && bulkhead.running() >= bulkhead.may_run() {
-            return Err(self.refuse(Why::Full, &state));
-        }
         let entry = match (ask, priorities) {
             (Some(ask), Some(priorities)) => bulkhead.enter_ranked(now, priorities, ask),
             _ => bulkhead.enter(now),
@@ -191,6 +204,22 @@ impl Places {
         }
     }
 
+    /// A call is over that had a place.
+    fn leave(&self, since: Instant, outcome: Outcome) {
+        if !self.is_timed() {
+            let mut state = lock(&self.state);
+            if state.bulkhead.queued() == 0 {
+                return state.bulkhead.leave();
+            }
+        }
+        self.change(|state, now| state.end(since, outcome, now));
+    }
+
+    /// Whether it matters how long calls take.
+    fn is_timed(&self) -> bool {
+        self.stage == Stage::Adaptive
+    }
+
     fn refuse(&self, why: Why, state: &State) -> Rejected {
         let retry_after = state.adaptive.as_ref().and_then(|adaptive| adaptive.terms().retry_after);
         Rejected { by: self.stage, why, retry_after }
@@ -198,8 +227,11 @@ impl Places {
 
     /// A place at once, or not at all.
     pub(super) fn try_acquire(self: &Arc<Self>) -> Result<Place, Rejected> {
-        let entered = self.enter(None, false).inspect_err(|it| events::rejected(&self.name, it))?;
-        Ok(Place { places: Arc::clone(self), since: entered.1, outcome: Outcome::Neutral })
+        self.at_once().ok_or_else(|| {
+            let rejected = self.read(|state| self.refuse(Why::Full, state));
+            events::rejected(&self.name, &rejected);
+            rejected
+        })
     }
 }
 
@@ -224,6 +256,21 @@ impl Place {
     }
 }
 
+/// Runs a call in its place.
+pub(super) async fn run<T, E>(
+    places: &Arc<Places>,
+    judge: impl Judge<T, E>,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error<E>> {
+    let place = match places.at_once() {
+        Some(place) => place,
+        None => AcquirePlace::new(Arc::clone(places), None).await?,
+    };
+    let result = future.await;
+    place.settle(judge.judge(result.as_ref()));
+    result.map_err(Error::Failed)
+}
+
 /// What an end means to a policy that knows three.
 pub(super) const fn outcome(judged: Judged) -> Outcome {
     match judged {
@@ -235,8 +282,7 @@ pub(super) const fn outcome(judged: Judged) -> Outcome {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Self { places, since, outcome } = self;
-        places.change(|state, now| state.end(*since, *outcome, now));
+        self.places.leave(self.since, self.outcome);
     }
 }
 
@@ -276,11 +322,57 @@ pin_project! {
     }
 }
 
+/// How calls get at the places of a handle on [`Places`].
+macro_rules! ways_in {
+    ($limiter:ident) => {
+        impl $limiter {
+            /// Turns calls away by `priorities` as the queue fills; see
+            /// [`acquire_ranked`](Self::acquire_ranked).
+            #[must_use]
+            pub fn prioritized(self, priorities: Priorities) -> Self {
+                self.0.change(|state, _| state.priorities = Some(priorities));
+                self
+            }
+
+            /// A place to come, in the order of asking; settle it with how the call in it ended.
+            pub fn acquire(&self) -> AcquirePlace {
+                AcquirePlace::new(Arc::clone(&self.0), None)
+            }
+
+            /// The same for a call of that importance, which counts where calls are
+            /// [`prioritized`](Self::prioritized).
+            pub fn acquire_ranked(&self, ask: &Ask<'_>) -> AcquirePlace {
+                AcquirePlace::new(Arc::clone(&self.0), Some(Ranked::of(ask)))
+            }
+
+            /// A place that is free, if nobody waits for it.
+            pub(crate) fn at_once(&self) -> Option<Place> {
+                self.0.at_once()
+            }
+
+            /// A place at once.
+            ///
+            /// # Errors
+            /// Why there is none.
+            pub fn try_acquire(&self) -> Result<Place, Rejected> {
+                self.0.try_acquire()
+            }
+        }
+    };
+}
+pub(super) use ways_in;
+
 /// How important a call is, and whose.
 #[derive(Debug, Clone)]
 pub(super) struct Ranked {
     pub(super) rank: crate::limit::priority::Rank,
     pub(super) user: Option<Box<str>>,
+}
+
+impl Ranked {
+    pub(super) fn of(ask: &Ask<'_>) -> Self {
+        Self { rank: ask.rank, user: ask.user.map(Into::into) }
+    }
 }
 
 impl AcquirePlace {
@@ -299,7 +391,7 @@ impl Future for AcquirePlace {
             let ask = this.ask.as_ref();
             let ask = ask.map(|ask| Ask { rank: ask.rank, user: ask.user.as_deref() });
             *this.wait = Wait::Over;
-            match places.enter(ask.as_ref(), true) {
+            match places.enter(ask.as_ref()) {
                 Ok((Entered::Now, since)) => {
                     let outcome = Outcome::Neutral;
                     return Poll::Ready(Ok(Place { places: Arc::clone(places), since, outcome }));

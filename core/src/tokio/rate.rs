@@ -133,6 +133,16 @@ impl RateLimiter {
         AcquireRate { shared: Arc::clone(&self.0), permits, step: Step::New, turn: None }
     }
 
+    /// A permit now (`None`), or one to come.
+    #[cfg(feature = "tower")]
+    pub(crate) fn ask(&self) -> Result<Option<AcquireRate>, Rejected> {
+        let number = self.0.enter(1, Duration::MAX)?;
+        Ok(number.map(|number| {
+            let step = Step::Waiting(number);
+            AcquireRate { shared: Arc::clone(&self.0), permits: 1, step, turn: None }
+        }))
+    }
+
     /// One permit at once, or not at all.
     ///
     /// # Errors

@@ -1,20 +1,22 @@
 //! Repeating calls that failed.
 
-use std::borrow::Borrow;
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
-use ::tokio::time::sleep;
+use ::tokio::time::{Sleep, sleep};
+use pin_project_lite::pin_project;
 
-use super::budget::{Budget, Spent};
-use super::clock;
+use super::budget::{Budget, within_budget};
 use super::setup::Setup;
-use crate::classify::{ByError, Judge, Judged};
+use super::tries::Tries;
+use crate::Rng;
+use crate::classify::{ByError, Judge};
 use crate::options::Problem;
 use crate::retry::{self, Decision, Failure, RetryConfig};
 use crate::sync::lock;
-use crate::{Instant, Rng, events};
 
 /// A [`retry::Retry`] for futures; clones draw from the same generator.
 ///
@@ -51,7 +53,12 @@ struct Shared {
     rule: retry::Retry,
     rng: Mutex<Rng>,
     name: Box<str>,
+    /// Whether it matters when a call began.
+    timed: bool,
 }
+
+within_budget!(Retry, /// Repeats no more than `budget` allows.
+);
 
 impl Retry {
     /// The rule of `config`.
@@ -69,130 +76,127 @@ impl Retry {
     pub fn with(config: RetryConfig, setup: Setup) -> Result<Self, Problem> {
         let rule = retry::Retry::new(config)?;
         let rng = Mutex::new(setup.rng());
-        let shared = Arc::new(Shared { rule, rng, name: setup.name.into() });
+        let timed = rule.is_timed();
+        let shared = Arc::new(Shared { rule, rng, name: setup.name.into(), timed });
         Ok(Self { shared, budget: None })
-    }
-
-    /// Repeats no more than `budget` allows.
-    #[must_use]
-    pub fn within(self, budget: Budget) -> Self {
-        Self { budget: Some(budget), ..self }
-    }
-
-    pub(crate) const fn budget(&self) -> Option<&Budget> {
-        self.budget.as_ref()
     }
 
     /// Runs the future that `call` makes, and again while it fails in a way that may pass: what
     /// [`classify_error`](crate::classify::classify_error) knows of the error decides.
     ///
-    /// # Errors
-    /// That of the last try.
-    pub async fn call<T, E, F>(&self, call: impl FnMut() -> F) -> Result<T, E>
+    /// Answers the error of the last try where none succeeds.
+    pub fn call<T, E, F, C>(&self, call: C) -> RetryCall<'_, C, F, ByError>
     where
+        C: FnMut() -> F,
         F: Future<Output = Result<T, E>>,
         E: std::error::Error + 'static,
     {
-        self.call_judged(ByError, call).await
+        self.call_judged(ByError, call)
     }
 
     /// The same, where `judge` says what an end of a try means. An `Ok` that it calls a failure is
     /// repeated too, and answered if nothing better comes.
-    ///
-    /// # Errors
-    /// That of the last try.
-    pub async fn call_judged<T, E, F>(
-        &self,
-        judge: impl Judge<T, E>,
-        call: impl FnMut() -> F,
-    ) -> Result<T, E>
+    #[inline]
+    pub fn call_judged<T, E, F, C, J>(&self, judge: J, call: C) -> RetryCall<'_, C, F, J>
     where
+        C: FnMut() -> F,
         F: Future<Output = Result<T, E>>,
+        J: Judge<T, E>,
     {
-        self.call_until(None, judge, call).await
+        let tries = Tries::new(self, None);
+        RetryCall { tries, judge, call, step: Step::New, sleep: None, future: None }
     }
 
-    pub(super) async fn call_until<T, E, F>(
-        &self,
-        deadline: Option<Instant>,
-        judge: impl Judge<T, E>,
-        mut call: impl FnMut() -> F,
-    ) -> Result<T, E>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
-        let mut tries = Tries::new(self, deadline);
+    /// Whether it matters when a call began.
+    pub(super) fn is_timed(&self) -> bool {
+        self.shared.timed
+    }
+
+    /// Whether a call is more to it than its failures.
+    #[inline]
+    pub(super) fn keeps_count(&self) -> bool {
+        self.budget.is_some() || self.shared.timed
+    }
+
+    /// What the rule says of a failure, which a repetition is told of.
+    pub(super) fn decide(&self, failure: &Failure) -> Decision {
+        self.shared.rule.decide(failure, &mut lock(&self.shared.rng))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.shared.name
+    }
+}
+
+/// Where a call is between two tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    New,
+    Trying,
+    Waiting,
+    Over,
+}
+
+pin_project! {
+    /// The tries of a call through a [`Retry`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RetryCall<'a, C, F, J> {
+        tries: Tries<&'a Retry>,
+        judge: J,
+        call: C,
+        step: Step,
+        // In a box, which most calls never need: as a part of the future it would be most of it.
+        sleep: Option<Pin<Box<Sleep>>>,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<C, F, J> fmt::Debug for RetryCall<'_, C, F, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryCall").field("tries", &self.tries).finish_non_exhaustive()
+    }
+}
+
+impl<C, F, J, T, E> Future for RetryCall<'_, C, F, J>
+where
+    C: FnMut() -> F,
+    F: Future<Output = Result<T, E>>,
+    J: Judge<T, E>,
+{
+    type Output = Result<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
         loop {
-            let result = call().await;
-            match tries.again(judge.judge(result.as_ref()), None) {
-                Some(wait) => sleep(wait).await,
-                None => return result,
+            match *this.step {
+                Step::New => this.tries.begin(),
+                Step::Waiting => {
+                    if let Some(sleep) = this.sleep {
+                        ready!(sleep.as_mut().poll(cx));
+                    }
+                    *this.sleep = None;
+                }
+                Step::Trying => {}
+                // Polled after its end: there is nothing more to come.
+                Step::Over => return Poll::Pending,
             }
+            if *this.step != Step::Trying {
+                this.future.set(Some((this.call)()));
+                *this.step = Step::Trying;
+            }
+            let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+            let result = ready!(future.poll(cx));
+            let judged = this.judge.judge(result.as_ref());
+            let Some(wait) = this.tries.again(judged, None) else {
+                *this.step = Step::Over;
+                return Poll::Ready(result);
+            };
+            this.future.set(None);
+            *this.sleep = Some(Box::pin(sleep(wait)));
+            *this.step = Step::Waiting;
         }
-    }
-}
-
-/// The tries of one call.
-#[derive(Debug)]
-pub(crate) struct Tries<B> {
-    retry: B,
-    /// How many there have been.
-    made: u32,
-    /// Where that matters: reading the clock costs more than all the rest of a call that succeeds.
-    began: Option<Instant>,
-    previous: Duration,
-    deadline: Option<Instant>,
-    _call: Option<Spent>,
-    repetition: Option<Spent>,
-}
-
-impl<B: Borrow<Retry>> Tries<B> {
-    /// None yet.
-    pub(crate) fn new(retry: B, deadline: Option<Instant>) -> Self {
-        let rule = retry.borrow();
-        let call = rule.budget.as_ref().map(Budget::began);
-        let began = rule.shared.rule.is_timed().then(clock::now);
-        Self {
-            retry,
-            made: 0,
-            began,
-            previous: Duration::ZERO,
-            deadline,
-            _call: call,
-            repetition: None,
-        }
-    }
-
-    /// After which wait there is another try, given how the last one ended; `None`: none.
-    /// `wanted` is the caller's word on a failure.
-    pub(crate) fn again(&mut self, judged: Judged, wanted: Option<bool>) -> Option<Duration> {
-        self.made = self.made.saturating_add(1);
-        self.repetition = None;
-        let (verdict, refused, delay) = match judged {
-            Judged::Success | Judged::Neutral => return None,
-            Judged::Failure(verdict) => (verdict, false, None),
-            Judged::Refused(after) => (None, true, after),
-        };
-        let now = clock::now();
-        let failure = Failure {
-            elapsed: self.began.map_or(Duration::ZERO, |began| now.since(began)),
-            previous: self.previous,
-            wanted,
-            refused,
-            delay,
-            remaining: self.deadline.map(|deadline| deadline.since(now)),
-            ..Failure::new(self.made, verdict)
-        };
-        let Retry { shared, budget } = self.retry.borrow();
-        let Decision::After(wait) = shared.rule.decide(&failure, &mut lock(&shared.rng)) else {
-            return None;
-        };
-        if let Some(budget) = budget {
-            self.repetition = Some(budget.allow()?);
-        }
-        self.previous = wait;
-        events::retried(&shared.name, self.made, wait);
-        Some(wait)
     }
 }
 

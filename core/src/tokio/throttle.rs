@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
@@ -17,7 +18,7 @@ use crate::limit::throttle::{self, ThrottleConfig, ThrottleExplanation};
 use crate::options::Problem;
 use crate::policy::Stage;
 use crate::sync::lock;
-use crate::{Rng, events};
+use crate::{Outcome, Rng, events};
 
 /// A [`throttle::Throttle`] for futures; clones are the same throttle.
 ///
@@ -44,6 +45,8 @@ pub struct Throttle(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<(throttle::Throttle, Rng)>,
+    /// No failure is in the window: whatever the time, nothing would be refused.
+    untroubled: AtomicBool,
     name: Box<str>,
 }
 
@@ -62,7 +65,8 @@ impl Throttle {
     /// The first option that is out of range.
     pub fn with(config: ThrottleConfig, setup: Setup) -> Result<Self, Problem> {
         let state = Mutex::new((throttle::Throttle::new(config)?, setup.rng()));
-        Ok(Self(Arc::new(Shared { state, name: setup.name.into() })))
+        let untroubled = AtomicBool::new(false);
+        Ok(Self(Arc::new(Shared { state, untroubled, name: setup.name.into() })))
     }
 
     /// Leave to run a call, settled with how it ended or by being dropped.
@@ -74,10 +78,17 @@ impl Throttle {
         Ok(ThrottlePermit(self.clone()))
     }
 
+    #[inline]
     fn admit(&self) -> Result<(), Rejected> {
+        if self.0.untroubled.load(Ordering::Relaxed) { Ok(()) } else { self.ask() }
+    }
+
+    fn ask(&self) -> Result<(), Rejected> {
         let now = clock::now();
         let (throttle, rng) = &mut *lock(&self.0.state);
-        if throttle.admit(now, rng) {
+        let is_admitted = throttle.admit(now, rng);
+        self.0.untroubled.store(throttle.untroubled_until(now).is_some(), Ordering::Relaxed);
+        if is_admitted {
             return Ok(());
         }
         let rejected = Rejected { by: Stage::Throttle, why: Why::Throttled, retry_after: None };
@@ -86,8 +97,12 @@ impl Throttle {
     }
 
     fn settle(&self, judged: Judged) {
-        let now = clock::now();
-        lock(&self.0.state).0.settle(outcome(judged), now);
+        let (now, outcome) = (clock::now(), outcome(judged));
+        let (throttle, _) = &mut *lock(&self.0.state);
+        throttle.settle(outcome, now);
+        if outcome == Outcome::Failure {
+            self.0.untroubled.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Runs `future` unless it is held back, and takes `Err` as a failure.

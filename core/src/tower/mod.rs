@@ -45,6 +45,7 @@
 //! **When not.** Around a function rather than a service, `seawall::tokio` has less to write.
 
 mod breaker;
+mod coming;
 mod hedge;
 mod places;
 mod rate;

@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::coming::{Asked, Coming};
 use crate::classify::{ByResult, Judge};
 use crate::error::{Error, Rejected};
 use crate::tokio::{AcquirePlace, Adaptive, Bulkhead, Place};
@@ -73,10 +74,15 @@ enum Limiter {
 }
 
 impl Limiter {
-    fn acquire(&self) -> AcquirePlace {
-        match self {
-            Self::Fixed(bulkhead) => bulkhead.acquire(),
-            Self::Adaptive(adaptive) => adaptive.acquire(),
+    fn ask(&self) -> Asked<AcquirePlace, Place> {
+        let free = match self {
+            Self::Fixed(bulkhead) => bulkhead.at_once(),
+            Self::Adaptive(adaptive) => adaptive.at_once(),
+        };
+        match (free, self) {
+            (Some(place), _) => Asked::Here(Ok(place)),
+            (None, Self::Fixed(bulkhead)) => Asked::Awaited(bulkhead.acquire()),
+            (None, Self::Adaptive(adaptive)) => Asked::Awaited(adaptive.acquire()),
         }
     }
 
@@ -94,29 +100,12 @@ pub struct PlaceService<S, J = ByResult> {
     inner: S,
     limiter: Limiter,
     judge: J,
-    /// A place that is waited for, in a box that is used again.
-    coming: Option<Pin<Box<Option<AcquirePlace>>>>,
-    come: Option<Result<Place, Rejected>>,
+    place: Coming<AcquirePlace, Place>,
 }
 
 impl<S, J> PlaceService<S, J> {
     const fn new(inner: S, limiter: Limiter, judge: J) -> Self {
-        Self { inner, limiter, judge, coming: None, come: None }
-    }
-
-    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.come.is_some() {
-            return Poll::Ready(());
-        }
-        let coming = self.coming.get_or_insert_with(|| Box::pin(None));
-        if coming.is_none() {
-            coming.set(Some(self.limiter.acquire()));
-        }
-        if let Some(future) = coming.as_mut().as_pin_mut() {
-            self.come = Some(ready!(future.poll(cx)));
-        }
-        coming.set(None);
-        Poll::Ready(())
+        Self { inner, limiter, judge, place: Coming::new() }
     }
 }
 
@@ -136,21 +125,20 @@ where
     type Error = Error<S::Error>;
     type Future = PlaceFuture<S::Future, J>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        ready!(self.poll_place(cx));
-        if let Some(Err(_)) = self.come {
-            // The call answers it, and the inner service is not called.
-            return Poll::Ready(Ok(()));
+        let Self { inner, limiter, place, .. } = self;
+        let polled = place.poll(cx, || limiter.ask(), |cx| inner.poll_ready(cx));
+        if matches!(polled, Poll::Ready(Err(_))) {
+            drop(place.take());
         }
-        self.inner.poll_ready(cx).map_err(|error| {
-            self.come = None;
-            Error::Failed(error)
-        })
+        polled
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let judge = self.judge.clone();
-        match self.come.take().unwrap_or_else(|| self.limiter.try_acquire()) {
+        match self.place.take().unwrap_or_else(|| self.limiter.try_acquire()) {
             Ok(place) => {
                 let future = Some(self.inner.call(request));
                 PlaceFuture { future, judge, place: Some(place), refused: None }
@@ -182,6 +170,7 @@ where
 {
     type Output = Result<T, Error<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(rejected) = this.refused.take() {

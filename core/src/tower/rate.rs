@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::coming::{Asked, Coming};
 use crate::error::{Error, Rejected};
 use crate::tokio::{AcquireRate, RateLimiter};
 
@@ -29,7 +30,7 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimitService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RateLimitService { inner, limiter: self.0.clone(), coming: None, come: None }
+        RateLimitService { inner, limiter: self.0.clone(), permit: Coming::new() }
     }
 }
 
@@ -38,16 +39,14 @@ impl<S> Layer<S> for RateLimitLayer {
 pub struct RateLimitService<S> {
     inner: S,
     limiter: RateLimiter,
-    /// A permit that is waited for, in a box that is used again.
-    coming: Option<Pin<Box<Option<AcquireRate>>>>,
-    come: Option<Result<(), Rejected>>,
+    permit: Coming<AcquireRate, ()>,
 }
 
 /// A clone is ready on its own: it has no part in the permit of the original.
 impl<S: Clone> Clone for RateLimitService<S> {
     fn clone(&self) -> Self {
         let (inner, limiter) = (self.inner.clone(), self.limiter.clone());
-        Self { inner, limiter, coming: None, come: None }
+        Self { inner, limiter, permit: Coming::new() }
     }
 }
 
@@ -59,26 +58,20 @@ where
     type Error = Error<S::Error>;
     type Future = RateLimitFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.come.is_none() {
-            let coming = self.coming.get_or_insert_with(|| Box::pin(None));
-            if coming.is_none() {
-                coming.set(Some(self.limiter.acquire()));
-            }
-            if let Some(future) = coming.as_mut().as_pin_mut() {
-                self.come = Some(ready!(future.poll(cx)));
-            }
-            coming.set(None);
-        }
-        if let Some(Err(_)) = self.come {
-            // The call answers it, and the inner service is not called.
-            return Poll::Ready(Ok(()));
-        }
-        self.inner.poll_ready(cx).map_err(Error::Failed)
+        let Self { inner, limiter, permit } = self;
+        let ask = || match limiter.ask() {
+            Ok(None) => Asked::Here(Ok(())),
+            Ok(Some(coming)) => Asked::Awaited(coming),
+            Err(rejected) => Asked::Here(Err(rejected)),
+        };
+        permit.poll(cx, ask, |cx| inner.poll_ready(cx))
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
-        match self.come.take().unwrap_or_else(|| self.limiter.try_acquire()) {
+        match self.permit.take().unwrap_or_else(|| self.limiter.try_acquire()) {
             Ok(()) => RateLimitFuture { future: Some(self.inner.call(request)), refused: None },
             Err(rejected) => RateLimitFuture { future: None, refused: Some(rejected) },
         }
@@ -102,6 +95,7 @@ where
 {
     type Output = Result<T, Error<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(rejected) = this.refused.take() {

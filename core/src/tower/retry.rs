@@ -130,7 +130,8 @@ where
         let clone = self.inner.clone();
         // The one that is ready is called.
         let mut service = mem::replace(&mut self.inner, clone);
-        let tries = Tries::new(self.retry.clone(), None);
+        let mut tries = Tries::new(self.retry.clone(), None);
+        tries.begin();
         let twice = self.repeats.may_be_carried_out_twice(&request);
         let future = service.call(request.clone());
         let judge = self.judge.clone();

@@ -9,11 +9,14 @@ use std::time::Duration;
 use seawall::breaker::{BreakerConfig, RateRule, TripRule, Window};
 use seawall::classify::AllPass;
 use seawall::limit::bulkhead::BulkheadConfig;
+use seawall::limit::rate::RateConfig;
 use seawall::limit::throttle::ThrottleConfig;
 use seawall::retry::RetryConfig;
 use seawall::timeout::TimeoutConfig;
-use seawall::tokio::{Breaker, Bulkhead, Policy, Retry, Throttle, Timeout};
-use seawall::tower::{BreakerLayer, BulkheadLayer, RetryLayer, ThrottleLayer, TimeoutLayer};
+use seawall::tokio::{Breaker, Bulkhead, Policy, RateLimiter, Retry, Throttle, Timeout};
+use seawall::tower::{
+    BreakerLayer, BulkheadLayer, RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
+};
 use tower::{Layer, Service, service_fn};
 
 use super::{Variant, Work, call, repeat};
@@ -41,6 +44,9 @@ pub fn variants() -> Vec<Variant> {
     let bulkhead = Bulkhead::new(BulkheadConfig::new(10)).expect("valid");
     let throttle = Throttle::new(ThrottleConfig::default()).expect("valid");
     let retry = Retry::new(RetryConfig::default()).expect("valid");
+    // More than any machine makes.
+    let rate_limiter = RateConfig::new(1_000_000_000, Duration::from_secs(1));
+    let rate_limiter = RateLimiter::new(rate_limiter).expect("valid");
     let policy = Policy::builder()
         .retry(retry.clone())
         .breaker(consecutive())
@@ -75,6 +81,7 @@ pub fn variants() -> Vec<Variant> {
         ("tower, time-out", layered(TimeoutLayer::new(timeout))),
         ("tower, bulkhead", layered(BulkheadLayer::new(bulkhead))),
         ("tower, throttle", layered(ThrottleLayer::new(throttle))),
+        ("tower, rate limit", layered(RateLimitLayer::new(rate_limiter))),
         ("tower, retry", layered(RetryLayer::new(retry).judged_by(AllPass))),
     ]
 }

@@ -4,7 +4,8 @@
 //! run in turn, round after round, in one process; the least of all rounds counts, since whatever
 //! else the machine does can only add. Compare columns of one run, not runs.
 //!
-//! Arguments after `--`: the number of rounds (default 60) and a part of the variants' names.
+//! Arguments after `--`: the number of rounds (default 60) and a part of the variants' names. With
+//! SEAWALL_CALLS it makes so many calls of the variant of exactly that name, and prints nothing.
 #![allow(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 
 use std::hint::black_box;
@@ -39,6 +40,9 @@ fn main() {
     variants.extend(futures::variants());
     #[cfg(feature = "compare")]
     variants.extend(others::variants());
+    if let Ok(calls) = std::env::var("SEAWALL_CALLS") {
+        return only(&variants, &part, calls.parse().expect("a number of calls"));
+    }
     variants.retain(|(name, _)| name.contains(&part) || *name == EMPTY);
 
     let mut best = vec![[f64::INFINITY; 2]; variants.len()];
@@ -56,6 +60,13 @@ fn main() {
     for ((name, _), [one, two]) in variants.iter().zip(&best) {
         println!("{name:<44} {one:>9.1} {two:>9.1} {:>7.2} {:>9.1}", two / one, one - empty);
     }
+}
+
+/// So many calls of one variant and nothing else, for `.ci/instructions`.
+fn only(variants: &[Variant], name: &str, calls: u32) {
+    let variant = variants.iter().find(|(other, _)| *other == name);
+    let (_, make) = variant.unwrap_or_else(|| panic!("no variant is called {name:?}"));
+    make()(calls);
 }
 
 /// Nanoseconds per call of the slower thread; infinite if the threads did not run at once.

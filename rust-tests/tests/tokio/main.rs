@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 #![allow(missing_docs, reason = "tests")]
 
+mod answers;
 mod breaker;
 mod cancel;
 mod events;

@@ -6,24 +6,14 @@ use seawall::Rng;
 use seawall::hedge::{Hedge, HedgeOptions};
 use serde_json::{Value, json};
 
-use crate::latencies::Latencies;
+use crate::latencies::{Known, burst, flat};
 use crate::script::{Draft, Script, Step, Subject, millis, ms, options};
 
 struct Core(Hedge);
 
 impl Core {
     fn new(script: &Script) -> Self {
-        let mut flat = script.options.clone();
-        let follows = flat["delayMs"].as_object().cloned();
-        if let Some(follows) = follows {
-            flat["delayMs"] = Value::Null;
-            for (field, value) in follows {
-                flat[field] = value;
-            }
-        } else if flat["delayMs"] == "told" {
-            flat["delayMs"] = Value::Null;
-        }
-        let options: HedgeOptions = options(&flat, &[]);
+        let options: HedgeOptions = options(&flat(script, "delayMs"), &[]);
         Self(options.build().expect("valid options"))
     }
 }
@@ -53,44 +43,35 @@ impl Subject for Core {
     }
 }
 
-struct Model {
-    options: Value,
-    latencies: Latencies,
-}
+struct Model(Known);
 
 impl Model {
     fn new(script: &Script) -> Self {
-        let options = script.options.clone();
-        let latencies = Latencies::new(options["windowMs"].as_f64().unwrap_or(60_000.0));
-        Self { options, latencies }
+        Self(Known::new(script))
     }
 
     /// In milliseconds.
     fn usual(&mut self, now: u64) -> Option<f64> {
-        let own = &self.options["delayMs"];
-        let fallback = self.options["fallbackMs"].as_f64();
+        let own = self.0.options["delayMs"].clone();
+        let fallback = self.0.options["fallbackMs"].as_f64();
         let Some(share) = own["quantile"].as_f64() else { return own.as_f64().or(fallback) };
-        let needed = (1.0 / (1.0 - share) - 1e-6).ceil().max(20.0);
-        let needed = self.options["minSamples"].as_f64().unwrap_or(needed);
-        if (self.latencies.count(now) as f64) < needed {
+        if !self.0.suffice(share, now) {
             return fallback;
         }
-        Some(self.latencies.quantile(share, now)?.max(own["minMs"].as_f64().unwrap_or(0.0)))
+        Some(self.0.latencies.quantile(share, now)?.max(own["minMs"].as_f64().unwrap_or(0.0)))
     }
 }
 
 impl Subject for Model {
     fn step(&mut self, step: &Step<'_>) -> Value {
         let mut now = step.at().as_nanos();
-        if step.r#do() == "record" {
-            step.numbers("ms").into_iter().for_each(|latency| self.latencies.record(latency, now));
-        }
+        self.0.record_of(step);
         if step.r#do() != "call" {
-            return json!({ "delayMs": self.usual(now), "samples": self.latencies.count(now) });
+            return json!({ "delayMs": self.usual(now), "samples": self.0.latencies.count(now) });
         }
         let mut left = step.number("leftMs").unwrap_or(f64::INFINITY);
         let mut delays = Vec::new();
-        for _ in 0..self.options["maxHedges"].as_u64().unwrap_or(1) {
+        for _ in 0..self.0.options["maxHedges"].as_u64().unwrap_or(1) {
             let delay = step.number("ownMs").or_else(|| self.usual(now));
             let Some(delay) = delay.filter(|delay| *delay < left) else { break };
             delays.push(delay);
@@ -120,10 +101,7 @@ fn generated() -> Vec<Script> {
         let usual = [8, 80, 200][(now / 40_000 % 3) as usize];
         match draw(4) {
             0 | 1 => {
-                let mut ms = Vec::new();
-                for _ in 0..=draw(6) {
-                    ms.push(f64::from(usual) + f64::from(draw(usual * 1000)) / 1000.0);
-                }
+                let ms = burst(&mut draw, usual);
                 draft.step(json!({ "at": now, "do": "record", "ms": ms }));
             }
             2 => drop(draft.step(json!({ "at": now, "do": "call" }))),

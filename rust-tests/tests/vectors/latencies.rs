@@ -1,4 +1,55 @@
-//! The latencies of a moving window, in plain lists.
+//! The latencies of a moving window, in plain lists, and what goes by them.
+
+use serde_json::Value;
+
+use crate::script::{Script, Step};
+
+/// The options with those of `field` beside the others, as the crate takes them.
+pub fn flat(script: &Script, field: &str) -> Value {
+    let mut flat = script.options.clone();
+    let follows = flat[field].as_object().cloned();
+    if follows.is_some() || flat[field] == "told" {
+        flat[field] = Value::Null;
+    }
+    for (field, value) in follows.into_iter().flatten() {
+        flat[field] = value;
+    }
+    flat
+}
+
+/// Some latencies of one moment.
+pub fn burst(draw: &mut impl FnMut(u32) -> u32, usual: u32) -> Vec<f64> {
+    let count = draw(6);
+    (0..=count).map(|_| f64::from(usual) + f64::from(draw(usual * 1000)) / 1000.0).collect()
+}
+
+/// What a model knows that goes by latencies.
+pub struct Known {
+    pub options: Value,
+    pub latencies: Latencies,
+}
+
+impl Known {
+    pub fn new(script: &Script) -> Self {
+        let options = script.options.clone();
+        let latencies = Latencies::new(options["windowMs"].as_f64().unwrap_or(60_000.0));
+        Self { options, latencies }
+    }
+
+    pub fn record_of(&mut self, step: &Step<'_>) {
+        if step.r#do() == "record" {
+            let now = step.at().as_nanos();
+            step.numbers("ms").into_iter().for_each(|ms| self.latencies.record(ms, now));
+        }
+    }
+
+    /// Whether they are enough to say something of that share.
+    pub fn suffice(&mut self, share: f64, now: u64) -> bool {
+        let needed = (1.0 / (1.0 - share) - 1e-6).ceil().max(20.0);
+        let needed = self.options["minSamples"].as_f64().unwrap_or(needed);
+        self.latencies.count(now) as f64 >= needed
+    }
+}
 
 /// Those that are filled and those from before, in nanoseconds; see `core/src/quantile.rs`.
 pub struct Latencies {

@@ -4,24 +4,14 @@ use seawall::Rng;
 use seawall::timeout::{Reason, Timeout, TimeoutOptions};
 use serde_json::{Value, json};
 
-use crate::latencies::Latencies;
+use crate::latencies::{Known, burst, flat};
 use crate::script::{Draft, Script, Step, Subject, millis, ms, options};
 
 struct Core(Timeout);
 
 impl Core {
     fn new(script: &Script) -> Self {
-        let mut flat = script.options.clone();
-        let follows = flat["timeoutMs"].as_object().cloned();
-        if let Some(follows) = follows {
-            flat["timeoutMs"] = Value::Null;
-            for (field, value) in follows {
-                flat[field] = value;
-            }
-        } else if flat["timeoutMs"] == "told" {
-            flat["timeoutMs"] = Value::Null;
-        }
-        let options: TimeoutOptions = options(&flat, &[]);
+        let options: TimeoutOptions = options(&flat(script, "timeoutMs"), &[]);
         Self(options.build().expect("valid options"))
     }
 }
@@ -48,51 +38,43 @@ impl Subject for Core {
     }
 }
 
-struct Model {
-    options: Value,
-    latencies: Latencies,
-}
+struct Model(Known);
 
 impl Model {
     fn new(script: &Script) -> Self {
-        let options = script.options.clone();
-        let latencies = Latencies::new(options["windowMs"].as_f64().unwrap_or(60_000.0));
-        Self { options, latencies }
+        Self(Known::new(script))
     }
 
     /// The time-out, the least that must be left, and the median, in milliseconds.
     fn holds(&mut self, now: u64) -> (f64, f64, Option<f64>) {
-        let own = &self.options["timeoutMs"];
+        // Without a share of its own it goes by the median.
+        let share = self.0.options["timeoutMs"]["quantile"].as_f64();
+        let known = self.0.suffice(share.unwrap_or(0.5), now);
+        let own = &self.0.options["timeoutMs"];
         let of = |field: &str, default| own[field].as_f64().unwrap_or(default);
-        let quantile = own["quantile"].as_f64();
-        let needed = quantile.map_or(20.0, |share| (1.0 / (1.0 - share) - 1e-6).ceil().max(20.0));
-        let needed = self.options["minSamples"].as_f64().unwrap_or(needed);
-        let known = self.latencies.count(now) as f64 >= needed;
         let most = of("maxMs", 30_000.0);
-        let fallback = self.options["fallbackMs"].as_f64().unwrap_or(most);
-        let time = match (own.as_f64(), quantile) {
+        let fallback = self.0.options["fallbackMs"].as_f64().unwrap_or(most);
+        let time = match (own.as_f64(), share) {
             (Some(fixed), _) => fixed,
             (None, Some(share)) if known => {
-                let latency = self.latencies.quantile(share, now).expect("some are known");
+                let latency = self.0.latencies.quantile(share, now).expect("some are known");
                 (latency * of("factor", 2.0)).max(of("minMs", 10.0)).min(most)
             }
             _ => fallback,
         };
-        let median = self.latencies.quantile(0.5, now);
+        let median = self.0.latencies.quantile(0.5, now);
         let least = median.filter(|_| known).unwrap_or(0.0);
-        (time, self.options["leastMs"].as_f64().unwrap_or(least), median)
+        (time, self.0.options["leastMs"].as_f64().unwrap_or(least), median)
     }
 }
 
 impl Subject for Model {
     fn step(&mut self, step: &Step<'_>) -> Value {
         let now = step.at().as_nanos();
-        if step.r#do() == "record" {
-            step.numbers("ms").into_iter().for_each(|latency| self.latencies.record(latency, now));
-        }
+        self.0.record_of(step);
         let (time, least, median) = self.holds(now);
         if step.r#do() != "limit" {
-            let samples = self.latencies.count(now);
+            let samples = self.0.latencies.count(now);
             return json!({ "timeoutMs": time, "leastMs": least, "samples": samples, "medianMs": median });
         }
         let time = step.number("ownMs").unwrap_or(time);
@@ -123,10 +105,7 @@ fn generated() -> Vec<Script> {
         let usual = [8, 80, 400][(now / 6000 % 3) as usize];
         match draw(4) {
             0 | 1 => {
-                let mut ms = Vec::new();
-                for _ in 0..=draw(6) {
-                    ms.push(f64::from(usual) + f64::from(draw(usual * 1000)) / 1000.0);
-                }
+                let ms = burst(&mut draw, usual);
                 draft.step(json!({ "at": now, "do": "record", "ms": ms }));
             }
             2 => drop(draft.step(json!({ "at": now, "do": "look" }))),

@@ -4,19 +4,20 @@
 //! ended ([`Machine::record`]), and some calls succeeded without asking
 //! ([`Machine::fold`]). Nothing happens between events, so it needs no timer.
 
+mod history;
+mod moves;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::time::Duration;
 
-use super::causes::Causes;
-use super::config::{BreakerConfig, Mode, OpenFor, TripRule};
-use super::permit::{GENERATION_BITS, RawPermit, Reason, Rejection, Settled};
+pub(crate) use self::history::History;
+pub use self::history::{Opened, Totals};
+use super::config::{BreakerConfig, Mode, TripRule};
+use super::permit::{RawPermit, Reason, Rejection, Settled};
 use super::timeline::Timeline;
 use super::trial::Trial;
 use super::trip::{Cause, Tracker};
-use super::window::Counts;
 use crate::outcome::Outcome;
-use crate::rng::Rng;
 use crate::time::Instant;
 
 /// What a breaker does with calls.
@@ -36,32 +37,6 @@ pub enum State {
     Isolated = 4,
 }
 
-/// Calls seen since construction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Calls that succeeded.
-    pub successes: u64,
-    /// Calls that failed.
-    pub failures: u64,
-    /// Calls that were neither.
-    pub neutral: u64,
-    /// Calls that took longer than the slow-call limit.
-    pub slow: u64,
-    /// Calls that ended after the breaker had changed state, and so decided nothing.
-    pub late: u64,
-    /// Calls refused; in a dry run, calls that would have been.
-    pub rejected: u64,
-}
-
-/// Why and when a breaker opened, with the counts of that moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Opened {
-    /// The rule.
-    pub cause: Cause,
-    /// What it had counted.
-    pub counts: Counts,
-}
-
 #[derive(Debug, Clone)]
 pub(crate) enum Phase {
     Closed,
@@ -76,29 +51,6 @@ pub(crate) struct Step {
     pub(crate) index: u16,
     pub(crate) successes: u32,
     pub(crate) failures: u32,
-}
-
-/// What only a breaker that has seen trouble has to remember. Services hold thousands that never do.
-#[derive(Debug, Clone)]
-pub(crate) struct History {
-    pub(crate) totals: Totals,
-    pub(crate) causes: Causes,
-    pub(crate) opened: Opened,
-    pub(crate) open_for: Duration,
-    pub(crate) last_failure: Option<(Instant, f64)>,
-    /// Openings since the last full close.
-    pub(crate) openings: u32,
-}
-
-impl History {
-    const NONE: Self = Self {
-        totals: Totals { successes: 0, failures: 0, neutral: 0, slow: 0, late: 0, rejected: 0 },
-        causes: Causes::NONE,
-        opened: Opened { cause: Cause::None, counts: Counts { calls: 0, failures: 0, slow: 0 } },
-        open_for: Duration::ZERO,
-        last_failure: None,
-        openings: 0,
-    };
 }
 
 /// A circuit breaker with one owner. [`CircuitBreaker`](super::CircuitBreaker) shares one.
@@ -466,110 +418,5 @@ impl Machine {
     fn count_late(&mut self) {
         let late = &mut self.history_mut().totals.late;
         *late = late.saturating_add(1);
-    }
-
-    fn judge(&mut self, now: Instant) {
-        if let Some(cause) = self.tracker.verdict(&self.config.trip) {
-            self.open(now, cause, None);
-        }
-    }
-
-    /// Lets a streak of failures go on while the breaker is not closed.
-    fn note_failure_outside(&mut self, failed: bool) {
-        if let (true, Tracker::Consecutive { streak }) = (failed, &mut self.tracker) {
-            *streak = streak.saturating_add(1);
-        }
-    }
-
-    fn open(&mut self, now: Instant, cause: Cause, open_for: Option<Duration>) {
-        if self.is_closed() {
-            self.tracker.advance(&self.config.trip, now);
-        }
-        let counts = self.tracker.counts();
-        let openings = self.history().openings.saturating_add(1);
-        let open_for = open_for.unwrap_or_else(|| self.next_open_for(openings));
-        let history = self.history_mut();
-        history.opened = Opened { cause, counts };
-        history.openings = openings;
-        history.open_for = open_for;
-        // Open for longer than the duration, not as long: `resetTimeMs` has always meant that.
-        let until = now.after(open_for).after(Duration::from_nanos(1));
-        self.enter(Phase::Open { until }, now);
-    }
-
-    fn next_open_for(&self, openings: u32) -> Duration {
-        match &self.config.open_for {
-            OpenFor::Fixed(duration) => *duration,
-            OpenFor::Backoff(backoff) => {
-                let last = self.history().open_for;
-                let previous = if openings > 1 { last } else { Duration::ZERO };
-                let mut rng = Rng::new(self.seed.wrapping_add(u64::from(openings)));
-                backoff.wait(openings, previous, &mut rng)
-            }
-        }
-    }
-
-    fn enter_half_open(&mut self, now: Instant) {
-        let lease = self.config.half_open.lease.unwrap_or(self.history().open_for);
-        let lease = lease.max(Duration::from_millis(1));
-        self.enter(Phase::HalfOpen(Box::new(Trial::new(lease))), now);
-    }
-
-    /// Begins step `index` of the re-close, or closes after the last.
-    fn recover(&mut self, index: u16, now: Instant) {
-        let steps = self.config.reclose.as_ref().map_or(0, |reclose| reclose.shares.len());
-        if usize::from(index) < steps {
-            self.enter(Phase::Recovering(Step { index, successes: 0, failures: 0 }), now);
-        } else {
-            self.close(now);
-        }
-    }
-
-    /// Ends steps whose time is over.
-    fn lapse(&mut self, now: Instant) {
-        while let Some(reclose) = &self.config.reclose
-            && matches!(self.phase, Phase::Recovering(_))
-            && now.since(self.since) >= reclose.step
-        {
-            let end = self.since.after(reclose.step);
-            self.judge_step(end, true);
-        }
-    }
-
-    /// Passes or fails a step as soon as its results are certain, or when its time is over.
-    fn judge_step(&mut self, now: Instant, over: bool) {
-        let (Phase::Recovering(step), Some(reclose)) = (&self.phase, &self.config.reclose) else {
-            return;
-        };
-        let Step { index, successes, failures } = *step;
-        let seen = successes.saturating_add(failures);
-        let of = if over { seen } else { reclose.calls };
-        let required = if of == 0 { 0 } else { self.config.half_open.required(of) };
-        if failures > of.saturating_sub(required) {
-            self.open(now, Cause::Recovery, None);
-        } else if over || seen >= of {
-            self.recover(index.saturating_add(1), now);
-        }
-    }
-
-    pub(super) fn close(&mut self, now: Instant) {
-        self.tracker.clear();
-        if let Some(history) = &mut self.history {
-            history.causes.clear();
-            history.openings = 0;
-        }
-        self.enter(Phase::Closed, now);
-    }
-
-    /// The only place that changes the phase.
-    pub(crate) fn enter(&mut self, phase: Phase, now: Instant) {
-        self.phase = phase;
-        self.since = now;
-        self.next_generation();
-    }
-
-    fn next_generation(&mut self) {
-        let mask = (1u32 << GENERATION_BITS).wrapping_sub(1);
-        self.generation = self.generation.wrapping_add(1) & mask;
     }
 }

@@ -1,26 +1,18 @@
-//! Every order in which threads may get at a shared breaker, within a bound on preemptions.
-//!
-//! `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p seawall-tests --release --test loom`
-#![cfg(loom)]
+//! Threads that share a breaker.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread;
+use seawall::Instant;
 use seawall::breaker::{
     BreakerConfig, CircuitBreaker, OpenFor, RateRule, Reason, State, Totals, TripRule, Window,
 };
-use seawall::{Instant, Outcome};
+
+use crate::every_order;
 
 const NOW: Instant = Instant::ZERO;
 const HOUR: u64 = 3600 * 1_000_000_000;
-
-/// All orders with at most three preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
-fn every_order(test: impl Fn() + Sync + Send + 'static) {
-    let mut orders = loom::model::Builder::new();
-    orders.preemption_bound = orders.preemption_bound.or(Some(3));
-    orders.check(test);
-}
 
 fn shared(trip: TripRule) -> Arc<CircuitBreaker> {
     let open_for = OpenFor::Fixed(Duration::from_millis(100));
@@ -214,46 +206,5 @@ fn a_success_from_before_a_reset_is_of_one_side_of_it() {
         let seen = breaker.explain(NOW);
         assert_eq!(seen.totals.successes, 1);
         assert!(seen.counts.calls <= 1);
-    });
-}
-
-#[test]
-fn an_offer_is_either_claimed_or_withdrawn() {
-    use seawall::balance::claim::Slot;
-    every_order(|| {
-        let slot = Arc::new(Slot::default());
-        let ticket = slot.offer().unwrap();
-        let worker = Arc::clone(&slot);
-        let claimed = thread::spawn(move || worker.claim(ticket));
-        let withdrawn = slot.withdraw(ticket);
-        // The slot is used again at once; the late claim must not get the new offer.
-        let again = withdrawn.then(|| slot.offer().unwrap());
-        assert_ne!(claimed.join().unwrap(), withdrawn);
-        match again {
-            Some(again) => assert!(slot.claim(again)),
-            None => {
-                assert!(slot.is_claimed(ticket));
-                slot.release(ticket);
-                assert!(slot.offer().is_some());
-            }
-        }
-    });
-}
-
-#[test]
-fn of_two_workers_one_serves() {
-    use seawall::balance::claim::Slot;
-    every_order(|| {
-        let slots = Arc::new([Slot::default(), Slot::default()]);
-        let first = slots[0].offer().unwrap();
-        let late = Arc::clone(&slots);
-        let stuck = thread::spawn(move || late[0].claim(first));
-        let served = if slots[0].withdraw(first) {
-            let second = slots[1].offer().unwrap();
-            slots[1].claim(second)
-        } else {
-            false
-        };
-        assert_ne!(stuck.join().unwrap(), served);
     });
 }

@@ -1,5 +1,8 @@
 //! One policy made of many.
 
+mod builder;
+mod gate;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -8,22 +11,18 @@ use std::time::Duration;
 
 use ::tokio::time::timeout_at;
 
-use super::adaptive::Adaptive;
-use super::breaker::{Breaker, BreakerPermit};
+pub use self::builder::PolicyBuilder;
+use self::gate::{Gate, Held};
+use super::answers::Answers;
 use super::budget::Budget;
-use super::bulkhead::Bulkhead;
-use super::chaos::Chaos;
 use super::clock;
 use super::hedge::Hedge;
-use super::places::Place;
-use super::rate::RateLimiter;
-use super::retry::{Retry, Tries};
-use super::throttle::{Throttle, ThrottlePermit};
+use super::retry::Retry;
 use super::timeout::Timeout;
+use super::tries::Tries;
 use crate::classify::{ByError, Inside, Judge, Judged};
 use crate::error::{Error, TimedOut};
-use crate::options::Problem;
-use crate::policy::{Plan, Stage};
+use crate::policy::Stage;
 use crate::{Instant, events};
 
 /// Policies around each other, as one.
@@ -70,191 +69,10 @@ struct Parts {
     deadline: Option<Duration>,
     retry: Option<Retry>,
     hedge: Option<Hedge>,
-    rate: Option<RateLimiter>,
-    throttle: Option<Throttle>,
-    breaker: Option<Breaker>,
     timeout: Option<Timeout>,
-    bulkhead: Option<Bulkhead>,
-    adaptive: Option<Adaptive>,
-    chaos: Option<Chaos>,
     /// The gates of each part of the way: around the deadline, the retries, the hedges, one try, and
     /// within its time-out.
-    gates: [Vec<Stage>; 5],
-}
-
-/// The parts of a [`Policy`].
-#[derive(Debug, Default)]
-pub struct PolicyBuilder {
-    parts: Parts,
-    order: Option<Vec<Stage>>,
-    times: Plan,
-}
-
-impl PolicyBuilder {
-    /// A name, under which events speak of its deadline.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
-        self.parts.name = name.into();
-        self
-    }
-
-    /// Ends the call as a whole after this time.
-    #[must_use]
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
-        self.parts.deadline = Some(deadline);
-        self
-    }
-
-    /// Repeats failed calls.
-    #[must_use]
-    pub fn retry(mut self, retry: Retry) -> Self {
-        self.parts.retry = Some(retry);
-        self
-    }
-
-    /// Begins a second call where the first is late.
-    #[must_use]
-    pub fn hedge(mut self, hedge: Hedge) -> Self {
-        self.parts.hedge = Some(hedge);
-        self
-    }
-
-    /// Lets so many calls through in a time.
-    #[must_use]
-    pub fn rate_limit(mut self, rate: RateLimiter) -> Self {
-        self.parts.rate = Some(rate);
-        self
-    }
-
-    /// Refuses as many calls as the other side would.
-    #[must_use]
-    pub fn throttle(mut self, throttle: Throttle) -> Self {
-        self.parts.throttle = Some(throttle);
-        self
-    }
-
-    /// Refuses calls while the other side is down.
-    #[must_use]
-    pub fn breaker(mut self, breaker: Breaker) -> Self {
-        self.parts.breaker = Some(breaker);
-        self
-    }
-
-    /// Ends one try.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Timeout) -> Self {
-        self.parts.timeout = Some(timeout);
-        self
-    }
-
-    /// Lets a fixed number of calls run at a time.
-    #[must_use]
-    pub fn bulkhead(mut self, bulkhead: Bulkhead) -> Self {
-        self.parts.bulkhead = Some(bulkhead);
-        self
-    }
-
-    /// Lets as many calls run at a time as the other side bears.
-    #[must_use]
-    pub fn adaptive(mut self, adaptive: Adaptive) -> Self {
-        self.parts.adaptive = Some(adaptive);
-        self
-    }
-
-    /// Fails calls on purpose.
-    #[must_use]
-    pub fn chaos(mut self, chaos: Chaos) -> Self {
-        self.parts.chaos = Some(chaos);
-        self
-    }
-
-    /// Another order of the parts, the outermost first; parts that are left out stand where
-    /// [`Stage::ORDER`] has them among the rest, and parts that are not there do no harm.
-    #[must_use]
-    pub fn order(mut self, order: &[Stage]) -> Self {
-        self.order = Some(order.to_vec());
-        self
-    }
-
-    /// The policy.
-    ///
-    /// # Errors
-    /// The first contradiction between the parts, see [`Plan::check`].
-    pub fn build(mut self) -> Result<Policy, Problem> {
-        let parts = &mut self.parts;
-        let mut order = self.order.unwrap_or_default();
-        // A part that was left out goes before the first one that stands behind it usually.
-        for (place, stage) in Stage::ORDER.iter().enumerate() {
-            if !order.contains(stage) {
-                let later = Stage::ORDER.get(place..).unwrap_or_default();
-                let at = order.iter().position(|other| later.contains(other));
-                order.insert(at.unwrap_or(order.len()), *stage);
-            }
-        }
-        order.retain(|stage| parts.has(*stage));
-        let fixed = parts.timeout.as_ref().and_then(Timeout::fixed);
-        let plan = Plan { order, deadline: parts.deadline, timeout: fixed, ..self.times };
-        plan.check()?;
-        let mut part = 0_usize;
-        for stage in &plan.order {
-            match stage {
-                Stage::Deadline => part = part.max(1),
-                Stage::Retry => part = part.max(2),
-                Stage::Hedge => part = part.max(3),
-                Stage::Timeout => part = part.max(4),
-                gate => {
-                    if let Some(gates) = parts.gates.get_mut(part) {
-                        gates.push(*gate);
-                    }
-                }
-            }
-        }
-        Ok(Policy(Arc::new(self.parts)))
-    }
-}
-
-impl Parts {
-    const fn has(&self, stage: Stage) -> bool {
-        match stage {
-            Stage::Deadline => self.deadline.is_some(),
-            Stage::Retry => self.retry.is_some(),
-            Stage::Hedge => self.hedge.is_some(),
-            Stage::RateLimit => self.rate.is_some(),
-            Stage::Throttle => self.throttle.is_some(),
-            Stage::Breaker => self.breaker.is_some(),
-            Stage::Timeout => self.timeout.is_some(),
-            Stage::Bulkhead => self.bulkhead.is_some(),
-            Stage::Adaptive => self.adaptive.is_some(),
-            Stage::Chaos => self.chaos.is_some(),
-            Stage::Fallback | Stage::Cache | Stage::Coalesce => false,
-        }
-    }
-}
-
-/// What a call holds of the gates it has passed.
-#[derive(Debug, Default)]
-struct Held {
-    throttle: Option<ThrottlePermit>,
-    breaker: Option<BreakerPermit>,
-    bulkhead: Option<Place>,
-    adaptive: Option<Place>,
-}
-
-impl Held {
-    fn settle(self, judged: Judged) {
-        if let Some(place) = self.adaptive {
-            place.settle(judged);
-        }
-        if let Some(place) = self.bulkhead {
-            place.settle(judged);
-        }
-        if let Some(permit) = self.breaker {
-            permit.settle(judged);
-        }
-        if let Some(permit) = self.throttle {
-            permit.settle(judged);
-        }
-    }
+    gates: [Vec<Gate>; 5],
 }
 
 /// Settles what is held when a call is dropped.
@@ -276,6 +94,13 @@ impl Policy {
     #[must_use]
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
+    }
+
+    /// The same policy for calls that have a key and answers that may be shared: kept for a while,
+    /// fetched once for many, or replaced where there is none.
+    #[must_use]
+    pub fn answers<K, T, E>(&self) -> Answers<K, T, E> {
+        Answers::of(self.clone())
     }
 
     /// Runs the future that `call` makes through all parts; what
@@ -356,6 +181,9 @@ impl<J> Run<'_, J> {
         J: Judge<T, Error<E>>,
     {
         let mut tries = self.parts.retry.as_ref().map(|retry| Tries::new(retry, deadline));
+        if let Some(tries) = &mut tries {
+            tries.begin();
+        }
         loop {
             let result = {
                 let inner = pin!(self.hedged(deadline, call));
@@ -444,7 +272,7 @@ impl<J> Run<'_, J> {
         let mut held = Leaving { held: Held::default(), late };
         let mut passed = Ok(());
         for gate in gates {
-            passed = self.pass(*gate, &mut held.held).await;
+            passed = gate.pass(&mut held.held).await;
             if passed.is_err() {
                 break;
             }
@@ -459,41 +287,7 @@ impl<J> Run<'_, J> {
         result
     }
 
-    fn gates(&self, part: usize) -> &[Stage] {
-        self.parts.gates.get(part).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    async fn pass<E>(&self, gate: Stage, held: &mut Held) -> Result<(), Error<E>> {
-        let parts = self.parts;
-        match gate {
-            Stage::RateLimit => {
-                if let Some(rate) = &parts.rate {
-                    rate.acquire().await?;
-                }
-            }
-            Stage::Throttle => {
-                held.throttle = parts.throttle.as_ref().map(Throttle::try_acquire).transpose()?;
-            }
-            Stage::Breaker => {
-                held.breaker = parts.breaker.as_ref().map(Breaker::try_acquire).transpose()?;
-            }
-            Stage::Bulkhead => {
-                if let Some(bulkhead) = &parts.bulkhead {
-                    held.bulkhead = Some(bulkhead.acquire().await?);
-                }
-            }
-            Stage::Adaptive => {
-                if let Some(adaptive) = &parts.adaptive {
-                    held.adaptive = Some(adaptive.acquire().await?);
-                }
-            }
-            Stage::Chaos => {
-                if let Some(chaos) = &parts.chaos {
-                    chaos.strike().await?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+    fn gates(&self, part: usize) -> &[Gate] {
+        self.parts.gates.get(part).map_or(&[], Vec::as_slice)
     }
 }

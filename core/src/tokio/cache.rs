@@ -1,0 +1,284 @@
+//! Answers that are kept.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::clock;
+use super::setup::Setup;
+use crate::cache::{Freshness, Lifetimes, LifetimesConfig};
+use crate::options::{Problem, Rule};
+use crate::rotation::{Activity, Rotation};
+use crate::sync::lock;
+use crate::{Instant, Rng};
+
+/// Answers by key, aged by [`Lifetimes`] and bounded in number; clones are the same cache.
+///
+/// No task is spawned: a stale answer is fetched anew by the call that finds it so first, while all
+/// others are given the stale one at once. Where a fetch fails and the old answer is good enough for
+/// that, it is the answer.
+///
+/// **When not.** As the only place where data lives: what is kept here may be gone at any time.
+/// Parallel calls for an answer that is not there fetch it each, unless they are put together by
+/// [`Coalesce`](super::Coalesce); [`Answers`](super::Answers) does both.
+///
+/// ```
+/// use std::time::Duration;
+/// use seawall::cache::LifetimesConfig;
+/// use seawall::tokio::Cache;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let lifetimes = LifetimesConfig {
+///     stale_if_error: Duration::from_secs(600),
+///     ..LifetimesConfig::new(Duration::from_secs(60))
+/// };
+/// let prices = Cache::new(lifetimes, 1_000)?;
+/// assert_eq!(prices.call("tea", || async { Ok::<_, std::fmt::Error>(3) }).await, Ok(3));
+/// assert_eq!(prices.call("tea", || async { Ok::<_, std::fmt::Error>(4) }).await, Ok(3));
+///
+/// tokio::time::advance(Duration::from_secs(61)).await;
+/// assert_eq!(prices.call("tea", || async { Err(std::fmt::Error) }).await, Ok(3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Cache<K, T>(Arc<Shared<K, T>>);
+
+impl<K, T> Clone for Cache<K, T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Shared<K, T> {
+    lifetimes: Lifetimes,
+    state: Mutex<State<K, T>>,
+}
+
+#[derive(Debug)]
+struct State<K, T> {
+    by_key: HashMap<K, u32>,
+    entries: Vec<Entry<K, T>>,
+    free: Vec<u32>,
+    rotation: Rotation,
+    rng: Rng,
+    seen: CacheExplanation,
+}
+
+#[derive(Debug)]
+struct Entry<K, T> {
+    key: Option<K>,
+    kept: Option<Kept<T>>,
+    uses: u64,
+    /// Somebody fetches it anew.
+    refreshed: bool,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    value: T,
+    stored: Instant,
+    lifespan: Duration,
+}
+
+/// What a [`Cache`] has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheExplanation {
+    /// Answers that are kept, some perhaps too old to be of use.
+    pub entries: usize,
+    /// Calls that were given a fresh answer so far.
+    pub hits: u64,
+    /// Calls that were given a stale one: while it was fetched anew, or as that failed.
+    pub stale: u64,
+    /// Calls that had to fetch.
+    pub misses: u64,
+    /// Answers that were let go to make room.
+    pub evictions: u64,
+}
+
+/// What a call finds.
+enum Found<T> {
+    Answer(T),
+    /// It is to be fetched, and this is the answer if that fails. `true`: others need not fetch.
+    Fetch(Option<T>, bool),
+}
+
+impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
+    /// A cache of at most `most` answers.
+    ///
+    /// # Errors
+    /// A jitter outside 0 to 1; `max` if `most` is 0.
+    pub fn new(lifetimes: LifetimesConfig, most: u32) -> Result<Self, Problem> {
+        Self::with(lifetimes, most, &Setup::default())
+    }
+
+    /// The same with a seed for the jitter.
+    ///
+    /// # Errors
+    /// A jitter outside 0 to 1; `max` if `most` is 0.
+    pub fn with(config: LifetimesConfig, most: u32, setup: &Setup) -> Result<Self, Problem> {
+        let lifetimes = Lifetimes::new(config)?;
+        if most == 0 {
+            return Err(Problem::limit("max", Rule::IntegerAtLeast, 1.0));
+        }
+        let state = Mutex::new(State {
+            by_key: HashMap::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            rotation: Rotation::new(most, lifetimes.kept(config.ttl)),
+            rng: setup.rng(),
+            seen: CacheExplanation::default(),
+        });
+        Ok(Self(Arc::new(Shared { lifetimes, state })))
+    }
+
+    /// The answer for `key`, or that of the future that `call` makes where there is none or it is
+    /// too old.
+    ///
+    /// # Errors
+    /// That of the call, where no old answer is good enough.
+    pub async fn call<E, F>(&self, key: K, call: impl FnOnce() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let (old, refreshing) = match self.find(&key) {
+            Found::Answer(value) => return Ok(value),
+            Found::Fetch(old, refreshing) => (old, refreshing),
+        };
+        let _refresh = refreshing.then(|| Refresh { cache: self, key: key.clone() });
+        let result = call().await;
+        match (result, old) {
+            (Ok(value), _) => {
+                self.insert(key, value.clone(), None);
+                Ok(value)
+            }
+            (Err(_), Some(old)) => {
+                let seen = &mut lock(&self.0.state).seen;
+                seen.stale = seen.stale.saturating_add(1);
+                Ok(old)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn find(&self, key: &K) -> Found<T> {
+        let now = clock::now();
+        let State { by_key, entries, seen, .. } = &mut *lock(&self.0.state);
+        let entry = by_key.get(key).and_then(|id| entries.get_mut(*id as usize));
+        let (old, refreshing) = match entry {
+            Some(Entry { kept: Some(kept), uses, refreshed, .. }) => {
+                let value = kept.value.clone();
+                *uses = uses.wrapping_add(1);
+                match self.0.lifetimes.judge(kept.stored, now, kept.lifespan) {
+                    Freshness::Fresh => {
+                        seen.hits = seen.hits.saturating_add(1);
+                        return Found::Answer(value);
+                    }
+                    Freshness::Stale if *refreshed => {
+                        seen.stale = seen.stale.saturating_add(1);
+                        return Found::Answer(value);
+                    }
+                    Freshness::Stale => {
+                        *refreshed = true;
+                        (Some(value), true)
+                    }
+                    Freshness::OnError => (Some(value), false),
+                    Freshness::Expired => (None, false),
+                }
+            }
+            _ => (None, false),
+        };
+        seen.misses = seen.misses.saturating_add(1);
+        Found::Fetch(old, refreshing)
+    }
+
+    /// The answer for `key` if it is fresh.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<T> {
+        let now = clock::now();
+        let State { by_key, entries, .. } = &mut *lock(&self.0.state);
+        let Entry { kept, uses, .. } = entries.get_mut(*by_key.get(key)? as usize)?;
+        let kept = kept.as_ref()?;
+        let freshness = self.0.lifetimes.judge(kept.stored, now, kept.lifespan);
+        *uses = uses.wrapping_add(1);
+        (freshness == Freshness::Fresh).then(|| kept.value.clone())
+    }
+
+    /// Keeps an answer, fresh for `ttl` (`None`: as long as the cache's answers are).
+    pub fn insert(&self, key: K, value: T, ttl: Option<Duration>) {
+        let now = clock::now();
+        let state = &mut *lock(&self.0.state);
+        let lifespan = self.0.lifetimes.lifespan(ttl, &mut state.rng);
+        if !self.0.lifetimes.kept(lifespan).is_zero() {
+            state.keep(key, Kept { value, stored: now, lifespan }, now);
+        }
+    }
+
+    /// Forgets the answer for `key`; whether there was one.
+    pub fn forget(&self, key: &K) -> bool {
+        let State { by_key, entries, .. } = &mut *lock(&self.0.state);
+        // Its place goes when the hand comes by: nobody uses it.
+        let entry = by_key.get(key).and_then(|id| entries.get_mut(*id as usize));
+        entry.and_then(|entry| entry.kept.take()).is_some()
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn explain(&self) -> CacheExplanation {
+        let state = lock(&self.0.state);
+        CacheExplanation { entries: state.rotation.len(), ..state.seen }
+    }
+}
+
+impl<K: Eq + Hash + Clone, T> State<K, T> {
+    fn keep(&mut self, key: K, kept: Kept<T>, now: Instant) {
+        let known = self.by_key.get(&key).and_then(|id| self.entries.get_mut(*id as usize));
+        if let Some(entry) = known {
+            entry.kept = Some(kept);
+            entry.uses = entry.uses.wrapping_add(1);
+            return;
+        }
+        let Self { by_key, entries, free, rotation, seen, .. } = self;
+        let new = entries.len();
+        let id = free.pop().unwrap_or_else(|| u32::try_from(new).unwrap_or(u32::MAX));
+        let entry = Entry { key: Some(key.clone()), kept: Some(kept), uses: 0, refreshed: false };
+        match entries.get_mut(id as usize) {
+            Some(place) => *place = entry,
+            None => entries.push(entry),
+        }
+        let uses = |id| entries.get(id as usize).map_or(0, |entry: &Entry<K, T>| entry.uses);
+        let mut gone = Vec::new();
+        rotation.add(id, now, |id| Activity { uses: uses(id), holds: false }, |id| gone.push(id));
+        for id in gone {
+            let Some(entry) = entries.get_mut(id as usize) else { continue };
+            entry.kept = None;
+            if let Some(key) = entry.key.take() {
+                by_key.remove(&key);
+            }
+            free.push(id);
+            seen.evictions = seen.evictions.saturating_add(1);
+        }
+        by_key.insert(key, id);
+    }
+}
+
+/// A stale answer on its way to being a fresh one, or given up.
+struct Refresh<'a, K: Eq + Hash, T> {
+    cache: &'a Cache<K, T>,
+    key: K,
+}
+
+impl<K: Eq + Hash, T> Drop for Refresh<'_, K, T> {
+    fn drop(&mut self) {
+        let State { by_key, entries, .. } = &mut *lock(&self.cache.0.state);
+        let entry = by_key.get(&self.key).and_then(|id| entries.get_mut(*id as usize));
+        if let Some(entry) = entry {
+            entry.refreshed = false;
+        }
+    }
+}
