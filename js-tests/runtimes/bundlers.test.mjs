@@ -146,7 +146,7 @@ export default { fetch: async () => Response.json(await play({ brief: true })) }
   assert.doesNotMatch(printed, /warning/i)
   const out = join(work, 'out')
   const wasm = readdirSync(out).filter(name => name.endsWith('.wasm'))
-  assert.equal(wasm.length, 2, `modules beside the code: ${wasm}`)
+  assert.equal(wasm.length, 4, `modules beside the code: ${wasm}`)
   assert.doesNotMatch(readFileSync(join(out, 'worker.js'), 'utf8'), /\batob\(/)
   const server = await serve(work, { main: { folder: out, names: ['worker.js'] } })
   t.after(() => server.end())

@@ -62,6 +62,8 @@ test('Chromium, without a bundler', { skip }, async t => {
   const imports = {
     seawall: '/node_modules/seawall/dist/index.js',
     '#engine': '/node_modules/seawall/dist/engine/inline.js',
+    '#policies': '/node_modules/seawall/dist/engine/policies/inline.js',
+    '#classify': '/node_modules/seawall/dist/engine/classify/inline.js',
     '#lru': '/node_modules/seawall/dist/lru/inline.js',
     'lru-cache': '/node_modules/lru-cache/dist/esm/index.min.js',
   }

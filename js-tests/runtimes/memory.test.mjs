@@ -36,7 +36,7 @@ function initialPages(bytes) {
   throw new Error('no memory of its own')
 }
 
-for (const part of ['engine', 'process']) {
+for (const part of ['engine', 'classify', 'process']) {
   test(`${part}.wasm begins with little memory, and grows only when it has to`, () => {
     const bytes = readFileSync(join(folder, `node_modules/seawall/dist/${part}.wasm`))
     const pages = initialPages(bytes)
@@ -45,7 +45,7 @@ for (const part of ['engine', 'process']) {
     // An engine that needed a start would not be there at once.
     const module = new WebAssembly.Module(bytes)
     const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === 'function')
-    assert.ok(functions.length > 20)
+    assert.ok(functions.length > 0)
     assert.equal(
       functions.some(({ name }) => name === '_start' || name === '_initialize'),
       false,
@@ -60,7 +60,8 @@ const { Instance } = WebAssembly
 WebAssembly.Instance = class extends Instance {
   constructor(module, imports) {
     super(module, imports)
-    memories.push(this.exports.memory)
+    // The policies live in the memory of the engine.
+    if (this.exports.memory) memories.push(this.exports.memory)
   }
 }
 const S = await import('seawall')

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { dist, platformName, root, targetDir } from './paths.mjs'
+import { dist, platformName, root, targetDir, wasmParts } from './paths.mjs'
 import { placeAddon, platformOf } from './platforms.mjs'
 import { must } from './run.mjs'
 import { main, note, Stop, seconds, step } from './say.mjs'

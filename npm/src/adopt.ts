@@ -1,6 +1,5 @@
 /** Connections accepted elsewhere, given to a server as if it had accepted them. */
-import { closeSync } from 'node:fs'
-import { type Server, Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 
 /** What a server of Node keeps of its connections, and what it has been told of them. */
 interface Inner {
@@ -23,6 +22,9 @@ interface Handle {
 const SOCKET = 0
 
 export class Adopter {
+  // Looked up when needed: an import would not load where there is no Node.
+  readonly #net = process.getBuiltinModule('node:net')
+  readonly #fs = process.getBuiltinModule('node:fs')
   readonly #server: Server
   readonly #inner: Inner
   readonly #options: Record<string, unknown>
@@ -92,18 +94,18 @@ export class Adopter {
     const handle = new Handle(SOCKET)
     if (handle.open(fd) !== 0) {
       handle.close()
-      closeSync(fd)
+      this.#fs.closeSync(fd)
       return undefined
     }
-    return new Socket({ ...this.#options, handle } as object)
+    return new this.#net.Socket({ ...this.#options, handle } as object)
   }
 
   #first(fd: number): Socket | undefined {
     let socket: Socket
     try {
-      socket = new Socket({ ...this.#options, fd })
+      socket = new this.#net.Socket({ ...this.#options, fd })
     } catch {
-      closeSync(fd)
+      this.#fs.closeSync(fd)
       return undefined
     }
     const { _handle: handle } = socket as unknown as { _handle?: Handle }

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module'
 import { prefer } from './choice.js'
 import type { Classifier } from './classify/types.js'
-import type { loadNative } from './native.js'
 import type { PoliciesEngine } from './policies/types.js'
 import type { ProcessEngine } from './process/types.js'
 import type { Engine } from './types.js'
@@ -38,7 +37,7 @@ export function load(): Engine {
  */
 export function choose<P extends keyof Parts>(part: P): Parts[P] {
   const require = createRequire(import.meta.url)
-  const native = (): ReturnType<typeof loadNative> => {
+  const native = () => {
     const { loadNative } = require('../engine/native.js') as typeof import('./native.js')
     return loadNative(require)
   }

@@ -20,6 +20,7 @@ export {
   type NativeRefusalCounts,
   type NativeRefusalOptions,
   type NativeRefusals,
+  type RefusingServer,
   refuseNatively,
 } from './refuse-natively.js'
 export type { ShedAnswer, ShedError } from './shed.js'

@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Adopter } from '../adopt.js'
 import { processEngine } from '../engine/process/index.js'
 import { OptionError } from '../errors.js'
 import { report } from '../events.js'
@@ -11,6 +12,15 @@ import { check } from '../options.js'
 import { builtin } from './host.js'
 import { type PressureMonitor, pressureHandle } from './monitor.js'
 import { PROBES, REFUSAL_BODY } from './shed.js'
+
+/** A server of `node:http`. */
+export interface RefusingServer {
+  readonly listening: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of every event
+  on(event: string, listener: (...args: any[]) => void): unknown
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of every event
+  off(event: string, listener: (...args: any[]) => void): unknown
+}
 
 /** How new connections are refused. */
 export interface NativeRefusalOptions {
@@ -78,7 +88,7 @@ const NONE: NativeRefusalCounts = { accepted: 0, refused: 0, passed: 0, givenUp:
  * ```
  */
 export function refuseNatively(
-  server: Server,
+  server: RefusingServer,
   monitor: PressureMonitor,
   options: NativeRefusalOptions = {},
 ): NativeRefusals {
@@ -92,7 +102,7 @@ export function refuseNatively(
     const why = 'a server of TLS or HTTP/2 cannot be answered natively'
     throw new OptionError(`refuseNatively: \`server\` must be one of node:http; ${why}`, 'server')
   }
-  return new Refusals(server, monitor, [...bypass])
+  return new Refusals(server as Server, monitor, [...bypass])
 }
 
 class Refusals implements NativeRefusals {
@@ -147,7 +157,7 @@ class Refusals implements NativeRefusals {
         this.#paths,
         REFUSAL_BODY,
         (descriptor, bytes) => {
-          takeIn(this.#server, descriptor, bytes).catch(error => report(error, 'refuseNatively'))
+          takeIn(this.#server, descriptor, bytes)
         },
       )
     } catch (error) {
@@ -198,9 +208,7 @@ class Refusals implements NativeRefusals {
 }
 
 /** Gives a connection to a server, with the bytes that were read of it. */
-async function takeIn(server: Server, descriptor: number, bytes: Uint8Array): Promise<void> {
-  // Here, as it does not load in every runtime.
-  const { Adopter } = await import('../adopt.js')
+function takeIn(server: Server, descriptor: number, bytes: Uint8Array): void {
   const before = (socket: Socket): void => {
     if (bytes.length > 0) socket.unshift(bytes)
   }
