@@ -66,6 +66,6 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   else
     writeFileSync(
       path,
-      readme.replace(there, () => `\n\n${table}\n`),
+      readme.replace(`${BEGIN}${there}`, () => `${BEGIN}\n\n${table}\n`),
     )
 }
