@@ -150,11 +150,13 @@ for (const { from, line, file, code, noRun } of examples) {
     const wrong = errors.get(file) ?? []
     assert.deepEqual(wrong, [], `${wrong.join('\n')}\nin:\n${code}`)
     if (!runs) return
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
+    const { status, signal, stdout, stderr, error } = spawnSync(process.execPath, [file], {
       cwd: relative(process.cwd(), folder) || '.',
       encoding: 'utf8',
       timeout: 60_000,
     })
+    // One that listens until it is told to end, and then ends well, has not come to its end.
+    assert.equal(error, undefined, `${error}\nin:\n${code}`)
     assert.equal(status, 0, `${signal ?? ''}${stdout}${stderr}\nin:\n${code}`)
   })
 }

@@ -104,6 +104,7 @@ test('methods: PUT and DELETE are repeated, PATCH only if the service says so', 
   assert.equal(await sent('DELETE'), 2)
   assert.equal(await sent('PATCH'), 1)
   assert.equal(await sent('PATCH', { patchIsIdempotent: true }), 2)
+  assert.equal(await sent('PATCH', { idempotencyKey: true }), 2)
   assert.equal(await sent('PATCH', {}, { 'If-Match': '"v1"' }), 2)
   assert.equal(await sent('POST', {}, { 'If-None-Match': '*' }), 2)
   assert.equal(await sent('POST', {}, { 'If-None-Match': '"v1"' }), 1)

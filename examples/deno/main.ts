@@ -23,9 +23,12 @@ Deno.serve({ hostname: '127.0.0.1', port: Number(port) }, async request => {
   const probe = await health(request)
   if (probe) return probe
   const { pathname, search } = new URL(request.url)
+  const headers = new Headers(request.headers)
+  headers.delete('host')
   try {
     return await fetch(`${origin}${pathname}${search}`, {
       method: request.method,
+      headers,
       body: request.body,
     })
   } catch (error) {

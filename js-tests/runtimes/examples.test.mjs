@@ -36,13 +36,13 @@ async function origin(t) {
 }
 
 /** The example in `count` isolates, which have one store between them. */
-async function workers(t, { url, count, store }) {
+async function workers(t, { url, count, store, state = STATE }) {
   const work = workplace(t, folder, 'example')
   // In the project, where the package is installed.
   cpSync(example('worker/src'), join(work, 'src'), { recursive: true })
   const out = join(work, 'out')
   await bundle(out, { entry: join(work, 'src/index.js') })
-  writeFileSync(join(work, 'state.mjs'), STATE)
+  writeFileSync(join(work, 'state.mjs'), state)
   await bundle(join(work, 'state'), { entry: join(work, 'state.mjs') })
   const variable = `(name = "ORIGIN", text = "${url}")`
   const place = {
@@ -66,8 +66,8 @@ async function workers(t, { url, count, store }) {
     state: { folder: join(work, 'state'), objects: ['BreakerState'] },
   })
   t.after(() => server.end())
-  return (isolate, path) =>
-    fetch(`${server.origin}${path}`, { headers: { isolate: `isolate${isolate}` } })
+  return (isolate, path, more) =>
+    fetch(`${server.origin}${path}`, { ...more, headers: { isolate: `isolate${isolate}` } })
 }
 
 /** The same object that the example exports, and what stands in for KV, each in one place for all. */
@@ -134,11 +134,27 @@ for (const store of ['object', 'kv']) {
   })
 }
 
-test('examples/worker: a store that is down costs no request', { skip: skipWorker }, async t => {
+for (const [how, answers] of [
+  ['knows nothing', 'new Response(null, { status: 404 })'],
+  ['is down', "new Response('down', { status: 500 })"],
+  ['never answers', 'new Promise(() => setTimeout(() => {}, 60_000))'],
+]) {
+  test(`examples/worker: a store that ${how} costs no request`, { skip: skipWorker }, async t => {
+    const it = await origin(t)
+    const state = `
+export { BreakerState } from './src/breaker-state.js'
+export default { fetch: () => ${answers} }
+`
+    const ask = await workers(t, { url: it.url, count: 1, store: 'kv', state })
+    assert.equal((await ask(0, '/one')).status, 200)
+  })
+}
+
+test('examples/worker: what is no GET is not taken for one', { skip: skipWorker }, async t => {
   const it = await origin(t)
   const ask = await workers(t, { url: it.url, count: 1, store: 'kv' })
-  // Its first look finds nothing: KV answers 404 for a key it does not know.
-  assert.equal((await ask(0, '/one')).status, 200)
+  assert.equal((await ask(0, '/one', { method: 'POST' })).status, 405)
+  assert.equal(it.asked, 0)
 })
 
 test('examples/deno', { skip: needs(deno, 'Deno', 'npm package deno') }, async t => {

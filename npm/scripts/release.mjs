@@ -19,6 +19,9 @@ export function problems(tag) {
   const crate = /\[workspace\.package\]\s+version = "([^"]+)"/.exec(
     readFileSync(join(root, 'Cargo.toml'), 'utf8'),
   )?.[1]
+  if (!publishedManifest().repository) {
+    found.push('npm/package.json names no `repository`: npm takes no provenance without one')
+  }
   if (crate !== version) found.push(`the crate is ${crate}, the package is ${version}`)
   const parts = Object.keys(wasmParts).map(part => `${part}.wasm`)
   for (const file of [...parts, 'index.js', 'index.d.ts', 'node/shared.js']) {
@@ -63,7 +66,9 @@ const acts = {
         continue
       }
       step(`${each} ${version}`)
-      must('npm', ['publish', '--provenance', '--access', 'public'], { cwd: folder })
+      // What is not yet a release must not become what people get.
+      const tag = version.includes('-') ? ['--tag', 'next'] : []
+      must('npm', ['publish', '--provenance', '--access', 'public', ...tag], { cwd: folder })
     }
   },
 }

@@ -19,8 +19,13 @@ import type { OptionProblem } from './engine/contract/options.js'
  * | `SEAWALL_DEADLINE` | {@link RejectedError} | too little time is left until the deadline to begin |
  * | `SEAWALL_OVERTAKEN` | {@link SeawallError} | the reason of a hedge's signal: another try was faster |
  * | `SEAWALL_DISPOSED` | {@link SeawallError} | something was used after it was disposed |
- * | `SEAWALL_LISTEN` | {@link SeawallError} | a probe server cannot listen where it was told to |
- * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded |
+ * | `SEAWALL_LISTEN` | {@link SeawallError} | a server cannot listen where it was told to |
+ * | `SEAWALL_DISCONNECTED` | {@link SeawallError} | a reconnecting client has no connection at present |
+ * | `SEAWALL_NO_WORKER` | {@link SeawallError} | every worker died again and again, or none became ready in time |
+ * | `SEAWALL_RELOAD`, `SEAWALL_STOPPED` | {@link SeawallError} | workers could not be replaced; the server was stopped while it started |
+ * | `SEAWALL_FRAMEWORK`, `SEAWALL_NO_FRAMEWORK` | {@link SeawallError} | an application owns its sockets; no framework is installed |
+ * | `SEAWALL_RECORDING` | {@link SeawallError} | a file is no recording of the flight recorder |
+ * | `SEAWALL_ENGINE` | {@link SeawallError} | the engine asked for by `SEAWALL_ENGINE` cannot be loaded, or a mode needs the addon |
  * | `SEAWALL_RUNTIME` | {@link SeawallError} | this runtime has no place for an entry; the message says what to use instead |
  */
 export class SeawallError extends Error {

@@ -24,6 +24,10 @@ const shared = new SharedState(breaker)
 
 export default {
   async fetch(request, env, ctx) {
+    // Others are sent on as they are, or not at all: their answers are nobody else's.
+    if (request.method !== 'GET') {
+      return new Response(null, { status: 405, headers: { allow: 'GET' } })
+    }
     const { pathname, search } = new URL(request.url)
     const store = env.BREAKERS
       ? durableObject(env.BREAKERS, 'origin')

@@ -2,6 +2,8 @@
 // way. What they share is that it opened, so that an isolate that begins in the middle of an outage,
 // or has not met it yet, does not have to find out at the origin's cost.
 
+/** How long the first request waits for what the others say, in ms. */
+const WAIT_MS = 200
 /** How often an isolate looks at what the others say, in ms. */
 const LOOK_MS = 2_000
 
@@ -43,13 +45,15 @@ export class SharedState {
     if (now - this.#looked < LOOK_MS) return
     const first = this.#looked === Number.NEGATIVE_INFINITY
     this.#looked = now
-    const looking = store.get().then(
-      kept => kept && this.#take(kept, Date.now()),
-      // Without the store each isolate is on its own; that must not cost a request.
-      error => console.warn('the state of the breaker is not known:', error.message),
-    )
-    if (first) await looking
-    else ctx.waitUntil(looking)
+    const looking = Promise.resolve()
+      .then(() => store.get())
+      .then(
+        kept => kept && this.#take(kept, Date.now()),
+        // Without the store each isolate is on its own; that must not cost a request.
+        error => console.warn('the state of the breaker is not known:', error.message),
+      )
+    ctx.waitUntil(looking)
+    if (first) await Promise.race([looking, new Promise(done => setTimeout(done, WAIT_MS))])
   }
 
   /** Tells the others, if this isolate's breaker has opened since. */
@@ -58,9 +62,9 @@ export class SharedState {
     this.#opened = false
     const kept = { at: Date.now(), snapshot: this.#breaker.snapshot() }
     ctx.waitUntil(
-      Promise.resolve(store.put(kept)).catch(error =>
-        console.warn('the state of the breaker is not kept:', error.message),
-      ),
+      Promise.resolve()
+        .then(() => store.put(kept))
+        .catch(error => console.warn('the state of the breaker is not kept:', error.message)),
     )
   }
 

@@ -280,7 +280,13 @@ export class Workers {
     let clear = (): void => {}
     return new Promise<void>((resolve, reject) => {
       const late = setTimeout(
-        () => reject(new Error('defuss-express: no worker became ready during startup')),
+        () =>
+          reject(
+            new SeawallError(
+              'SEAWALL_NO_WORKER',
+              'defuss-express: no worker became ready during startup',
+            ),
+          ),
         ms,
       )
       this.#onReady = resolve

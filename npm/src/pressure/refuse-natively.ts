@@ -26,7 +26,7 @@ export interface RefusingServer {
 export interface NativeRefusalOptions {
   /**
    * Paths, without query, of requests that are left to JavaScript, however long it takes. Default
-   * `['/livez', '/readyz', '/healthz']`.
+   * `['/livez', '/readyz', '/startupz', '/healthz']`.
    */
   bypass?: readonly string[] | undefined
 }

@@ -22,7 +22,7 @@ export interface ShedOptions<R> {
   cohort?: ((request: R) => string | undefined) | undefined
   /**
    * What is never refused, not even in maintenance: paths without query, or a function. Default
-   * `['/livez', '/readyz', '/healthz']`. Paths for probes should be here, lest an orchestrator
+   * `['/livez', '/readyz', '/startupz', '/healthz']`. Paths for probes should be here, lest an orchestrator
    * restarts what is only busy.
    */
   bypass?: readonly string[] | ((request: R) => boolean) | undefined

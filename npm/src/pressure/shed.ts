@@ -53,7 +53,7 @@ export const REFUSAL_BODY =
 const TYPE = 'application/json; charset=utf-8'
 const LENGTH = String(REFUSAL_BODY.length)
 /** What is never refused, unless told otherwise. @internal */
-export const PROBES: readonly string[] = ['/livez', '/readyz', '/healthz']
+export const PROBES: readonly string[] = ['/livez', '/readyz', '/startupz', '/healthz']
 const UNREAD_BYTES = 65_536
 /** Refusals differ by signal, seconds, and whether the connection is closed: some dozens. */
 const ANSWERS = 256
