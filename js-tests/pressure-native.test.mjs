@@ -347,7 +347,8 @@ describe('the native thread', { skip }, () => {
       tell((ran() - before) / 4e9 * 100)
     `)
     console.log(`the thread takes ${percent.toFixed(3)} % of a processor`)
-    assert.ok(percent < 0.1, `${percent} %`)
+    // 0.07 on a machine of its own; others that push its memory out of the caches make it dearer.
+    assert.ok(percent < 0.4, `${percent} %`)
   })
 })
 

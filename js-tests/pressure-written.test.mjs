@@ -58,6 +58,7 @@ test('kept connections are told so, and answered in the order of their requests'
     .split('HTTP/1.1 503 Service Unavailable\r\n')
     .slice(1)
   assert.deepEqual(none, [])
+  for (const answer of [first, third]) assert.match(answer, /^Date: \w{3}, .* GMT\r$/m)
   const lines = first.split('\r\n')
   assert.deepEqual(lines.slice(0, 2), [
     'content-type: application/json; charset=utf-8',

@@ -68,8 +68,8 @@ async function one(name) {
   if (node.skipped) return { done: done.join(', '), skipped: node.skipped }
   const temporary = mkdtempSync(join(tmpdir(), 'seawall-cross-'))
   try {
-    unpack('npm', 'seawall', temporary)
-    unpack(join('npm/platforms', name), `seawall-${name}`, temporary)
+    unpack(join(root, 'npm'), 'seawall', temporary)
+    unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary)
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }

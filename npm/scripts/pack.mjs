@@ -27,16 +27,21 @@ export function pack() {
     const name = platformName()
     rmSync(tarballs, { recursive: true, force: true })
     mkdirSync(tarballs, { recursive: true })
-    unpack(join(root, 'npm'), 'seawall', temporary)
-    unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary)
+    keep(unpack(join(root, 'npm'), 'seawall', temporary))
+    keep(unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary))
     for (const dependency of dependencies()) {
       const folder = realpathSync(join(root, 'node_modules', dependency))
-      archive(folder, dependency, temporary)
+      keep(archive(folder, dependency, temporary))
     }
     return ['seawall', `seawall-${name}`]
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
+}
+
+/** Where tests find it. */
+function keep({ out, tarball }) {
+  cpSync(join(out, tarball), join(tarballs, tarball))
 }
 
 function dependencies() {
@@ -57,7 +62,6 @@ function archive(folder, name, temporary) {
     shell: !npm && process.platform === 'win32',
   })
   const [tarball] = readdirSync(out)
-  cpSync(join(out, tarball), join(tarballs, tarball))
   return { out, tarball }
 }
 
@@ -70,6 +74,7 @@ export function unpack(folder, name, temporary) {
   mkdirSync(join(target, '..'), { recursive: true })
   cpSync(join(out, 'package'), target, { recursive: true })
   if (!existsSync(join(target, 'package.json'))) throw new Stop(`${name} did not unpack`)
+  return { out, tarball }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -8,7 +8,8 @@ interface Inner {
   highWaterMark?: number
   keepAlive?: boolean
   keepAliveInitialDelay?: number
-  maxConnections?: number
+  maxConnections?: number | null
+  noDelay?: boolean
   pauseOnConnect?: boolean
 }
 
@@ -27,15 +28,20 @@ export class Adopter {
   readonly #fs = process.getBuiltinModule('node:fs')
   readonly #server: Server
   readonly #inner: Inner
+  readonly #fresh: boolean
   readonly #options: Record<string, unknown>
   #Handle: (new (kind: number) => Handle) | undefined
 
-  /** @param allowHalfOpen whether that is left to the server; else a client's end is the end. */
-  constructor(server: Server, allowHalfOpen: boolean) {
+  /**
+   * @param allowHalfOpen whether that is left to the server; else a client's end is the end.
+   * @param fresh whether connections come as the kernel makes them, without what the server wants set.
+   */
+  constructor(server: Server, allowHalfOpen: boolean, fresh: boolean) {
     const inner = server as unknown as Inner
     const { highWaterMark } = inner
     this.#server = server
     this.#inner = inner
+    this.#fresh = fresh
     this.#options = {
       allowHalfOpen: allowHalfOpen && inner.allowHalfOpen === true,
       readable: true,
@@ -65,7 +71,7 @@ export class Adopter {
     if (!socket) return
     const server = this.#server
     const inner = this.#inner
-    if (inner.maxConnections !== undefined && inner._connections >= inner.maxConnections) {
+    if (inner.maxConnections != null && inner._connections >= inner.maxConnections) {
       const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = socket
       server.emit('drop', {
         localAddress,
@@ -78,7 +84,9 @@ export class Adopter {
       socket.destroy()
       return
     }
-    if (inner.keepAlive) socket.setKeepAlive(true, inner.keepAliveInitialDelay)
+    if (this.#fresh && inner.noDelay) socket.setNoDelay(true)
+    // The server keeps seconds.
+    if (inner.keepAlive) socket.setKeepAlive(true, (inner.keepAliveInitialDelay ?? 0) * 1000)
     if (inner.pauseOnConnect) socket.pause()
     // So that `close` of the server waits for it and `getConnections` counts it.
     inner._connections++

@@ -65,6 +65,8 @@ class Shared<T> implements CallContext {
   promise!: Promise<T>
   waiting = 0
   over = false
+  /** By its function; else it was lost. */
+  answered = false
   /** The last moment anybody waits for. */
   deadline: number = Number.NEGATIVE_INFINITY
 
@@ -236,10 +238,12 @@ export class Coalescer implements Disposable {
     }
     Promise.resolve(result).then(
       value => {
+        shared.answered = true
         this.#end(shared)
         resolve(value)
       },
       error => {
+        shared.answered = true
         this.#end(shared)
         reject(error)
       },
@@ -301,7 +305,7 @@ export class Coalescer implements Disposable {
         error => {
           stop()
           // Whoever ends an execution says so before its promise does: this one was ended by nobody.
-          if (again && !shared.over) {
+          if (again && !shared.answered) {
             this.#end(shared)
             resolve(again())
           } else reject(error)

@@ -231,8 +231,9 @@ export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
   check('setServerConfig', next, isName ? { ...FIELDS, loadBalancer: BALANCERS } : FIELDS)
   checkHttp(next.http)
   check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
-  portsAreSet ||= next.baseWorkerPort !== undefined
   const before = getServerConfig()
+  // Giving back what was read sets nothing.
+  portsAreSet ||= (next.baseWorkerPort ?? before.baseWorkerPort) !== before.baseWorkerPort
   const said = Object.fromEntries(
     Object.entries(next).filter(([, value]) => value !== undefined),
   ) as Partial<ResolvedServerConfig>

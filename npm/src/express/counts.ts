@@ -29,7 +29,7 @@ export interface FrontCounts {
   workers: number
   /** In the mode `http`, where a connection is `handed` with the first of its requests. */
   http?: HttpCounts
-  /** Connections with a worker; known in the mode `proxy`, where `handed` counts them as well. */
+  /** Connections with a worker; known in the modes `proxy` and `http`, where `handed` counts them as well. */
   open?: number
 }
 
@@ -40,7 +40,7 @@ export interface ServerWorkerStats {
   ready: boolean
   /** How many processes there have been in its place. */
   starts: number
-  /** These are known in the modes `handoff` and `proxy`, while it is ready. */
+  /** These are known in the modes `handoff`, `proxy` and `http`, while it is ready. */
   connections?: number
   /** Requests under way. */
   inFlight?: number

@@ -116,7 +116,7 @@ export async function closeOwn(app: ExpressLike | undefined, ms: number): Promis
   // Some tell by a promise, some by a callback, some have closed when they return.
   const closed = new Promise<void>((resolve, reject) => {
     const answer = close.call(app, () => resolve())
-    if (close.length === 0) Promise.resolve(answer).then(() => resolve(), reject)
+    Promise.resolve(answer).then(() => close.length === 0 && resolve(), reject)
   })
   await Promise.race([closed, late.promise]).finally(() => clearTimeout(timer))
 }

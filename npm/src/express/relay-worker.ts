@@ -30,15 +30,18 @@ export class RelayWorker {
     const { [RELAY]: mode, [FOLDER]: folder, [SLOT]: slot } = process.env
     if (!mode || !folder) return undefined
     const { workerHost: host, baseWorkerPort } = config
-    const introduced = mode === 'proxy'
-    if (workerPortsAreSet()) {
-      return new RelayWorker({ port: baseWorkerPort + Number(slot), host }, introduced)
+    const introduced = mode === 'proxy' && processEngine().relayJoin !== undefined
+    // Not of the cluster: what comes there must not pass through the primary's JavaScript. In the mode
+    // `http` whoever reached the port could claim to be anybody.
+    const exclusive = true
+    if (workerPortsAreSet() && mode === 'proxy') {
+      return new RelayWorker({ port: baseWorkerPort + Number(slot), host, exclusive }, introduced)
     }
     // Unix sockets: nobody else on the machine can connect, and the kernel has less to do.
     if (process.platform !== 'win32') {
       return new RelayWorker({ path: join(folder, `worker-${process.pid}`) }, introduced)
     }
-    return new RelayWorker({ port: await freePort(host), host }, introduced)
+    return new RelayWorker({ port: await freePort(host), host, exclusive }, introduced)
   }
 
   /** The words this worker tells of itself in; nothing where the engine has no such thing. */

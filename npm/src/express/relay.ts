@@ -1,5 +1,5 @@
 /** What the fronts of the modes that stay between client and worker share. */
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
@@ -101,7 +101,8 @@ export abstract class Relay implements Front {
     const { address, introduced = false } = message
     if (pid === undefined || address === undefined) return
     const board = join(this.#boards, String(pid))
-    processEngine().relayWorker?.(slot, pid, address, introduced, board)
+    // A worker without the addon tells nothing of itself.
+    processEngine().relayWorker?.(slot, pid, address, introduced, existsSync(board) ? board : '')
     // Both have it mapped: nobody needs its name any more.
     try {
       rmSync(board, { force: true })
@@ -109,6 +110,11 @@ export abstract class Relay implements Front {
   }
 
   gone(pid: number | undefined): void {
-    if (pid !== undefined) processEngine().relayGone?.(pid)
+    if (pid === undefined) return
+    processEngine().relayGone?.(pid)
+    // Of one that ended before it was ready: a later process may have its number.
+    try {
+      rmSync(join(this.#boards, String(pid)), { force: true })
+    } catch {}
   }
 }

@@ -109,7 +109,7 @@ export class Worker {
   #join(server: Server, control: string): void {
     const { allowHalfOpen } = this.#config
     const slot = Number(process.env[SLOT] ?? this.#index)
-    const adopter = new Adopter(server, allowHalfOpen)
+    const adopter = new Adopter(server, allowHalfOpen, false)
     const memory = processEngine().backJoin?.(control, slot, (descriptors, open) => {
       adopter.adoptAll(descriptors)
       this.#writeConnections()
@@ -233,11 +233,14 @@ export class Worker {
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
     const end = performance.now() + (graceful ? gracefulShutdownTimeoutMs : 0)
-    await (tracker ? tracker.close() : this.#closeOwn(end))
-    clearTimeout(late)
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#monitor?.[Symbol.dispose]()
-    processEngine().backLeave?.()
-    processEngine().relayLeave?.()
+    try {
+      await (tracker ? tracker.close() : this.#closeOwn(end))
+    } finally {
+      clearTimeout(late)
+      for (const timer of this.#timers) clearInterval(timer)
+      this.#monitor?.[Symbol.dispose]()
+      processEngine().backLeave?.()
+      processEngine().relayLeave?.()
+    }
   }
 }

@@ -152,6 +152,7 @@ export class Workers {
 
   #fork(place: Place): void {
     place.timer = undefined
+    place.given = false
     place.worker = this.#start(place, place.slot)
     this.#candidates.add(place.index)
   }
@@ -186,7 +187,15 @@ export class Workers {
       this.#candidates.hear(index, pid, message)
       this.#host.heard()
       if (!isReady) return
-      this.#host.ready(place.slot, pid, message)
+      try {
+        this.#host.ready(place.slot, pid, message)
+      } catch (error) {
+        // Nobody could be sent to it; another one may be luckier.
+        place.ready = false
+        this.#config.logger.error(`[defuss-express] worker ${pid} cannot be reached`, error)
+        worker.process.kill('SIGKILL')
+        return
+      }
       listeners.emit('workerReady', { index, pid })
       this.#onReady?.()
       place.onNext?.(true)

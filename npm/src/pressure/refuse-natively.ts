@@ -166,12 +166,14 @@ class Refusals implements NativeRefusals {
     }
     // Whoever closes the server must find nobody else at its socket, though requests are under way.
     const { close } = handle
-    handle.close = (...args) => {
+    const closing: ListeningHandle['close'] = (...args) => {
       this.#close()
       return close.apply(handle, args)
     }
+    handle.close = closing
     this.#letGo = () => {
-      handle.close = close
+      // Another may have come on top of it.
+      if (handle.close === closing) handle.close = close
     }
     this.#settle()
   }
@@ -215,7 +217,7 @@ function takeIn(server: Server, descriptor: number, bytes: Uint8Array): void {
   // Before the server reads from it.
   server.prependOnceListener('connection', before)
   try {
-    new Adopter(server, true).adoptAll([descriptor])
+    new Adopter(server, true, true).adoptAll([descriptor])
   } finally {
     server.off('connection', before)
   }

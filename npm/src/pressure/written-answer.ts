@@ -15,6 +15,7 @@ import type { ShedAnswer } from './shed.js'
 interface Inner extends PressureResponse {
   _header?: string | null
   readonly shouldKeepAlive?: boolean
+  readonly sendDate?: boolean
   statusCode: number
   statusMessage?: string
   getHeaderNames?(): readonly string[]
@@ -26,9 +27,10 @@ interface Server {
   readonly keepAliveTimeout?: number
   readonly maxRequestsPerSocket?: number | null
 }
-/** A head, and for which time of idle connections it was written. @internal */
+/** A head, for which time of idle connections it was written, and in which second. @internal */
 export interface WrittenHead {
   readonly timeout: number
+  readonly second: number
   readonly head: string
 }
 
@@ -43,6 +45,7 @@ export function putHead(
 ): boolean {
   const inner = response as Inner
   if (inner._header !== null || answer.close || inner.shouldKeepAlive !== true) return false
+  if (inner.sendDate !== true) return false
   const server = (request.socket as { server?: Server } | undefined)?.server
   const timeout = server?.keepAliveTimeout
   if ((request as Inquiry).httpVersionMinor !== 1 || timeout === undefined) return false
@@ -63,11 +66,12 @@ function usual(): unknown {
 
 function headOf(answer: ShedAnswer, timeout: number): string {
   const known = answer.written
-  if (known?.timeout === timeout) return known.head
+  const second = Math.floor(Date.now() / 1000)
+  if (known?.timeout === timeout && known.second === second) return known.head
   const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}`)
-  lines.push('Connection: keep-alive')
+  lines.push(`Date: ${new Date(second * 1000).toUTCString()}`, 'Connection: keep-alive')
   if (timeout > 0) lines.push(`Keep-Alive: timeout=${Math.floor(timeout / 1_000)}`)
   const head = `HTTP/1.1 ${answer.status} ${PHRASE}\r\n${lines.join('\r\n')}\r\n\r\n`
-  answer.written = { timeout, head }
+  answer.written = { timeout, second, head }
   return head
 }

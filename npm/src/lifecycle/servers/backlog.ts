@@ -15,7 +15,7 @@ export function takeBacklog(server: Server): boolean {
   const handle = (server as { _handle?: { fd?: number } | null })._handle
   const core = processEngine()
   if (!core.acceptBacklog || !(Number(handle?.fd) >= 0)) return false
-  const adopter = new Adopter(server, true)
+  const adopter = new Adopter(server, true, true)
   for (let batch = 0; batch < BATCHES; batch++) {
     const descriptors = core.acceptBacklog(handle?.fd as number, BATCH)
     if (descriptors.length === 0) return true
