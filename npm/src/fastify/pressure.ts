@@ -95,6 +95,8 @@ export class Gate {
     const { monitor } = this
     let answer: ShedAnswer | undefined
     if (monitor.isCalm) {
+      // The thread may find pressure before this is decided: not by the route of another request.
+      this.#route = undefined
       answer = this.#decide(request)
     } else {
       this.#route = request.routeOptions
