@@ -101,6 +101,22 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
   })
 
   describe('workers that go', () => {
+    test('who ends the connection at an upgrade or CONNECT has refused it', async () => {
+      const server = await start({ FRAMEWORK: 'destroying' }, { options: { mode: 'http' } })
+      const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
+      const connecting = 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'
+      for (const head of [upgrade, connecting]) {
+        for (let n = 0; n < 12; n++) assert.match(await raw(server.port, head), /^HTTP\/1.1 502 /)
+      }
+      const pids = new Set()
+      for (let n = 0; n < 20; n++) pids.add((await ask(server.port, '/')).body.pid)
+      assert.equal(pids.size, 2, 'nobody is left out for it')
+      const refused = server.messages.filter(({ refused }) => refused)
+      assert.equal(refused.length, 24)
+      assert.equal((await server.counts()).http.retried, 0)
+      await end(server)
+    })
+
     test('GET is sent again and answered, POST gets 502, and neither is served twice', async () => {
       const server = await front()
       for (const [method, status, count] of [

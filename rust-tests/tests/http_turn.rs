@@ -66,9 +66,11 @@ fn what_may_be_sent_again() {
         ("CONNECT", true, false, false),
         ("", true, false, false),
     ] {
-        let attempt = Attempt { method, sent, consumed, tries: 1 };
+        let attempt = Attempt { method, sent, consumed, switching: false, tries: 1 };
         assert_eq!(config.sends_again(attempt), again, "{attempt:?}");
         assert!(!config.sends_again(Attempt { tries: 3, ..attempt }), "enough");
+        let switching = Attempt { switching: true, ..attempt };
+        assert_eq!(config.sends_again(switching), again && !sent, "{switching:?}");
     }
 }
 

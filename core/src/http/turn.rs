@@ -188,21 +188,25 @@ impl TurnConfig {
     /// use seawall::http::{Attempt, TurnConfig};
     ///
     /// let config = TurnConfig::default();
-    /// let get = Attempt { method: "GET", sent: true, consumed: false, tries: 1 };
+    /// let get =
+    ///     Attempt { method: "GET", sent: true, consumed: false, switching: false, tries: 1 };
     /// assert!(config.sends_again(get));
     /// let post = Attempt { method: "POST", ..get };
     /// assert!(!config.sends_again(post), "it may have been carried out");
     /// assert!(config.sends_again(Attempt { sent: false, ..post }), "it surely was not");
     /// assert!(!config.sends_again(Attempt { consumed: true, ..get }), "its body is gone");
+    /// assert!(!config.sends_again(Attempt { switching: true, ..get }), "it may be refused so");
     /// assert!(!config.sends_again(Attempt { tries: 3, ..get }));
     /// ```
     #[must_use]
     pub fn sends_again(&self, attempt: Attempt<'_>) -> bool {
-        let Attempt { method, sent, consumed, tries } = attempt;
+        let Attempt { method, sent, consumed, switching, tries } = attempt;
         let code = if sent { "ECONNRESET" } else { "ECONNREFUSED" };
         let verdict = classify(&Facts { code, ..Facts::default() });
         let repeat = verdict.is_some_and(|verdict| may_repeat(method, verdict, Repeat::default()));
-        repeat && !consumed && tries < self.tries
+        // To end the connection is how servers refuse such a request, which is an answer.
+        let refused = sent && switching;
+        repeat && !refused && !consumed && tries < self.tries
     }
 }
 
@@ -215,6 +219,8 @@ pub struct Attempt<'a> {
     pub sent: bool,
     /// Whether any of its body was, which is not kept.
     pub consumed: bool,
+    /// Whether it asked for another protocol or a tunnel.
+    pub switching: bool,
     /// How many attempts there have been, with this one.
     pub tries: u32,
 }

@@ -63,6 +63,7 @@ impl Client<'_> {
         let began = Instant::now();
         let until = began + self.shared.config.patience;
         let (mut tries, mut tried, mut bytes) = (1, 0, request.bytes);
+        let switching = request.upgrade || request.connect;
         loop {
             let first = bytes > 0;
             let chosen = self.choose(first, tried, bytes).await;
@@ -74,7 +75,9 @@ impl Client<'_> {
             };
             self.is_served();
             let _counted = Counted::new(&worker);
-            let link = match links::take(&worker, tries > 1, &front.counters).await {
+            // One that was kept may be closed already, and such a request is not sent again.
+            let anew = tries > 1 || switching;
+            let link = match links::take(&worker, anew, &front.counters).await {
                 Ok(link) => link,
                 Err(_) => {
                     self.shared.workers.failed(&worker);
@@ -95,12 +98,13 @@ impl Client<'_> {
                 }
                 Outcome::Refused(refusal) => return self.give_up(refusal, &request).await,
                 Outcome::Lost { sent, consumed } => {
-                    if fresh {
+                    // Who has read the request may have ended it on purpose.
+                    if fresh && !sent {
                         self.shared.workers.failed(&worker);
                     }
                     tried |= bit(worker.place);
                     let method = method(&self.head);
-                    let attempt = Attempt { method, sent, consumed, tries };
+                    let attempt = Attempt { method, sent, consumed, switching, tries };
                     if !front.config.sends_again(attempt) {
                         return self.give_up(Refusal::Lost, &request).await;
                     }
