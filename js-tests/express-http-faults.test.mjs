@@ -106,7 +106,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
       const connecting = 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'
       for (const head of [upgrade, connecting]) {
-        for (let n = 0; n < 12; n++) assert.match(await raw(server.port, head), /^HTTP\/1.1 502 /)
+        for (let n = 0; n < 12; n++)
+          assert.match(await raw(server.port, head, 50), /^HTTP\/1.1 502 /)
       }
       const pids = new Set()
       for (let n = 0; n < 20; n++) pids.add((await ask(server.port, '/')).body.pid)
@@ -308,6 +309,16 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       const { status } = await ask(server.port, '/slow?ms=3000')
       assert.equal(status, 504)
       assert.equal((await ask(server.port, '/')).status, 200)
+      await end(server)
+    })
+
+    test('a worker that takes nothing of a body is not waited for for ever', async () => {
+      const server = await front({ stallTimeoutMs: 300 })
+      const body = 'x'.repeat(1_000_000)
+      const began = performance.now()
+      const { status } = await ask(server.port, '/later?ms=3000', { method: 'POST', body })
+      assert.equal(status, 502)
+      assert.ok(performance.now() - began < 5000)
       await end(server)
     })
 

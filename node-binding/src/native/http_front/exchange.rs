@@ -144,7 +144,10 @@ impl Client<'_> {
                 Err(fault) => return Outcome::Refused(Refusal::Fault(fault)),
             };
         }
+        let stall_for = front.config.stall_for;
+        self.watch.up.aim(link.socket.descriptor(), libc::SHUT_RDWR, stall_for);
         let sent = write(&link.socket, &self.head, &self.buffer.filled()[..part]).await;
+        self.watch.up.clear();
         if let Err((0, _)) = sent {
             return Outcome::Lost { sent: false, consumed: false };
         }

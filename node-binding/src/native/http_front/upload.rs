@@ -73,7 +73,10 @@ impl<W: Stream, C: Stream> Upload<'_, W, C> {
         let (mark, stall_for) = (&self.watch.up, self.front.config.stall_for);
         while !self.measure.has_ended() {
             let count = self.measure.take(self.buffer.filled(), None).map_err(Up::Fault)?;
-            if write(self.worker, &self.buffer.filled()[..count], &[]).await.is_err() {
+            mark.aim(self.worker.descriptor(), libc::SHUT_RDWR, stall_for);
+            let written = write(self.worker, &self.buffer.filled()[..count], &[]).await;
+            mark.clear();
+            if written.is_err() {
                 return Err(Up::WorkerGone);
             }
             self.buffer.consume(count);

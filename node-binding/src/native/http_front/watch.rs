@@ -30,6 +30,7 @@ impl Mark {
     pub(super) fn aim(&self, descriptor: RawFd, how: libc::c_int, time: Duration) {
         self.descriptor.store(descriptor, Ordering::Relaxed);
         self.how.store(how, Ordering::Relaxed);
+        self.late.store(false, Ordering::Relaxed);
         let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let until = if time == 0 { 0 } else { now().saturating_add(time) };
         self.until.store(until, Ordering::Relaxed);
@@ -39,7 +40,7 @@ impl Mark {
         self.until.store(0, Ordering::Relaxed);
     }
 
-    /// Whether the time has run out since this was last asked.
+    /// Whether the time has run out since it was set or this was last asked.
     pub(super) fn was_late(&self) -> bool {
         self.late.swap(false, Ordering::Relaxed)
     }
