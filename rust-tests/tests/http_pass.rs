@@ -306,6 +306,11 @@ fn answers_that_become_something_else() {
     assert!(
         !response_to(connect, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").unwrap().0.tunnel
     );
+    let no = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n";
+    for (request, keeps) in [(upgrade, false), (connect, false), (get(), true)] {
+        let (passed, _) = response_to(request, no).unwrap();
+        assert!(passed.keeps == keeps && passed.client_keeps, "{request:?}");
+    }
     for bad in [
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",

@@ -116,6 +116,8 @@ pub fn pass_response(
     let body = if tunnel { Body::None } else { read.body(status, request) };
     let unwrap = body == Body::Chunked && request.minor == 0;
     let client_keeps = *keep_alive && !unwrap && !tunnel && body != Body::UntilClose;
+    // Servers let go of a connection on which something else was asked for, whatever they answer.
+    let switching = request.upgrade || request.connect;
     let passed = PassedResponse {
         bytes: end,
         status,
@@ -124,7 +126,7 @@ pub fn pass_response(
         tunnel,
         unwrap,
         keeps: read.wishes.keeps(minor)
-            && !tunnel
+            && !switching
             && body != Body::UntilClose
             // Who says both is not to be asked again.
             && !(read.chunked && read.length.is_some()),
