@@ -158,6 +158,19 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
       assert.equal(await server.stop(), 0)
     })
 
+    test('are asked at once about a client that ends within its head', async () => {
+      const options = { requestInspectionTimeoutMs: 5000 }
+      const server = await start({ BALANCER: 'path' }, { options })
+      const socket = connect(server.port, '127.0.0.1').on('error', () => {})
+      const began = performance.now()
+      socket.write('GET /b HTTP/1.1\r\nHo')
+      await sleep(100)
+      socket.resume().end()
+      await once(socket, 'close')
+      assert.ok(performance.now() - began < 3000)
+      assert.equal(await server.stop(), 0)
+    })
+
     test('get what has come where the head does not end', async () => {
       const server = await start({ BALANCER: 'path' })
       const socket = connect(server.port, '127.0.0.1')

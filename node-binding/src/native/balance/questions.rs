@@ -21,6 +21,8 @@ struct Peeking {
     address: SocketAddr,
     since: u64,
     until: u64,
+    /// How many bytes there were when it was last looked at.
+    seen: usize,
 }
 
 pub(super) struct Questions {
@@ -71,7 +73,7 @@ impl Questions {
         }
         let since = clock::now();
         let until = since.saturating_add(self.inspect);
-        self.look(Peeking { waiting, address, since, until });
+        self.look(Peeking { waiting, address, since, until, seen: 0 });
     }
 
     pub(super) fn watch(&self, poll: &mut Poll) -> Vec<usize> {
@@ -120,7 +122,7 @@ impl Questions {
         Some(self.asked.swap_remove(place).1)
     }
 
-    fn look(&mut self, peeking: Peeking) {
+    fn look(&mut self, mut peeking: Peeking) {
         let mut head = vec![0; self.max_head];
         let now = clock::now();
         let late = now >= peeking.until;
@@ -140,9 +142,11 @@ impl Questions {
             }
         };
         head.truncate(count);
-        let ended = count == 0;
+        // Readable without more to read: that was all of it.
+        let ended = count == peeking.seen;
         if !late && !ended && count < self.max_head && !is_whole(&head) {
             wake_for_more(&peeking.waiting.stream, count);
+            peeking.seen = count;
             self.peeking.push(peeking);
             return;
         }
