@@ -308,6 +308,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       const server = await front({ answerTimeoutMs: 300 })
       const { status } = await ask(server.port, '/slow?ms=3000')
       assert.equal(status, 504)
+      const hinted = await raw(server.port, 'GET /hints?hangs=1 HTTP/1.1\r\nHost: a\r\n\r\n', 3000)
+      assert.match(hinted, /^HTTP\/1.1 103 [\s\S]*\r\n\r\nHTTP\/1.1 504 /)
       assert.equal((await ask(server.port, '/')).status, 200)
       await end(server)
     })

@@ -188,6 +188,7 @@ impl Client<'_> {
                     front,
                     mark: &self.watch.down,
                     begun: &begun,
+                    uploaded: &uploaded,
                     continued: &continued,
                 }
                 .run()
@@ -294,6 +295,8 @@ struct Download<'a, W, C> {
     mark: &'a Mark,
     /// Whether the client has got anything of the answer.
     begun: &'a AtomicBool,
+    /// Whether the whole body was passed on.
+    uploaded: &'a AtomicBool,
     /// Whether the client was told to send its body.
     continued: &'a AtomicBool,
 }
@@ -350,6 +353,11 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
                         }
                         if !self.write(0).await {
                             return Err(Down::ClientGone);
+                        }
+                        // The answer itself is still waited for.
+                        if self.uploaded.load(Ordering::Relaxed) {
+                            let wait = self.front.config.answer_for;
+                            self.mark.aim(self.worker.descriptor(), libc::SHUT_RDWR, wait);
                         }
                         continue;
                     }
