@@ -1,7 +1,7 @@
 //! What a worker says of itself, in memory it shares with the primary.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 #[cfg(unix)]
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
@@ -76,8 +76,10 @@ impl Board {
         Self::map(&OpenOptions::new().read(true).write(true).open(path)?)
     }
 
-    fn fill(file: &File) -> io::Result<Self> {
-        file.set_len(u64::try_from(size_of::<Page>()).unwrap_or(u64::MAX))?;
+    fn fill(mut file: &File) -> io::Result<Self> {
+        // Written, not only given a length: where there is no room for it, that is an error here,
+        // and the end of the process at the first touch.
+        file.write_all(&vec![0; size_of::<Page>()])?;
         Self::map(file)
     }
 
