@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
 
 use super::super::ask::Choice;
-use super::super::relay::{Accepted, Counted, Shared, Stage, Staged, Worker};
+use super::super::relay::{Accepted, Counted, Shared, Stage, Staged, Worker, is_ours};
 use super::Front;
 use super::answer::Refusal;
 use super::buffer::Buffer;
@@ -264,9 +264,14 @@ impl Client<'_> {
             Err(_) => return End::Close,
         };
         let front = self.front;
-        let Ok(mut link) = links::take(&worker, true, &front.counters).await else {
-            self.shared.workers.failed(&worker);
-            return End::Close;
+        let mut link = match links::take(&worker, true, &front.counters).await {
+            Ok(link) => link,
+            Err(error) => {
+                if !is_ours(&error) {
+                    self.shared.workers.failed(&worker);
+                }
+                return End::Close;
+            }
         };
         self.is_served();
         add(&front.counters.tunnels);

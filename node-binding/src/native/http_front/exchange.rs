@@ -10,7 +10,7 @@ use seawall::http::pass::{Asked, Body, Limits, PassedRequest, PassedResponse, pa
 use seawall::http::{Attempt, bit};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::super::relay::{Counted, Worker};
+use super::super::relay::{Counted, Worker, is_ours};
 use super::Front;
 use super::answer::Refusal;
 use super::buffer::Buffer;
@@ -79,9 +79,11 @@ impl Client<'_> {
             let anew = tries > 1 || switching;
             let link = match links::take(&worker, anew, &front.counters).await {
                 Ok(link) => link,
-                Err(_) => {
-                    self.shared.workers.failed(&worker);
-                    tried |= bit(worker.place);
+                Err(error) => {
+                    if !is_ours(&error) {
+                        self.shared.workers.failed(&worker);
+                        tried |= bit(worker.place);
+                    }
                     if Instant::now() >= until {
                         return self.give_up(Refusal::Nobody, &request).await;
                     }

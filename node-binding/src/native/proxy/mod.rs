@@ -26,7 +26,8 @@ use super::ask::{Ask, Choice, tell};
 use super::balancing::balance_config;
 use super::failed::failed;
 use super::relay::{
-    self, Accepted, Counters, Offer, Shared, Stage, Start, Upstream, Worker, bit, introduce, refuse,
+    self, Accepted, Counters, Offer, Shared, Stage, Start, Upstream, Worker, bit, introduce,
+    is_ours, refuse,
 };
 use carry::{Carry, End};
 use first::First;
@@ -171,13 +172,13 @@ impl Passing {
 
     /// Connects to a worker; where that fails, another one is to be asked.
     async fn connect(&mut self, worker: &Arc<Worker>, until: Instant) -> Option<Upstream> {
-        let failure = match timeout(self.settings.connect_for, worker.connect()).await {
+        let ours = match timeout(self.settings.connect_for, worker.connect()).await {
             Ok(Ok(upstream)) => return Some(upstream),
-            Ok(Err(failure)) => failure.raw_os_error(),
-            Err(_) => None,
+            Ok(Err(failure)) => is_ours(&failure),
+            Err(_) => false,
         };
         // No descriptor is left in this process: that is not the worker's fault.
-        if failure.is_some_and(is_ours) && Instant::now() < until {
+        if ours && Instant::now() < until {
             sleep(Duration::from_millis(10)).await;
             return None;
         }
@@ -210,9 +211,4 @@ impl Passing {
         }
         Carry::new(self, upstream, up, offer).await
     }
-}
-
-/// Whether an error of connecting is for want of descriptors or memory.
-fn is_ours(number: i32) -> bool {
-    [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS].contains(&number)
 }

@@ -47,7 +47,7 @@ pub(crate) use listener::Accepted;
 pub(crate) use offer::Offer;
 pub(crate) use questions::Questions;
 pub(crate) use refuse::refuse;
-pub(crate) use worker::{Address, Counted, Stream, Upstream, Worker};
+pub(crate) use worker::{Address, Counted, Stream, Upstream, Worker, is_ours};
 pub(crate) use workers::{Workers, bit};
 
 thread_local! {

@@ -285,3 +285,10 @@ impl AsyncWrite for Upstream {
         on_stream!(self, poll_shutdown(context))
     }
 }
+
+/// Whether an error of connecting is for want of descriptors or memory in this process, which says
+/// nothing of the worker.
+pub(crate) fn is_ours(error: &io::Error) -> bool {
+    let ours = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+    error.raw_os_error().is_some_and(|number| ours.contains(&number))
+}
