@@ -161,6 +161,12 @@ fn targets_and_upgrades() {
         passed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert!(request.upgrade);
     assert!(head.ends_with("Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"), "{head}");
+    for lines in ["h2c, x", "h2c\r\nUpgrade: x", "x\r\nUpgrade: H2C"] {
+        let bytes =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {lines}\r\n\r\n");
+        let (request, head) = passed(&bytes);
+        assert!(!request.upgrade && !head.contains("pgrade"), "{lines}: {head}");
+    }
     let (_, head) = passed("GET / HTTP/1.0\r\n\r\n");
     assert!(head.starts_with("GET / HTTP/1.1\r\nHost: \r\n"), "Node wants one: {head}");
 }

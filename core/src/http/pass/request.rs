@@ -37,6 +37,7 @@ struct Read<'a> {
     chunked: bool,
     wishes: Wishes,
     upgrade: bool,
+    http2: bool,
     expects: bool,
 }
 
@@ -65,7 +66,8 @@ impl<'a> Read<'a> {
             }
             Name::Upgrade => {
                 // A connection that became HTTP/2 would carry requests nobody here looks at.
-                self.upgrade |= !words(value).any(|word| word.eq_ignore_ascii_case(b"h2c"));
+                self.http2 |= words(value).any(|word| word.eq_ignore_ascii_case(b"h2c"));
+                self.upgrade = true;
                 Ok(())
             }
             Name::Expect if value.eq_ignore_ascii_case(b"100-continue") => {
@@ -183,7 +185,8 @@ pub fn pass_request(
         (None, true) => Body::Chunked,
     };
     let host = named.map_or(read.host.unwrap_or_default(), str::as_bytes);
-    let upgrade = read.upgrade && read.wishes.upgrade && minor > 0 && body == Body::None;
+    let asks = read.upgrade && read.wishes.upgrade && !read.http2;
+    let upgrade = asks && minor > 0 && body == Body::None;
     for part in [method, " ", target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
