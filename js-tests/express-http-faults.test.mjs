@@ -86,6 +86,15 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       const kept = await talk(server.port)
       kept.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
       assert.match(await kept.closed, /^HTTP\/1.1 200/)
+      for (const ended of ['\r\n', '\r']) {
+        const post = 'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab'
+        const lined = await talk(server.port)
+        lined.write(post + ended)
+        await lined.until(text => text.includes('200 OK'))
+        assert.doesNotMatch(await lined.closed, /HTTP\/1.1 4/, 'an empty line is no request')
+        const text = await raw(server.port, `${post}\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n`, 200)
+        assert.equal(text.match(/HTTP\/1.1 200/g).length, 2)
+      }
       const reader = connect(server.port, '127.0.0.1').on('error', () => {})
       reader.pause()
       reader.write('GET /download?bytes=50000000 HTTP/1.1\r\nHost: a\r\n\r\n')

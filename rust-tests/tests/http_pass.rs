@@ -172,6 +172,16 @@ fn targets_and_upgrades() {
 }
 
 #[test]
+fn an_empty_line_may_come_before_a_request() {
+    for begun in ["\r", "\r\n", "\r\nG"] {
+        assert_eq!(request(begun), Ok(None), "{begun:?}");
+    }
+    for bad in ["\rG", "\n", "\r\n\r", "\r\n\r\n"] {
+        assert_eq!(request(bad), Err(Fault::Bad), "{bad:?}");
+    }
+}
+
+#[test]
 fn bodies_of_requests() {
     for (lines, body, expects) in [
         ("Content-Length: 0", Body::None, false),

@@ -148,6 +148,9 @@ pub fn pass_request(
     // An empty line before a request is read over (RFC 9112 section 2.2), one.
     let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let rest = bytes.get(skipped..).unwrap_or_default();
+    if bytes == b"\r" {
+        return limits.partial(bytes);
+    }
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request.parse(rest);

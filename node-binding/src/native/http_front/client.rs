@@ -111,7 +111,7 @@ impl Client<'_> {
             }
             first = false;
             self.buffer.shrink();
-            if self.is_stopping() && self.buffer.is_empty() {
+            if self.is_stopping() && self.is_between() {
                 return End::Close;
             }
         }
@@ -121,12 +121,18 @@ impl Client<'_> {
         self.front.stopping.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing of a request has come: an empty line may end the one before (RFC 9112 section
+    /// 2.2).
+    fn is_between(&self) -> bool {
+        b"\r\n".starts_with(self.buffer.filled())
+    }
+
     /// Reads the head of the next request.
     async fn next(&mut self, first: bool) -> Next {
         let Front { config, limits, forwarding, .. } = self.front;
         let from = pass::Client { address: &self.address, forwarding: *forwarding };
         let descriptor = self.stream.descriptor();
-        let mut begun = !self.buffer.is_empty();
+        let mut begun = !self.is_between();
         let wait = if begun || first { config.head_for } else { config.keep_for };
         self.watch.up.aim(descriptor, libc::SHUT_RD, wait);
         if !begun {
@@ -153,7 +159,7 @@ impl Client<'_> {
             match read(&self.stream, &mut self.buffer).await {
                 Ok(0) if self.watch.up.was_late() && begun => break Next::Refused(Refusal::Late),
                 Ok(0) | Err(_) => break Next::Closed,
-                Ok(_) if begun => {}
+                Ok(_) if begun || self.is_between() => {}
                 Ok(_) => {
                     begun = true;
                     self.watch.is_idle_at(None);
