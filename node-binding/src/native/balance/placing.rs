@@ -1,5 +1,7 @@
 //! Which worker a connection is offered to, and what becomes of offers.
 
+use std::time::Duration;
+
 use seawall::balance::{Load, Strategy, shed_share};
 
 use super::super::board::Word;
@@ -80,7 +82,9 @@ impl Run {
             self.loads[peer.index] = load;
             if timed {
                 if let Some(slowest) = peer.slowest() {
-                    let slowest = std::time::Duration::from_secs_f64(slowest.max(0.0) / 1e3);
+                    // What a worker writes there may be no time at all.
+                    let slowest = Duration::try_from_secs_f64(slowest.max(0.0) / 1e3);
+                    let slowest = slowest.unwrap_or_default();
                     self.balancer.answered(peer.index, slowest, instant);
                 }
                 let latency = self.balancer.latency(peer.index, instant);
