@@ -219,8 +219,9 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
             n % 2 ? '/upload' : '/slow?ms=3',
             { agent, method, body },
           ).catch(error => ({ status: error.code }))
-          if (status !== 200) failures.push([method, status])
-          else pids.add(answer.pid)
+          // On a busy machine all of them may be under pressure, which is said and not lost.
+          if (status !== 200 && status !== 503) failures.push([method, status])
+          else if (status === 200) pids.add(answer.pid)
         }
       })
       await sleep(200)
@@ -229,6 +230,7 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       stop = true
       await Promise.all(load)
       assert.deepEqual(failures, [])
+      assert.equal((await server.counts()).http.unavailable, 0, 'somebody was ready all the while')
       assert.ok(pids.size >= 4)
       // Kept, but for the end of the server.
       const slow = ask(server.port, '/slow?ms=600', { agent })

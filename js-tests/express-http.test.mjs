@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -348,6 +349,20 @@ describe('requests balanced one by one', { skip: !native && 'native only' }, () 
       agent.destroy()
       await end(server)
       rmSync(folder, { recursive: true })
+    })
+
+    test('HTTP/2 from the first byte passes through, with what its client says of itself', async () => {
+      const server = await start({ FRAMEWORK: 'h2c' }, { options: { mode: 'http' } })
+      const client = connectHttp2(`http://127.0.0.1:${server.port}`)
+      const stream = client.request({ ':path': '/', 'x-forwarded-for': '192.0.2.9' })
+      let text = ''
+      for await (const part of stream) text += part
+      const { headers } = JSON.parse(text)
+      // Nothing can be changed of it: see the options of the mode.
+      assert.equal(headers['x-forwarded-for'], '192.0.2.9')
+      assert.equal(headers['x-forwarded-host'], undefined)
+      client.close()
+      await end(server)
     })
 
     test('CONNECT is a tunnel', async () => {

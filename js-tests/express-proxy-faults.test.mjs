@@ -209,6 +209,27 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     })
   })
 
+  test('more at once than a worker can take up wait for it, where it was chosen', async () => {
+    const options = { requestInspectionTimeoutMs: 5000, patienceMs: 5000 }
+    const server = await proxy({ BALANCER: 'first' }, { options })
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => get(server.port, '/slow?ms=400', { ms: 20_000 })),
+    )
+    const first = (await server.stats()).workers[0].pid
+    const there = answers.filter(({ body }) => body.pid === first).length
+    // What a starved worker does not take in time goes to the other one, 64 at most at a time.
+    assert.ok(there >= 120, `${there} of 200`)
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('for want of descriptors when it is to listen, it listens as soon as there is one', async () => {
+    const prefix = ['sh', '-c', 'ulimit -n 256; exec "$0" "$@"']
+    const options = { workers: 1 }
+    const server = await proxy({ EXHAUST_AT: 'workerReady' }, { prefix, options })
+    assert.equal((await get(server.port, '/', { ms: 20_000 })).status, 200)
+    assert.equal(await server.stop(), 0)
+  })
+
   test('hostile clients leave the primary alive and every count at zero', linux, async () => {
     for (const BALANCER of ['', 'path', 'late']) {
       const server = await proxy({ BALANCER }, { options: { patienceMs: 300 } })

@@ -316,6 +316,31 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
       assert.equal(await server.stop(), 0)
     })
 
+    test('is believed of whom it is to be, and anybody else is a client', async () => {
+      const proxyProtocol = { in: true, from: ['127.0.0.2/31', '2001:db8::/32'] }
+      const server = await proxy({}, { options: { proxyProtocol } })
+      const ask = async (localAddress, ...parts) => {
+        const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+        for (const part of parts) socket.write(part)
+        return rest(socket)
+      }
+      assert.equal(bodyOf(await ask('127.0.0.3', four, whole)).from, '192.0.2.7')
+      assert.equal(bodyOf(await ask('127.0.0.1', whole)).from, '127.0.0.1')
+      const line = 'PROXY TCP4 192.0.2.8 192.0.2.1 1 2\r\n'
+      assert.match(await ask('127.0.0.1', line, whole), /^HTTP\/1.1 400 /, 'is no request')
+      assert.equal(bodyOf(await ask('127.0.0.2', line, whole)).from, '192.0.2.8')
+      assert.equal(await server.stop(), 0)
+    })
+
+    for (const from of [['10.0.0.0/40'], 'somebody', [], [7]]) {
+      test(`is from addresses, which ${JSON.stringify(from)} is not`, async () => {
+        const server = await proxy({}, { options: { proxyProtocol: { in: true, from } } })
+        assert.equal(server.up.code, 'SEAWALL_INVALID_OPTION')
+        assert.match(server.up.failed, /`proxyProtocol.from` must be addresses, or ranges of them/)
+        assert.equal(await server.exited, 1)
+      })
+    }
+
     test('has no other options', async () => {
       const server = await proxy({}, { options: { proxyProtocol: { inn: true } } })
       assert.equal(server.up.code, 'SEAWALL_INVALID_OPTION')

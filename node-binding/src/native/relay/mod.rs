@@ -219,7 +219,7 @@ pub fn relay_counts() -> Float64Array {
 pub fn relay_loads() -> Float64Array {
     let loads = with_relay(|relay| relay.shared.workers.loads()).unwrap_or_default();
     Float64Array::new(
-        loads.into_iter().map(|(place, load)| (place, load, 0.0)).flat_map(load_numbers).collect(),
+        loads.into_iter().flat_map(load_numbers).collect(),
     )
 }
 
