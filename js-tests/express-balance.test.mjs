@@ -68,7 +68,7 @@ describe('peak EWMA', handedOver, () => {
   for (const mode of ['handoff', 'proxy', 'http']) {
     test(`leaves out who is slow, and says how slow (${mode})`, async () => {
       const options = { mode, loadBalancer: 'peakEwma' }
-      const app = await start({ SLOW_WORKER: '1' }, { options })
+      const app = await start({ SLOW_WORKER: '1', CALM: '1' }, { options })
       const [first] = (await app.stats()).workers
       const pids = []
       for (let n = 0; n < 30; n++) pids.push((await get(app.port)).body.pid)
@@ -97,7 +97,7 @@ describe('peak EWMA', handedOver, () => {
 
   test('is not about clients that take their time', async () => {
     const options = { mode: 'http', loadBalancer: 'peakEwma', workers: 1 }
-    const app = await start({ FRAMEWORK: 'front' }, { options })
+    const app = await start({ FRAMEWORK: 'front', CALM: '1' }, { options })
     const slow = connect(app.port, '127.0.0.1').on('error', () => {})
     slow.pause()
     slow.write('GET /download?bytes=30000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')

@@ -18,7 +18,7 @@ import { endAll, native, start } from './express-tools.mjs'
 after(endAll)
 
 const front = (http = {}, options = {}, env = {}) =>
-  start({ FRAMEWORK: 'front', ...env }, { options: { mode: 'http', http, ...options } })
+  start({ FRAMEWORK: 'front', CALM: '1', ...env }, { options: { mode: 'http', http, ...options } })
 
 /** Ends a server whose counters have to be at zero. */
 async function end(server) {
@@ -219,9 +219,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
             n % 2 ? '/upload' : '/slow?ms=3',
             { agent, method, body },
           ).catch(error => ({ status: error.code }))
-          // On a busy machine all of them may be under pressure, which is said and not lost.
-          if (status !== 200 && status !== 503) failures.push([method, status])
-          else if (status === 200) pids.add(answer.pid)
+          if (status !== 200) failures.push([method, status])
+          else pids.add(answer.pid)
         }
       })
       await sleep(200)
@@ -230,7 +229,6 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       stop = true
       await Promise.all(load)
       assert.deepEqual(failures, [])
-      assert.equal((await server.counts()).http.unavailable, 0, 'somebody was ready all the while')
       assert.ok(pids.size >= 4)
       // Kept, but for the end of the server.
       const slow = ask(server.port, '/slow?ms=600', { agent })
@@ -301,7 +299,7 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
     })
 
     test('workers under pressure get 503 in native code', async () => {
-      const server = await front({ maxPressure: 0.05 })
+      const server = await front({ maxPressure: 0.05 }, {}, { CALM: '' })
       const statuses = new Set()
       // Both of them again and again, until their own words are heard.
       for (let n = 0; n < 12 && !statuses.has(503); n++) {
@@ -377,21 +375,6 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       assert.notEqual(a, b)
       assert.deepEqual([await pid('/a2'), await pid('/b2'), await pid('/a3')], [a, b, a])
       agent.destroy()
-      await end(server)
-    })
-
-    test('that throw are logged, and the request gets 502', async () => {
-      const server = await front({}, {}, { BALANCER: 'throws' })
-      assert.equal((await ask(server.port, '/')).status, 502)
-      const { error } = await server.message(({ error }) => error)
-      assert.equal(error, '[defuss-express] load balancer connection error')
-      await end(server)
-    })
-
-    test('that never answer are not waited for for ever', async () => {
-      const server = await front({}, { patienceMs: 100 }, { BALANCER: 'never' })
-      assert.equal((await ask(server.port, '/')).status, 503)
-      assert.equal((await server.counts()).asked, 0)
       await end(server)
     })
   })

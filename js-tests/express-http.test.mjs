@@ -13,13 +13,14 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent as Dispatcher, fetch } from 'undici'
 import { WebSocket } from 'ws'
+import { cases } from './express-cases.mjs'
 import { ask, bodyOf, expectQuiet, raw, talk } from './express-http-tools.mjs'
 import { endAll, native, start } from './express-tools.mjs'
 
 after(endAll)
 
 const front = (http = {}, options = {}, env = {}) =>
-  start({ FRAMEWORK: 'front', ...env }, { options: { mode: 'http', http, ...options } })
+  start({ FRAMEWORK: 'front', CALM: '1', ...env }, { options: { mode: 'http', http, ...options } })
 
 /** Ends a server whose counters have to be at zero. */
 async function end(server) {
@@ -28,6 +29,8 @@ async function end(server) {
 }
 
 describe('requests balanced one by one', { skip: !native && 'native only' }, () => {
+  cases('http')
+
   test('the requests of one connection go to all workers, over few connections', async () => {
     const server = await front()
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })

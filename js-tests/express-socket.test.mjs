@@ -62,7 +62,13 @@ describe('a balancer function with the socket', { skip: !native && 'native only'
       { BALANCER: 'socket', FRAMEWORK: 'bytes' },
       { options: { mode: 'proxy', ...inspecting } },
     )
-    const options = { port: app.port, host: '127.0.0.1', path: '/sum', method: 'POST', agent: false }
+    const options = {
+      port: app.port,
+      host: '127.0.0.1',
+      path: '/sum',
+      method: 'POST',
+      agent: false,
+    }
     const sent = request(options)
     const answered = once(sent, 'response')
     for (let n = 0; n < 40; n++) sent.write(Buffer.alloc(65_536, n))
@@ -136,5 +142,8 @@ describe('a balancer function with the socket', { skip: !native && 'native only'
 test('called by itself it is the function it was made of', async () => {
   const candidates = [{ workerIndex: 0 }, { workerIndex: 1 }]
   const balancer = server.withSocket(({ candidates, socket }) => candidates[socket.place])
-  assert.equal(await server.pickBackend({ candidates, socket: { place: 1 } }, balancer), candidates[1])
+  assert.equal(
+    await server.pickBackend({ candidates, socket: { place: 1 } }, balancer),
+    candidates[1],
+  )
 })

@@ -38,7 +38,6 @@ export interface Front {
   gone(pid: number | undefined): void
 }
 
-
 /** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
 const LONGEST_FOLDER = 80
 

@@ -210,9 +210,8 @@ impl Passing {
     /// Connects to a worker; where that fails, another one is to be asked.
     async fn connect(&mut self, worker: &Arc<Worker>, until: Instant) -> Option<Upstream> {
         // No descriptor is left in this process, or the worker's queue is full: that is not its fault.
-        let excused = |failure: &io::Error| {
-            is_ours(failure) || failure.kind() == io::ErrorKind::WouldBlock
-        };
+        let excused =
+            |failure: &io::Error| is_ours(failure) || failure.kind() == io::ErrorKind::WouldBlock;
         let excused = match timeout(self.settings.connect_for, worker.connect()).await {
             Ok(Ok(upstream)) => return Some(upstream),
             Ok(Err(failure)) => excused(&failure),
