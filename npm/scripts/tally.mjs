@@ -53,6 +53,7 @@ export function tsc({ ok, output }, files) {
 /** A runner that broke down or ran nothing has failed, whatever it counted. */
 function judged(sum, ok) {
   if (!ok && sum.failed === 0) return { ...sum, failed: 1, note: sum.note ?? 'broke down' }
-  if (sum.passed + sum.failed + sum.skipped === 0) return { ...sum, failed: 1, note: sum.note ?? 'ran no test' }
+  if (sum.passed + sum.failed + sum.skipped === 0)
+    return { ...sum, failed: 1, note: sum.note ?? 'ran no test' }
   return sum
 }
