@@ -10,7 +10,7 @@ import WebSocket from 'ws'
 import { fault } from './express-cases-faults.mjs'
 import { quiet } from './express-hostile.mjs'
 import { folder, tls } from './express-tls.mjs'
-import { bothOf, get, start } from './express-tools.mjs'
+import { bothOf, get, start, usualOf } from './express-tools.mjs'
 
 /** What is served in each mode. */
 const frameworks = {
@@ -113,18 +113,9 @@ export function cases(mode) {
 
     test('choose by the head of the request, which the worker gets whole', async () => {
       const server = await run({ BALANCER: 'path' }, { options })
-      // The one that gets most of them: what a starved worker does not take goes to the other one.
-      const usual = async path => {
-        const times = new Map()
-        for (let n = 0; n < 7; n++) {
-          const { pid } = (await get(server.port, `${path}${n}`)).body
-          times.set(pid, (times.get(pid) ?? 0) + 1)
-        }
-        return [...times].sort(([, a], [, b]) => b - a)[0][0]
-      }
-      const [a, b] = [await usual('/a'), await usual('/b')]
+      const [a, b] = [await usualOf(server.port, '/a'), await usualOf(server.port, '/b')]
       assert.notEqual(a, b)
-      assert.equal(await usual('/a'), a)
+      assert.equal(await usualOf(server.port, '/a'), a)
       assert.equal(await server.stop(), 0)
     })
 

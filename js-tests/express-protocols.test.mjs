@@ -1,10 +1,11 @@
-// Protocols, reloads, limits and hostile clients over connections that are handed over.
+// HTTP/2, reloads that fail, limits and hot workers over connections that are handed over.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { folder, tls } from './express-tls.mjs'
 import { endAll, get, native, start, workersOf } from './express-tools.mjs'
 
 after(endAll)

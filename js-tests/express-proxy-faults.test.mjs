@@ -75,18 +75,23 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
 
   test('idle connections cost next to nothing', async () => {
     const server = await proxy()
+    // The least of some: the runtime has work of its own now and then, and more on a busy machine.
+    const spends = async () => {
+      const spent = []
+      for (let n = 0; n < 4; n++) {
+        const before = await server.ask('cpu')
+        await sleep(1000)
+        const { user, system } = await server.ask('cpu')
+        spent.push(user + system - before.user - before.system)
+      }
+      return Math.min(...spent)
+    }
+    const alone = await spends()
     const sockets = Array.from({ length: 200 }, () => connect(server.port, '127.0.0.1'))
     await Promise.all(sockets.map(socket => once(socket, 'connect')))
     await sleep(500)
-    // The least of some: the runtime has work of its own now and then.
-    const spent = []
-    for (let n = 0; n < 4; n++) {
-      const before = await server.ask('cpu')
-      await sleep(1000)
-      const { user, system } = await server.ask('cpu')
-      spent.push(user + system - before.user - before.system)
-    }
-    assert.ok(Math.min(...spent) < 30_000, `${spent} µs in a second each`)
+    const more = (await spends()) - alone
+    assert.ok(more < 15_000, `${more} µs more in a second than the ${alone} without them`)
     for (const socket of sockets) socket.destroy()
     assert.ok(await quiet(server))
     assert.equal(await server.stop(), 0)

@@ -131,8 +131,8 @@ const WITH_SOCKET = new WeakSet<LoadBalancerFunction>()
  * addresses. It takes the mode `proxy`, which is the default then, on Unix.
  *
  * What it costs: for each connection a socket in the primary's JavaScript and one more descriptor, from
- * the first bytes until the function has answered, 20 to 30 microseconds of its processor beside those of
- * asking at all. The socket is destroyed in this process when the function has answered, which the
+ * the first bytes until the function has answered. That takes its processor about as long again as asking
+ * a function at all, some 50 microseconds each. The socket is destroyed in this process when the function has answered, which the
  * client does not notice; nothing that is kept of it is of use after that. A function that destroys it, or
  * ends it after some words of its own, closes the connection.
  *

@@ -82,8 +82,9 @@ export interface ServerConfigInput {
   /** How often within a minute; the death after that is final. Default 5. */
   respawnLimit?: number | undefined
   /**
-   * Chooses among workers: a name, or a function, which is asked about each connection. Default
-   * `roundRobin`. Whatever it is, workers that are stuck are left out, except by functions.
+   * Chooses among workers: a name, or a function, which is asked about each connection; one that needs
+   * the socket itself is made by `withSocket`. Default `roundRobin`. Whatever it is, workers that are
+   * stuck are left out, except by functions.
    */
   loadBalancer?: LoadBalancerName | LoadBalancerFunction | undefined
   /** A worker whose event loop has not turned for longer gets nothing while others can. Default 50. */
