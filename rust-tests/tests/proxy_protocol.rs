@@ -158,6 +158,7 @@ fn the_first_extra_of_a_type_wins_and_others_are_passed_over() {
 
 #[test]
 fn the_longest_header_is_read_and_a_byte_more_is_not() {
+    assert_eq!(LONGEST, 4096, "so much is held of who says nothing else");
     let longest = second(0x21, 0x11, &vec![1; LONGEST - 16]);
     assert_eq!(whole(&longest).length, LONGEST);
     // The length alone says it: nobody waits for the rest.
@@ -215,6 +216,8 @@ fn lines_that_are_wrong() {
         "PROXY unknown\r\n",
         "PROXY UNSPEC\r\n",
         "PROXYTCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+        "PROXYX TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+        "PROXYX UNKNOWN\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 +1 2\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n",

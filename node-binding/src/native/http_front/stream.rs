@@ -238,7 +238,8 @@ mod tests {
         runtime.block_on(async {
             let mut buffer = Buffer::default();
             for _ in 0..12 {
-                // A small one and all that has come after it, then that as a whole, and more.
+                // A small one, read with all that has come after it, and then that as a whole, with more.
+                buffer.consume(buffer.len());
                 for held in [100, usize::MAX] {
                     let held = held.min(buffer.len());
                     while buffer.len() < held + 16 * 1024 {
