@@ -588,6 +588,17 @@ test('explains itself', async () => {
   })
 })
 
+test('says when the next time is up, also of a call that has less than those before it', async () => {
+  const { clock, timeout } = make()
+  const { fn } = controlled()
+  watched(timeout.execute(fn))
+  watched(timeout.execute(fn, { deadline: clock.now() + 30 }))
+  await clock.pass(10)
+  assert.equal(timeout.explain().nextMs, 20)
+  await clock.pass(20)
+  assert.equal(timeout.explain().nextMs, 70)
+})
+
 test('a listener that throws changes no result', async () => {
   const { clock, timeout } = make()
   const events = []
