@@ -94,20 +94,22 @@ export default {
       if (++tries < 3) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
       return tries
     })
+    const { forMs } = checks.verdict('liveness')
     const ready = (await health(new Request('http://here.test/readyz'))).status
     const sent = await (await send('http://here.test/')).text()
     monitor.observe({ utilization: 0.1 })
     const { nextMs } = await timeout.execute(async () => timeout.explain())
-    return Response.json({ opened, probe, answer, ready, sent, level: monitor.level, retryAfterMs, nextMs })
+    return Response.json({ opened, probe, answer, ready, sent, level: monitor.level, retryAfterMs, nextMs, forMs })
   },
 }
 `,
   )
-  const { retryAfterMs, nextMs, ...seen } = JSON.parse(await worker.ask())
+  const { retryAfterMs, nextMs, forMs, ...seen } = JSON.parse(await worker.ask())
   assert.equal(JSON.parse(await worker.ask()).ready, 200, 'by another request')
   const rest = { ready: 200, sent: 'sent', level: 'normal' }
   assert.deepEqual(seen, { opened: true, probe: 'probe', answer: 3, ...rest })
   assert.ok(retryAfterMs > 0 && retryAfterMs <= 51, `${retryAfterMs}`)
+  assert.ok(forMs < 60_000, `${forMs} ms, although the clock of the global scope shows 0`)
   assert.ok(nextMs > 0 && nextMs <= 500, `${nextMs}`)
 })
 

@@ -98,6 +98,8 @@ export class HealthChecks implements Disposable {
   readonly #parts: ChecksParts
   /** Nothing runs by itself where timers end with the request that set them: see {@link CheckOptions}. */
   readonly #onDemand: boolean
+  /** Nothing was so before; 0 in the global scope of a Worker, whose clock does not show the time. */
+  #began: number
   #handle: number
   #draining = false
   #unrecoverable: unknown
@@ -109,7 +111,8 @@ export class HealthChecks implements Disposable {
     const clock = options.clock ?? systemClock
     this.#clock = clock
     this.#onDemand = timersEndWithRequest(clock)
-    const handle = processEngine().healthNew(clock.now())
+    this.#began = clock.now()
+    const handle = processEngine().healthNew(this.#began)
     this.#handle = handle
     handles.watch(this, handle)
     const self = this
@@ -317,7 +320,7 @@ export class HealthChecks implements Disposable {
       kind,
       passing: (numbers[PASSING] ?? 0) > 0,
       reason,
-      forMs: Math.max(0, now - (numbers[SINCE] ?? now)),
+      forMs: this.#age(numbers[SINCE], now) ?? 0,
     }
     if (entry) verdict.check = entry.name
     const message = reason === 'unrecoverable' ? this.#parts.unrecoverable : entry?.last?.message
@@ -325,13 +328,16 @@ export class HealthChecks implements Disposable {
     return verdict
   }
 
+  /** How long ago `time` was, in ms; nothing for no time. */
+  #age(time = Number.NaN, now: number): number | null {
+    if (this.#onDemand) this.#began ||= now
+    return Number.isNaN(time) ? null : Math.max(0, now - Math.max(this.#began, time))
+  }
+
   #reported(entry: Entry, now: number): CheckReport {
     const { id, name, kind, last } = entry
     const numbers = processEngine().healthWatch(this.#live(), id, now)
-    const since = (index: number): number | null => {
-      const time = numbers[index] ?? Number.NaN
-      return Number.isNaN(time) ? null : Math.max(0, now - time)
-    }
+    const since = (index: number): number | null => this.#age(numbers[index], now)
     return {
       name,
       kind,
