@@ -32,9 +32,9 @@ import {
   snapshotFrom,
   snapshotNumbers,
 } from './breaker-report.js'
-import { burstNow } from './burst-clock.js'
 import { causeOf } from './causes.js'
 import { classify } from './classify.js'
+import { burstNow } from './clock-burst.js'
 import {
   ADMIT,
   ASK_AT,
