@@ -184,9 +184,9 @@ const checks = {
       const contract = contractOf(part)
       for (const name of contract.keys()) everything.add(name)
       const glue = readFileSync(join(dist, part, 'wasm-glue.js'), 'utf8')
-      const exported = (/\bexport\{([^}]*)\}/.exec(glue)?.[1] ?? '')
+      const exported = (/\breturn\{([^}]*)\}\}\s*$/.exec(glue)?.[1] ?? '')
         .split(',')
-        .map(name => name.split(' as ').at(-1).trim())
+        .map(name => name.split(':')[0])
         .filter(name => name !== 'initSync' && name !== 'use')
       // The memory is not asked of the WASM engine: whoever started it has it.
       const start = read(`npm/src/${part}/wasm.ts`)

@@ -34,6 +34,7 @@ import {
 } from './breaker-report.js'
 import { causeOf } from './causes.js'
 import { classify } from './classify.js'
+import { burstNow } from './clock-burst.js'
 import {
   ADMIT,
   ASK_AT,
@@ -542,7 +543,7 @@ export class CircuitBreaker implements Disposable {
     const times = new Float64Array(cell.buffer, cell.byteOffset, CELL_WORDS / 2)
     const { clock } = this.#options
     return value => {
-      const now = clock === undefined ? performance.now() : clock.now()
+      const now = clock === undefined ? burstNow() : clock.now()
       if (cell[GATE] === gate && now < (times[UNTIL] as number) && now >= (times[FROM] as number)) {
         if (count(cell)) this.#check()
       } else this.#late(permit)
