@@ -558,14 +558,16 @@ test('random calls agree with a naive bulkhead', async () => {
 })
 
 test('100,000 calls in the queue cost no more each than 1,000', async () => {
+  // The processor's time, which a busy machine does not lengthen.
+  const spent = () => process.cpuUsage().user + process.cpuUsage().system
   const perCall = async count => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: count, queueTimeoutMs: 1e9 })
     const permit = await bulkhead.acquire()
-    const start = performance.now()
+    const start = spent()
     const all = Array.from({ length: count }, () => bulkhead.execute(async () => 1))
     permit.release()
     await Promise.all(all)
-    return (performance.now() - start) / count
+    return (spent() - start) / count
   }
   const best = async (count, rounds) => {
     let least = Number.POSITIVE_INFINITY
@@ -575,7 +577,7 @@ test('100,000 calls in the queue cost no more each than 1,000', async () => {
   await best(1_000, 50)
   const [long, short] = [await best(100_000, 3), await best(1_000, 30)]
   // Garbage collection of so many promises costs something, a search would cost a hundredfold.
-  assert.ok(long < short * 8, `${(short * 1e6).toFixed(0)} ns, then ${(long * 1e6).toFixed(0)} ns`)
+  assert.ok(long < short * 8, `${(short * 1e3).toFixed(0)} ns, then ${(long * 1e3).toFixed(0)} ns`)
 })
 
 test('10,000 idle bulkheads start no timer', () => {

@@ -339,10 +339,11 @@ export class Bulkhead implements Disposable {
       const waiter: Waiter = { resolve, reject, signal, abort, cancel: undefined }
       this.#waiters[slot] = waiter
       const ms = Math.max(0, deadline - now)
-      if (this.#isImpatient(ms)) {
-        const due = now + this.#timeoutMs
+      const patience = this.#patience(ms)
+      if (patience >= 0) {
+        const due = now + patience
         const over = (): void => this.#drain(Math.max(this.#now(), due))
-        waiter.cancel = startTimer(this.#clock, Math.ceil(this.#timeoutMs), over)
+        waiter.cancel = startTimer(this.#clock, Math.ceil(patience), over)
         return
       }
       if (deadline === Number.POSITIVE_INFINITY) return
@@ -357,9 +358,10 @@ export class Bulkhead implements Disposable {
     return promise
   }
 
-  /** Whether a call needs a timer of its own for the queue's patience, with so long until its deadline. */
-  #isImpatient(leftMs: number): boolean {
-    return this.#timeoutMs >= 0 && this.#timeoutMs < leftMs && timersEndWithRequest(this.#clock)
+  /** After how long a call needs a timer of its own for the queue's patience, below 0 for none. */
+  #patience(leftMs: number): number {
+    if (!timersEndWithRequest(this.#clock)) return -1
+    return policyEngine().bulkheadPatience(this.#handle, this.#running, leftMs)
   }
 
   #take(slot: number): Waiter | undefined {

@@ -1,7 +1,8 @@
 /** What a caller is told whom a breaker does not let through. */
-import type { CircuitBreaker } from './breaker.js'
-import type { CircuitBreakerOptions } from './breaker-options.js'
-import { CircuitBreakerError, type RejectionReason, stackless } from './errors.js'
+
+import { CircuitBreakerError, type RejectionReason, stackless } from '../errors.js'
+import type { CircuitBreaker } from './index.js'
+import type { CircuitBreakerOptions } from './options.js'
 
 /** By the number of the engine. */
 export const REASONS: readonly RejectionReason[] = [

@@ -1,0 +1,105 @@
+/** What is done when the function of a call has ended: the two closures of its `then`. */
+import type { Clock } from '../clock.js'
+import { CELL_WORDS, FROM, GATE, UNTIL } from '../engine/cells.js'
+import { FAILURE, SUCCESS } from '../gate.js'
+import { count, permitOf } from './cell.js'
+import type { CircuitBreakerOptions } from './options.js'
+import { isBad, isHeard, isSlow } from './outcome.js'
+
+/** For `then`. */
+export interface Settler {
+  readonly ok: (value: unknown) => unknown
+  readonly err: (error: unknown) => never
+}
+
+/** What closures tell their breaker. */
+export interface Ends<Breaker> {
+  /** A success, to be counted under `gate` if that still is the gate. */
+  count(breaker: Breaker, gate: number, permit: number, now: number): void
+  /** It is time to tell the engine of the successes counted. */
+  check(breaker: Breaker): void
+  /** A success that cannot be counted here. */
+  late(breaker: Breaker, permit: number): void
+  record(
+    breaker: Breaker,
+    permit: number,
+    outcome: number,
+    error: unknown,
+    value: unknown,
+    started: number | undefined,
+    signal?: AbortSignal,
+  ): void
+  now(breaker: Breaker): number
+}
+
+/** Closures for all calls that `gate` lets through, which need nothing of their beginning. */
+export function settlerOfGate<Breaker>(
+  breaker: Breaker,
+  ends: Ends<Breaker>,
+  cell: Int32Array,
+  gate: number,
+  clocked: boolean,
+  clock: Pick<Clock, 'now'> | undefined,
+): Settler {
+  const signed = gate | 0
+  const permit = permitOf(gate)
+  const err = (error: unknown): never => {
+    ends.record(breaker, permit, FAILURE, error, undefined, undefined)
+    throw error
+  }
+  if (clocked) return { ok: timed(breaker, ends, cell, signed, permit, clock), err }
+  const ok = (value: unknown): unknown => {
+    if (cell[GATE] === signed) {
+      if (count(cell)) ends.check(breaker)
+    } else ends.late(breaker, permit)
+    return value
+  }
+  return { ok, err }
+}
+
+function timed<Breaker>(
+  breaker: Breaker,
+  ends: Ends<Breaker>,
+  cell: Int32Array,
+  gate: number,
+  permit: number,
+  clock: Pick<Clock, 'now'> | undefined,
+): Settler['ok'] {
+  const times = new Float64Array(cell.buffer, cell.byteOffset, CELL_WORDS / 2)
+  return value => {
+    const now = clock === undefined ? performance.now() : clock.now()
+    if (cell[GATE] === gate && now < (times[UNTIL] as number) && now >= (times[FROM] as number)) {
+      if (count(cell)) ends.check(breaker)
+    } else ends.late(breaker, permit)
+    return value
+  }
+}
+
+/** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
+export function settlerOfCall<Breaker>(
+  breaker: Breaker,
+  ends: Ends<Breaker>,
+  options: CircuitBreakerOptions,
+  permit: number,
+  gate: number,
+  started: number,
+  signal: AbortSignal | undefined,
+): Settler {
+  return {
+    ok: value => {
+      const bad = isBad(options, value)
+      const now = ends.now(breaker)
+      const mayCount = gate !== 0 && !bad && !signal?.aborted && !isHeard(options)
+      if (mayCount && !isSlow(options, started, now)) ends.count(breaker, gate, permit, now)
+      else {
+        const outcome = bad ? FAILURE : SUCCESS
+        ends.record(breaker, permit, outcome, undefined, value, started, signal)
+      }
+      return value
+    },
+    err: error => {
+      ends.record(breaker, permit, FAILURE, error, undefined, started, signal)
+      throw error
+    },
+  }
+}
