@@ -1,4 +1,7 @@
-/** What the end of a call means to a breaker, as far as its options say so. */
+/**
+ * What the end of a call means to a breaker, as far as its options say so. Options are objects of many
+ * shapes, so none is read that need not be.
+ */
 import { classify } from '../classify.js'
 import { isSelfInflicted } from '../errors.js'
 import { call } from '../events.js'
@@ -6,8 +9,8 @@ import { FAILURE, NEUTRAL, SUCCESS } from '../gate.js'
 import type { CircuitBreakerOptions } from './options.js'
 
 /** Whether a call's end needs nothing of its beginning. */
-export function isPlain({ slowCallMs, isFailureResult }: CircuitBreakerOptions): boolean {
-  return slowCallMs === undefined && isFailureResult === undefined
+export function isPlain(options: CircuitBreakerOptions): boolean {
+  return options.slowCallMs === undefined && options.isFailureResult === undefined
 }
 
 /** Whether a result is a failure. */
@@ -16,41 +19,45 @@ export function isBad({ isFailureResult }: CircuitBreakerOptions, value: unknown
 }
 
 /** Whether even a good result may ask to be left alone, so that it must be looked at. */
-export function isHeard({ isFailureResult, openFor }: CircuitBreakerOptions): boolean {
-  return Boolean(isFailureResult && openFor)
+export function isHeard(options: CircuitBreakerOptions): boolean {
+  return options.isFailureResult !== undefined && options.openFor !== undefined
 }
 
 /** Whether a call that ends now was slow; one whose beginning is not known was not. */
 export function isSlow(
-  { slowCallMs }: CircuitBreakerOptions,
+  options: CircuitBreakerOptions,
   started: number | undefined,
   now: number,
 ): boolean {
-  return slowCallMs !== undefined && started !== undefined && now - started > slowCallMs
+  if (started === undefined) return false
+  const { slowCallMs } = options
+  return slowCallMs !== undefined && now - started > slowCallMs
 }
 
 /** How a call ended that came to `outcome`: it may be nothing to judge by. */
 export function weighed(
-  { isFailure }: CircuitBreakerOptions,
+  options: CircuitBreakerOptions,
   outcome: number,
   error: unknown,
   signal: AbortSignal | undefined,
 ): number {
   if (signal?.aborted) return NEUTRAL
   if (outcome !== FAILURE) return outcome
+  const { isFailure } = options
   const counts = !isSelfInflicted(error) && !(isFailure && !guarded(isFailure, error, true))
   return counts ? FAILURE : NEUTRAL
 }
 
 /** For how long a result asks to be left alone, or -1. */
 export function leftAlone(
-  { openFor, isFailureResult }: CircuitBreakerOptions,
+  options: CircuitBreakerOptions,
   outcome: number,
   error: unknown,
   value: unknown,
 ): number {
+  const { openFor } = options
   if (openFor === undefined || outcome === NEUTRAL) return -1
-  if (outcome === SUCCESS && isFailureResult === undefined) return -1
+  if (outcome === SUCCESS && options.isFailureResult === undefined) return -1
   let ms: number | null | undefined
   call(() => {
     const asked =

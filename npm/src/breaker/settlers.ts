@@ -87,10 +87,12 @@ export function settlerOfCall<Breaker>(
 ): Settler {
   return {
     ok: value => {
-      const bad = isBad(options, value)
+      const isLookedAt = options.isFailureResult !== undefined
+      const bad = isLookedAt && isBad(options, value)
       const now = ends.now(breaker)
-      const mayCount = gate !== 0 && !bad && !signal?.aborted && !isHeard(options)
-      if (mayCount && !isSlow(options, started, now)) ends.count(breaker, gate, permit, now)
+      const unheard = !isLookedAt || !(bad || isHeard(options))
+      if (gate !== 0 && unheard && !signal?.aborted && !isSlow(options, started, now))
+        ends.count(breaker, gate, permit, now)
       else {
         const outcome = bad ? FAILURE : SUCCESS
         ends.record(breaker, permit, outcome, undefined, value, started, signal)
