@@ -316,6 +316,34 @@ test('a timer that is late lets nobody in who has waited too long', async () => 
   assert.deepEqual(begun, ['a', 'd'])
 })
 
+test('a timer that is early by the clock proves its time all the same', async () => {
+  const clock = new TimerClock()
+  const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1, queueTimeoutMs: 100, clock })
+  const { start } = calls(bulkhead)
+  start('a')
+  const b = start('b')
+  const [timer] = clock.timers
+  clock.time = 99.9
+  clock.timers.delete(timer)
+  timer.fn()
+  assert.equal((await b).error.rule, 'queueTimeout')
+  assert.equal(clock.timers.size, 0)
+})
+
+test('while nobody waits, the end of a call does not ask who is next', async () => {
+  let looks = 0
+  const clock = new TimerClock()
+  const now = clock.now.bind(clock)
+  clock.now = () => {
+    looks++
+    return now()
+  }
+  const bulkhead = new Bulkhead({ maxConcurrent: 2, maxQueue: 1, clock })
+  const before = looks
+  await Promise.all([1, 2].map(name => bulkhead.execute(async () => name)))
+  assert.equal(looks, before)
+})
+
 test('update keeps what runs and waits; growing lets in at once', async () => {
   const clock = new TimerClock()
   const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 4, clock })
@@ -675,4 +703,18 @@ test('priorities disposed of: all calls are alike', async () => {
   assert.equal(bulkhead.explain().queued, 3)
   bulkhead[Symbol.dispose]()
   for (const { error } of await Promise.all(waiting)) assert.equal(error.code, 'SEAWALL_DISPOSED')
+})
+
+test('priorities outlive a bulkhead that they were given to', async () => {
+  const shared = new Priorities({ seed: 1 })
+  const first = new Bulkhead({ maxConcurrent: 1, priorities: shared })
+  first[Symbol.dispose]()
+  const second = new Bulkhead({ maxConcurrent: 1, maxQueue: 30, priorities: shared })
+  await second.acquire()
+  const waiting = Array.from({ length: 30 }, (_, i) =>
+    second.tryExecute(assert.fail, { priority: i % 2 ? 'veryLow' : 'veryHigh' }),
+  )
+  assert.ok(second.explain().totals.priority > 0, 'they still turn calls away')
+  second[Symbol.dispose]()
+  await Promise.all(waiting)
 })

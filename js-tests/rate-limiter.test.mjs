@@ -114,6 +114,29 @@ test('nobody overtakes the line, and a queued call is never refused for a newcom
   assert.deepEqual(log, [['queued', 100]])
 })
 
+test('a line whose timer is late moves before a newcomer is judged', async () => {
+  const { clock, limiter } = limiterOf({ limit: 10, burst: 1 })
+  limiter.tryAcquire()
+  const log = []
+  const waiting = limiter.acquire().then(() => log.push('waited'))
+  // The loop was blocked: time has passed and no timer fired.
+  clock.jump(100)
+  assert.deepEqual(limiter.tryAcquire(), { ok: false, rule: 'limit', retryAfterMs: 100 })
+  await waiting
+  assert.deepEqual(log, ['waited'])
+  assert.equal(clock.timers, 0)
+})
+
+test('a line wakes up once for each call, not before its time', async () => {
+  const { clock, limiter } = limiterOf({ limit: 3, burst: 1 })
+  limiter.tryAcquire()
+  const waiting = limiter.acquire()
+  assert.equal(clock.next, 334)
+  await clock.pass(334)
+  await waiting
+  assert.equal(clock.set, 1)
+})
+
 test('an aborted call leaves the line at once, and all behind move up', async () => {
   const { clock, limiter } = limiterOf({ limit: 10, burst: 1 })
   const { log, go } = notes(clock)

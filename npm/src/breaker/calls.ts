@@ -39,13 +39,13 @@ import {
   stateOf,
 } from './cell.js'
 import type { BreakerEvents, BreakerPermit, ExecuteOptions } from './events.js'
-import type { CircuitBreaker } from './index.js'
 import type { Inside } from './inside.js'
-import { closesWith, tellChange } from './news.js'
+import { closesWith, closing, itself, tellChange } from './news.js'
 import { breakerNumbers, type CircuitBreakerOptions, checkBreaker } from './options.js'
 import { isBad, isHeard, isPlain, isSlow, leftAlone, weighed } from './outcome.js'
 import { REASONS, Refused, refusal } from './refusal.js'
-import { type Ends, type Settler, settlerOfCall, settlerOfGate } from './settlers.js'
+import type { BreakerExplanation } from './report.js'
+import { type Ends, okOfGate, type Settler, settlerOfCall } from './settlers.js'
 
 const SLOW = 4
 
@@ -72,7 +72,7 @@ let askSeldom: Ask
 let askAlways: Ask
 
 /** What a breaker is to calls. */
-export class BreakerCalls implements Disposable {
+export abstract class BreakerCalls implements Disposable {
   static {
     askSeldom = (breaker, fn, signal) => breaker.#ask(fn, signal)
     askAlways = (breaker, fn, signal) => breaker.#ask(fn, signal)
@@ -168,7 +168,7 @@ export class BreakerCalls implements Disposable {
   tryExecute<T>(fn: () => PromiseLike<T> | T, options?: ExecuteOptions): Promise<Outcome<T>> {
     if (this.#handle >= 0 && !options?.signal?.aborted) {
       const refused = this.#refusedByCell()
-      if (refused >= 0) return Promise.resolve(new Refused(this.#self, this.#options, refused))
+      if (refused >= 0) return Promise.resolve(new Refused(this, this.#options, refused))
     }
     return this.execute(fn, options).then<Outcome<T>, Outcome<T>>(succeeded, failed)
   }
@@ -214,10 +214,8 @@ export class BreakerCalls implements Disposable {
     this.#unprepare()
   }
 
-  /** It is one: nothing else extends this class. */
-  get #self(): CircuitBreaker {
-    return this as unknown as CircuitBreaker
-  }
+  /** Why the breaker is as it is, and when that may change. */
+  abstract explain(): BreakerExplanation
 
   #now(): number {
     const { clock } = this.#options
@@ -252,7 +250,7 @@ export class BreakerCalls implements Disposable {
     const left = refusedFor(views, this.#base, this.#now())
     if (left < 0) return -1
     countRefusal(views, this.#base)
-    this.#tellRejected('open', left)
+    if (this.#listeners !== undefined) this.#tellRejected('open', left)
     return left
   }
 
@@ -286,7 +284,7 @@ export class BreakerCalls implements Disposable {
     if (admits(gate) && stateOf(gate) === this.#seen) return permitOf(gate)
     if (this.#handle < 0) return disposed()
     const left = this.#refusedByCell()
-    if (left >= 0) return refusal(this.#self, this.#options, 'open', left)
+    if (left >= 0) return refusal(this, this.#options, 'open', left)
     const permit = this.#permit(this.#now())
     return permit < 0 ? this.#rejection(permit) : permit
   }
@@ -328,7 +326,7 @@ export class BreakerCalls implements Disposable {
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.#handle < 0) return Promise.reject(disposed())
     const left = this.#refusedByCell()
-    if (left >= 0) return rejecting(refusal(this.#self, this.#options, 'open', left))
+    if (left >= 0) return rejecting(refusal(this, this.#options, 'open', left))
     const started = this.#now()
     const permit = this.#permit(started)
     if (permit < 0) return rejecting(this.#rejection(permit))
@@ -353,7 +351,12 @@ export class BreakerCalls implements Disposable {
     if (this.#gate === signed && this.#ok && this.#err) return { ok: this.#ok, err: this.#err }
     const cell = new Int32Array(this.#cells.u32.buffer, this.#base * 4, CELL_WORDS)
     const clocked = isClocked(this.#cells, this.#base)
-    const { ok, err } = settlerOfGate(this, ends, cell, gate, clocked, this.#options.clock)
+    const permit = permitOf(gate)
+    const ok = okOfGate(this, ends, cell, signed, permit, clocked, this.#options.clock)
+    const err = (error: unknown): never => {
+      this.#record(permit, FAILURE, error, undefined, undefined)
+      throw error
+    }
     this.#cell = cell
     this.#gate = signed
     this.#ok = ok
@@ -397,18 +400,17 @@ export class BreakerCalls implements Disposable {
     const options = this.#options
     const now = this.#now()
     const how = weighed(options, outcome, error, signal)
-    const wait = leftAlone(options, how, error, value)
+    const wait = options.openFor === undefined ? -1 : leftAlone(options, how, error, value)
     const code = isSlow(options, started, now) ? how + SLOW : how
     const failure = how === FAILURE
     const cause = failure ? causeOf(error) : 0
-    const before =
-      isProbe(permit) && options.onStateChange ? this.#self.explain().failures : undefined
+    const before = isProbe(permit) && options.onStateChange ? this.explain().failures : undefined
     engine().breakerRecord(this.#handle, permit, code, wait, cause, failure ? Date.now() : 0, now)
-    closesWith(this.#self, before)
+    if (before !== undefined || closing !== undefined) closesWith(this, before)
     this.#sync()
-    closesWith(this.#self, undefined)
+    if (closing !== undefined) closesWith(this, undefined)
     if (failure && this.#listeners?.has('failure'))
-      this.#listeners.emit('failure', { error, breaker: this.#self })
+      this.#listeners.emit('failure', { error, breaker: itself(this) })
   }
 
   /** Tells listeners of a change that another holder of the name has made. */
@@ -422,20 +424,20 @@ export class BreakerCalls implements Disposable {
     if (state === this.#seen) return
     const before = this.#seen
     this.#seen = state
-    tellChange(this.#self, before, state, this.#options, this.#listeners)
+    tellChange(this, before, state, this.#options, this.#listeners)
   }
 
   #tellRejected(reason: RejectionReason, left: number | undefined, now?: number): void {
     if (!this.#listeners?.has('rejected')) return
     const retryAfterMs = now === undefined ? left : retryAfter(this.#cells, this.#base, now)
-    this.#listeners.emit('rejected', { reason, retryAfterMs, breaker: this.#self })
+    this.#listeners.emit('rejected', { reason, retryAfterMs, breaker: itself(this) })
   }
 
   #rejection(code: number): CircuitBreakerError {
     const reason = REASONS[-code] ?? 'open'
     const passes = reason === 'open' || reason === 'probing'
     const left = passes ? retryAfter(this.#cells, this.#base, this.#now()) : undefined
-    return refusal(this.#self, this.#options, reason, left)
+    return refusal(this, this.#options, reason, left)
   }
 }
 

@@ -1,20 +1,21 @@
 /** What those hear who listen to a breaker. */
 import { call, type Listeners } from '../events.js'
+import type { BreakerCalls } from './calls.js'
 import type { BreakerEvents } from './events.js'
 import type { CircuitBreaker } from './index.js'
 import type { CircuitBreakerOptions, CircuitState } from './options.js'
 import { type BreakerExplanation, STATES } from './report.js'
 
 /** What `getState` reports as failures while the listener of this breaker's closing is called. */
-let closing: { breaker: CircuitBreaker; failures: number } | undefined
+export let closing: { breaker: BreakerCalls; failures: number } | undefined
 
 /** From now on a closing of `breaker` is told with these failures; without, as it is. */
-export function closesWith(breaker: CircuitBreaker, failures: number | undefined): void {
+export function closesWith(breaker: BreakerCalls, failures: number | undefined): void {
   closing = failures === undefined ? undefined : { breaker, failures }
 }
 
 /** The failures that a breaker which is just closing had, else those it has. */
-export function failuresOf(breaker: CircuitBreaker, failures: number): number {
+export function failuresOf(breaker: BreakerCalls, failures: number): number {
   return closing?.breaker === breaker ? closing.failures : failures
 }
 
@@ -24,9 +25,14 @@ export function visible(state: BreakerExplanation['state']): CircuitState {
   return state === 'half-open' || state === 'recovering' ? 'half-open' : 'open'
 }
 
+/** What listeners are given; nothing else extends the class. */
+export function itself(breaker: BreakerCalls): CircuitBreaker {
+  return breaker as CircuitBreaker
+}
+
 /** Tells of a change between two states of the engine, by number. */
 export function tellChange(
-  breaker: CircuitBreaker,
+  breaker: BreakerCalls,
   before: number,
   after: number,
   { onStateChange }: CircuitBreakerOptions,
@@ -39,6 +45,11 @@ export function tellChange(
     call(() => onStateChange(visible(to), visible(from)), 'CircuitBreaker: `onStateChange`')
   }
   if (listeners?.has('stateChange')) {
-    listeners.emit('stateChange', { from, to, because: breaker.explain(), breaker })
+    listeners.emit('stateChange', {
+      from,
+      to,
+      because: breaker.explain(),
+      breaker: itself(breaker),
+    })
   }
 }

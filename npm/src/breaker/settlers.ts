@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.js'
 import { CELL_WORDS, FROM, GATE, UNTIL } from '../engine/cells.js'
 import { FAILURE, SUCCESS } from '../gate.js'
-import { count, permitOf } from './cell.js'
+import { count } from './cell.js'
 import type { CircuitBreakerOptions } from './options.js'
 import { isBad, isHeard, isSlow } from './outcome.js'
 
@@ -32,29 +32,23 @@ export interface Ends<Breaker> {
   now(breaker: Breaker): number
 }
 
-/** Closures for all calls that `gate` lets through, which need nothing of their beginning. */
-export function settlerOfGate<Breaker>(
+/** The first of them for all calls that `gate` lets through, which need nothing of their beginning. */
+export function okOfGate<Breaker>(
   breaker: Breaker,
   ends: Ends<Breaker>,
   cell: Int32Array,
   gate: number,
+  permit: number,
   clocked: boolean,
   clock: Pick<Clock, 'now'> | undefined,
-): Settler {
-  const signed = gate | 0
-  const permit = permitOf(gate)
-  const err = (error: unknown): never => {
-    ends.record(breaker, permit, FAILURE, error, undefined, undefined)
-    throw error
-  }
-  if (clocked) return { ok: timed(breaker, ends, cell, signed, permit, clock), err }
-  const ok = (value: unknown): unknown => {
-    if (cell[GATE] === signed) {
+): Settler['ok'] {
+  if (clocked) return timed(breaker, ends, cell, gate, permit, clock)
+  return value => {
+    if (cell[GATE] === gate) {
       if (count(cell)) ends.check(breaker)
     } else ends.late(breaker, permit)
     return value
   }
-  return { ok, err }
 }
 
 function timed<Breaker>(
