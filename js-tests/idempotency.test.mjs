@@ -206,6 +206,31 @@ test('expiry: an answer, and the lock of one that never ends', async () => {
   assert.equal(text((await run({ key: 'k2' })).body), 'second')
 })
 
+test('a failure after its lock has ended takes the key from nobody', async () => {
+  const clock = new VirtualClock()
+  const { run } = counted({ clock, lockMs: 500, waitMs: 5000 })
+  const ends = [Promise.withResolvers(), Promise.withResolvers()]
+  const hanging = end => {
+    const begun = Promise.withResolvers()
+    const answer = run({}, () => {
+      begun.resolve()
+      return end.promise
+    })
+    return begun.promise.then(() => ({ answer }))
+  }
+  const first = await hanging(ends[0])
+  await clock.advance(500)
+  const second = await hanging(ends[1])
+  ends[0].reject(new Error('broken'))
+  await assert.rejects(first.answer, /broken/)
+  const third = run()
+  // It has its hash, and waits for the second; the clock stands still.
+  for (let i = 0; i < 50; i++) await new Promise(setImmediate)
+  ends[1].resolve(answerOf('second'))
+  await second.answer
+  assert.equal(text((await third).body), 'second')
+})
+
 test('size bound: a long answer is not kept, and the request not carried out again', async () => {
   const { run, count } = counted({ maxBodyBytes: 10 })
   assert.equal((await run({}, async () => answerOf('x'.repeat(11)))).status, 201)

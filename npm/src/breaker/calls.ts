@@ -21,7 +21,7 @@ import {
   SeawallError,
 } from '../errors.js'
 import { Listeners } from '../events.js'
-import { FAILURE, type Gate, NEUTRAL, rejecting, SUCCESS } from '../gate.js'
+import { FAILURE, type Gate, rejecting, SUCCESS } from '../gate.js'
 import { failed, type Outcome, succeeded } from '../outcome.js'
 import { seedOr } from '../seed.js'
 import {
@@ -38,14 +38,14 @@ import {
   retryAfter,
   stateOf,
 } from './cell.js'
-import type { BreakerEvents, BreakerPermit, ExecuteOptions } from './events.js'
+import type { BreakerEvents, ExecuteOptions } from './events.js'
 import type { Inside } from './inside.js'
 import { closesWith, closing, itself, tellChange } from './news.js'
 import { breakerNumbers, type CircuitBreakerOptions, checkBreaker } from './options.js'
 import { isBad, isHeard, isPlain, isSlow, leftAlone, weighed } from './outcome.js'
 import { REASONS, Refused, refusal } from './refusal.js'
 import type { BreakerExplanation } from './report.js'
-import { type Ends, okOfGate, type Settler, settlerOfCall } from './settlers.js'
+import { type Ends, okOfCall, okOfGate, type Settler } from './settlers.js'
 
 const SLOW = 4
 
@@ -92,6 +92,9 @@ export abstract class BreakerCalls implements Disposable {
       now: breaker => breaker.#now(),
       state: breaker => breaker.#state(),
       sync: breaker => breaker.#sync(),
+      admit: (breaker, now) => breaker.#admit(now),
+      record: (breaker, permit, outcome, error, started) =>
+        breaker.#record(permit, outcome, error, undefined, started),
       change: (breaker, options) => {
         breaker.#options = options
         breaker.#unprepare()
@@ -171,29 +174,6 @@ export abstract class BreakerCalls implements Disposable {
       if (refused >= 0) return Promise.resolve(new Refused(this, this.#options, refused))
     }
     return this.execute(fn, options).then<Outcome<T>, Outcome<T>>(succeeded, failed)
-  }
-
-  /**
-   * Leave to run one call by hand.
-   *
-   * @throws CircuitBreakerError if the breaker refuses.
-   */
-  acquire(): BreakerPermit {
-    const started = this.#now()
-    const code = this.#permit(started)
-    if (code < 0) throw this.#rejection(code)
-    let open = true
-    const settle = (outcome: number, error?: unknown): void => {
-      if (!open) return
-      open = false
-      this.#record(code, outcome, error, undefined, started)
-    }
-    return {
-      success: () => settle(SUCCESS),
-      failure: error => settle(FAILURE, error),
-      neutral: () => settle(NEUTRAL),
-      [Symbol.dispose]: () => settle(NEUTRAL),
-    }
   }
 
   /** Calls `listener` at each such event until the function returned is called. */
@@ -278,6 +258,12 @@ export abstract class BreakerCalls implements Disposable {
     }
   }
 
+  #admit(now: number): number {
+    const permit = this.#permit(now)
+    if (permit < 0) throw this.#rejection(permit)
+    return permit
+  }
+
   /** A permit, or the error of a refusal. */
   #enter(): number | SeawallError {
     const gate = this.#cells.u32[this.#base] ?? 0
@@ -332,17 +318,17 @@ export abstract class BreakerCalls implements Disposable {
     if (permit < 0) return rejecting(this.#rejection(permit))
     const gate = this.#cells.u32[this.#base + GATE] as number
     const fast = admits(gate) && !isProbe(permit)
-    const settler =
+    const { ok, err } =
       fast && signal === undefined && isPlain(this.#options)
         ? this.#prepare(gate)
-        : settlerOfCall(this, ends, this.#options, permit, fast ? gate : 0, started, signal)
+        : this.#settlerOf(permit, fast ? gate : 0, started, signal)
     let promise: PromiseLike<T> | T
     try {
       promise = fn()
     } catch (error) {
       promise = Promise.reject(error)
     }
-    return Promise.resolve(promise).then(settler.ok, settler.err) as Promise<T>
+    return Promise.resolve(promise).then(ok, err) as Promise<T>
   }
 
   /** The closures of this generation. */
@@ -361,6 +347,21 @@ export abstract class BreakerCalls implements Disposable {
     this.#gate = signed
     this.#ok = ok
     this.#err = err
+    return { ok, err }
+  }
+
+  /** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
+  #settlerOf(
+    permit: number,
+    gate: number,
+    started: number,
+    signal: AbortSignal | undefined,
+  ): Settler {
+    const ok = okOfCall(this, ends, this.#options, permit, gate, started, signal)
+    const err = (error: unknown): never => {
+      this.#record(permit, FAILURE, error, undefined, started, signal)
+      throw error
+    }
     return { ok, err }
   }
 

@@ -1,10 +1,10 @@
 /** The circuit breaker, as its users see it. What becomes of a call stands in `calls.ts`. */
 import { engine } from '../engine/index.js'
 import { OptionError, optionProblem } from '../errors.js'
-import type { Gate } from '../gate.js'
+import { FAILURE, type Gate, NEUTRAL, SUCCESS } from '../gate.js'
 import { check } from '../options.js'
 import { BreakerCalls, inside } from './calls.js'
-import type { CircuitBreakerState } from './events.js'
+import type { BreakerPermit, CircuitBreakerState } from './events.js'
 import { failuresOf, visible } from './news.js'
 import {
   type BreakerMode,
@@ -57,6 +57,28 @@ export class CircuitBreaker extends BreakerCalls {
     const breaker = this
     return function (...args) {
       return breaker.execute(() => fn.apply(this, args))
+    }
+  }
+
+  /**
+   * Leave to run one call by hand.
+   *
+   * @throws CircuitBreakerError if the breaker refuses.
+   */
+  acquire(): BreakerPermit {
+    const started = inside.now(this)
+    const permit = inside.admit(this, started)
+    let open = true
+    const settle = (outcome: number, error?: unknown): void => {
+      if (!open) return
+      open = false
+      inside.record(this, permit, outcome, error, started)
+    }
+    return {
+      success: () => settle(SUCCESS),
+      failure: error => settle(FAILURE, error),
+      neutral: () => settle(NEUTRAL),
+      [Symbol.dispose]: () => settle(NEUTRAL),
     }
   }
 
@@ -166,3 +188,10 @@ export class CircuitBreaker extends BreakerCalls {
     inside.sync(this)
   }
 }
+
+// Its own, as in the package that it stands in for.
+Object.defineProperty(CircuitBreaker.prototype, 'execute', {
+  value: BreakerCalls.prototype.execute,
+  configurable: true,
+  writable: true,
+})

@@ -14,6 +14,16 @@ export interface Inside {
   now(breaker: BreakerCalls): number
   /** The number of its state. */
   state(breaker: BreakerCalls): number
+  /** A permit for one call. @throws CircuitBreakerError where there is none. */
+  admit(breaker: BreakerCalls, now: number): number
+  /** Tells how the call of a permit has ended. */
+  record(
+    breaker: BreakerCalls,
+    permit: number,
+    outcome: number,
+    error: unknown,
+    started: number,
+  ): void
   /** Tells listeners of a change they have not heard of. */
   sync(breaker: BreakerCalls): void
   /** Puts other options, which the engine has taken, in place of those it had. */

@@ -1,4 +1,4 @@
-/** What is done when the function of a call has ended: the two closures of its `then`. */
+/** What is done when the function of a call has answered: the first closure of its `then`. */
 import type { Clock } from '../clock.js'
 import { CELL_WORDS, FROM, GATE, UNTIL } from '../engine/cells.js'
 import { FAILURE, SUCCESS } from '../gate.js'
@@ -32,7 +32,7 @@ export interface Ends<Breaker> {
   now(breaker: Breaker): number
 }
 
-/** The first of them for all calls that `gate` lets through, which need nothing of their beginning. */
+/** For all calls that `gate` lets through, which need nothing of their beginning. */
 export function okOfGate<Breaker>(
   breaker: Breaker,
   ends: Ends<Breaker>,
@@ -69,8 +69,8 @@ function timed<Breaker>(
   }
 }
 
-/** Closures for one call; `gate` is the gate that let it through without asking, or 0. */
-export function settlerOfCall<Breaker>(
+/** The same for one call; `gate` is the gate that let it through without asking, or 0. */
+export function okOfCall<Breaker>(
   breaker: Breaker,
   ends: Ends<Breaker>,
   options: CircuitBreakerOptions,
@@ -78,24 +78,18 @@ export function settlerOfCall<Breaker>(
   gate: number,
   started: number,
   signal: AbortSignal | undefined,
-): Settler {
-  return {
-    ok: value => {
-      const isLookedAt = options.isFailureResult !== undefined
-      const bad = isLookedAt && isBad(options, value)
-      const now = ends.now(breaker)
-      const unheard = !isLookedAt || !(bad || isHeard(options))
-      if (gate !== 0 && unheard && !signal?.aborted && !isSlow(options, started, now))
-        ends.count(breaker, gate, permit, now)
-      else {
-        const outcome = bad ? FAILURE : SUCCESS
-        ends.record(breaker, permit, outcome, undefined, value, started, signal)
-      }
-      return value
-    },
-    err: error => {
-      ends.record(breaker, permit, FAILURE, error, undefined, started, signal)
-      throw error
-    },
+): Settler['ok'] {
+  return value => {
+    const isLookedAt = options.isFailureResult !== undefined
+    const bad = isLookedAt && isBad(options, value)
+    const now = ends.now(breaker)
+    const unheard = !isLookedAt || !(bad || isHeard(options))
+    if (gate !== 0 && unheard && !signal?.aborted && !isSlow(options, started, now)) {
+      ends.count(breaker, gate, permit, now)
+    } else {
+      const outcome = bad ? FAILURE : SUCCESS
+      ends.record(breaker, permit, outcome, undefined, value, started, signal)
+    }
+    return value
   }
 }
