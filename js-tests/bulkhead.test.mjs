@@ -330,6 +330,17 @@ test('a timer that is early by the clock proves its time all the same', async ()
   assert.equal(clock.timers.size, 0)
 })
 
+test('acquire: aborted between the end of the wait and the caller, the place is free again', async () => {
+  const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1 })
+  const held = await bulkhead.acquire()
+  const controller = new AbortController()
+  const waiting = bulkhead.acquire({ signal: controller.signal })
+  held.release()
+  controller.abort(new Error('gone'))
+  await assert.rejects(waiting, /gone/)
+  assert.equal(bulkhead.explain().running, 0)
+})
+
 test('while nobody waits, the end of a call does not ask who is next', async () => {
   let looks = 0
   const clock = new TimerClock()

@@ -57,8 +57,7 @@ pub fn cache_judge(handle: u32, age_ms: f64, lifespan_ms: f64) -> u32 {
 pub fn cache_room(options: &[f64]) -> Float64Array {
     let mut checks = Checks::new();
     let room = numbers::read::<RoomOptions>(options).make(&mut checks);
-    let accepted = accept(checks) >= 0.0;
-    Float64Array::new(accepted.then(|| room.to_numbers()).unwrap_or_default())
+    Float64Array::new(if accept(checks) < 0.0 { Vec::new() } else { room.to_numbers() })
 }
 
 /// Gives the handle back.

@@ -13,6 +13,5 @@ use crate::handles::accept;
 pub fn coalesce_limits(options: &[f64]) -> Float64Array {
     let mut checks = Checks::new();
     let sharing = numbers::read::<CoalesceOptions>(options).make(&mut checks);
-    let accepted = accept(checks) >= 0.0;
-    Float64Array::new(accepted.then(|| sharing.to_numbers()).unwrap_or_default())
+    Float64Array::new(if accept(checks) < 0.0 { Vec::new() } else { sharing.to_numbers() })
 }
