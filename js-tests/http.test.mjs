@@ -301,14 +301,14 @@ test('a wait longer than accepted ends the call at once', async t => {
 
 test('time-out: an attempt that stalls is given up and repeated', async t => {
   const server = await serve(t, stall, ok())
-  const answer = await client(t, { timeoutMs: 50 })(server.origin)
+  const answer = await client(t, { timeoutMs: 400 })(server.origin)
   assert.equal(answer.status, 200)
   assert.equal(server.seen.length, 2)
 })
 
 test('time-out: all attempts stall', async t => {
   const server = await serve(t, stall)
-  await assert.rejects(client(t, { timeoutMs: 30 })(server.origin), TimeoutError)
+  await assert.rejects(client(t, { timeoutMs: 400 })(server.origin), TimeoutError)
   assert.equal(server.seen.length, 3)
   await until(() => server.open.size === 0)
 })
@@ -316,7 +316,7 @@ test('time-out: all attempts stall', async t => {
 test('time-out: a POST that stalls may have been processed', async t => {
   const server = await serve(t, stall, ok())
   await assert.rejects(
-    client(t, { timeoutMs: 30 })(server.origin, { method: 'POST', body: 'x' }),
+    client(t, { timeoutMs: 400 })(server.origin, { method: 'POST', body: 'x' }),
     TimeoutError,
   )
   assert.equal(server.seen.length, 1)
