@@ -17,6 +17,7 @@ import {
   checkBulkhead,
   LIMITS,
 } from './bulkhead-options.js'
+import { explanation } from './bulkhead-report.js'
 import { type Clock, systemClock } from './clock.js'
 import { type CallContext, FreeCall } from './context.js'
 import { Handles } from './engine/handles.js'
@@ -48,8 +49,6 @@ const PRIORITY = 2
 
 /** All places are alike. */
 const TICKET = 0
-
-const OUTLOOKS = ['admit', 'queue', 'refuse'] as const
 
 const MESSAGES = {
   full: 'Bulkhead is full',
@@ -197,30 +196,7 @@ export class Bulkhead implements Disposable {
 
   /** The bulkhead as it stands: counts, limits, and when the next of those who wait has to go. */
   explain(): BulkheadExplanation {
-    const [
-      maxConcurrent = 0,
-      maxQueue = 0,
-      queueTimeoutMs = -1,
-      running = 0,
-      queued = 0,
-      ,
-      outlook = 0,
-      oldestWaitMs = -1,
-      expiresInMs = -1,
-      ...totals
-    ] = this.#numbers()
-    const [waited = 0, admitted = 0, full = 0, priority = 0, queueTimeout = 0, aborted = 0] = totals
-    return {
-      outlook: OUTLOOKS[outlook] ?? 'admit',
-      running,
-      queued,
-      maxConcurrent,
-      maxQueue,
-      queueTimeoutMs: time(queueTimeoutMs),
-      oldestWaitMs: time(oldestWaitMs),
-      expiresInMs: time(expiresInMs),
-      totals: { queued: waited, admitted, full, priority, queueTimeout, aborted },
-    }
+    return explanation(this.#numbers())
   }
 
   /**
@@ -442,10 +418,6 @@ export class Bulkhead implements Disposable {
     this.#listeners?.emit('rejected', { error, bulkhead: this })
     return error
   }
-}
-
-function time(ms: number): number | undefined {
-  return ms < 0 ? undefined : ms
 }
 
 function disposed(): SeawallError {
