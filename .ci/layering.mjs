@@ -291,7 +291,8 @@ const checks = {
     const common = new Set(['/', '/home', '/root', '/tmp', '/usr', '/opt', '/var', '/Users'])
     const parents = [root.replace(/\/$/, ''), dirname(root), homedir()]
     const paths = parents
-      .filter(path => !common.has(path))
+      // One word alone, as in the path of a request, names no machine.
+      .filter(path => !common.has(path) && path.split('/').length > 2)
       .map(path => `${RegExp.escape?.(path) ?? path}(?![\\w-])`)
     const hosts = ['registry\\.npm', 'static\\.crates', 'index\\.crates', 'deb\\.deb', 'pypi\\.']
     const pattern = new RegExp(

@@ -7,7 +7,7 @@ import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live } from './counts.js'
 import type { WorkerMessage } from './messages.js'
 
-export type { Ask } from '../engine/contract/relay.js'
+export type { Ask } from '../engine/ask.js'
 
 /** A front. Workers have places there by number; see `Place.slot`. @internal */
 export interface Front {

@@ -1,4 +1,4 @@
-import type { Ask } from './relay.js'
+import type { Ask } from '../ask.js'
 
 /** Which worker is next (`core/src/balance`), and connections handed over by native code. */
 export interface BalanceEngine {

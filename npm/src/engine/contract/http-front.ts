@@ -1,4 +1,4 @@
-import type { Ask } from './relay.js'
+import type { Ask } from '../ask.js'
 
 /** Requests balanced one by one, in native code alone; the rest of it is the relay's. */
 export interface HttpFrontEngine {
