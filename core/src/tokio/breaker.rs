@@ -314,8 +314,10 @@ where
         };
         let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let result = ready!(future.poll(cx));
+        // While it is running still: should the judge panic, the permit goes back with the future.
+        let judged = this.judge.judge(result.as_ref());
         *this.step = Step::Over;
-        breaker.settle(paused, this.judge.judge(result.as_ref()));
+        breaker.settle(paused, judged);
         Poll::Ready(result.map_err(Error::Failed))
     }
 }
