@@ -154,23 +154,32 @@ impl CircuitBreaker {
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
         let now = clock.now();
-        if let Some(front) = self.front.as_deref()
-            && let gate = front.gate()
-            && gate.kind() == Gate::REFUSE
-            && front.holds_at(now)
-        {
+        if let Some(rejection) = self.refusal_at(now) {
             match cell {
                 Some(cell) => cell.add_refused_alone(),
-                None => self.shard().map_or((), Cell::add_refused_shared),
+                None => self.count_refusal(),
             }
-            return Err(Rejection {
-                reason: Reason::Open,
-                retry_after: Some(front.until().since(now)),
-                generation: gate.generation(),
-            });
+            return Err(rejection);
         }
         let raw = self.acquire(now)?;
         Ok(Permit { breaker: self, cell, raw, started: now })
+    }
+
+    /// The refusal of a gate that refuses all calls, which is yet to be counted.
+    fn refusal_at(&self, now: Instant) -> Option<Rejection> {
+        let front = self.front.as_deref()?;
+        let gate = front.gate();
+        (gate.kind() == Gate::REFUSE && front.holds_at(now)).then(|| Rejection {
+            reason: Reason::Open,
+            retry_after: Some(front.until().since(now)),
+            generation: gate.generation(),
+        })
+    }
+
+    fn count_refusal(&self) {
+        if let Some(shard) = self.shard() {
+            shard.add_refused_shared();
+        }
     }
 
     /// Takes the success of a call that was let through without asking and was not slow.
@@ -285,6 +294,22 @@ impl Drop for Permit<'_> {
         if self.raw.is_probe() {
             self.breaker.give_back(self.raw);
         }
+    }
+}
+
+/// Refusals that are known before there is a call.
+#[cfg(feature = "tower")]
+impl CircuitBreaker {
+    /// What a call would be told now, where that takes no more than a look.
+    #[inline]
+    pub(crate) fn refusal(&self, clock: &impl Clock) -> Option<Rejection> {
+        let refuses = self.front.as_deref()?.gate().kind() == Gate::REFUSE;
+        if refuses { self.refusal_at(clock.now()) } else { None }
+    }
+
+    /// A call was told so.
+    pub(crate) fn refused(&self) {
+        self.count_refusal();
     }
 }
 

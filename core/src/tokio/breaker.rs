@@ -142,6 +142,13 @@ impl Breaker {
         Ok(paused)
     }
 
+    /// What a call would be told now, if it is plain that it would be refused; nothing is counted.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn refusal(&self) -> Option<Rejection> {
+        self.0.circuit.refusal(&TokioClock)
+    }
+
     #[cold]
     fn refuse(&self, rejection: Rejection) -> Rejected {
         self.watch();
@@ -261,6 +268,16 @@ pin_project! {
 impl<B: Borrow<Breaker>, F, J> BreakerCall<B, F, J> {
     pub(crate) const fn new(breaker: B, future: F, judge: J) -> Self {
         Self { breaker, judge, step: Step::New, future: Some(future) }
+    }
+
+    /// A call that is told of a refusal which was known before.
+    #[cfg(feature = "tower")]
+    #[cold]
+    pub(crate) fn refused(breaker: B, judge: J, refusal: Rejection) -> Self {
+        let shared: &Breaker = breaker.borrow();
+        shared.0.circuit.refused();
+        let step = Step::Refused(shared.refuse(refusal));
+        Self { breaker, judge, step, future: None }
     }
 
     /// The same, where the permit is asked for now, and `call` made only if there is one.
