@@ -238,9 +238,9 @@ mod tests {
             let mut rng = seawall::Rng::new(3);
             let mut held: Vec<Held> = Vec::new();
             let mut refused = 0;
-            let steps = if cfg!(miri) { 400 } else { 20_000 };
+            let (steps, most) = if cfg!(miri) { (250, 800.0) } else { (20_000, 40_000.0) };
             for step in 0..steps {
-                let size = 1 + (rng.unit() * rng.unit() * rng.unit() * 40_000.0) as usize;
+                let size = 1 + (rng.unit() * rng.unit() * rng.unit() * most) as usize;
                 match ((rng.unit() * 4.0) as u32, held.len()) {
                     (0 | 1, _) | (_, 0) => match Held::new(heap, size, step as u8) {
                         Some(block) => held.push(block),

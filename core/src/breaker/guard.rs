@@ -300,11 +300,15 @@ impl Drop for Permit<'_> {
 /// Refusals that are known before there is a call.
 #[cfg(feature = "tower")]
 impl CircuitBreaker {
-    /// What a call would be told now, where that takes no more than a look.
+    /// Whether its gate refuses all calls, for as long as it holds.
     #[inline]
+    pub(crate) fn refuses(&self) -> bool {
+        self.front.as_deref().is_some_and(|front| front.gate().kind() == Gate::REFUSE)
+    }
+
+    /// What a call would be told now, where that takes no more than a look.
     pub(crate) fn refusal(&self, clock: &impl Clock) -> Option<Rejection> {
-        let refuses = self.front.as_deref()?.gate().kind() == Gate::REFUSE;
-        if refuses { self.refusal_at(clock.now()) } else { None }
+        if self.refuses() { self.refusal_at(clock.now()) } else { None }
     }
 
     /// A call was told so.

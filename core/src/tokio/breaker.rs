@@ -142,11 +142,25 @@ impl Breaker {
         Ok(paused)
     }
 
-    /// What a call would be told now, if it is plain that it would be refused; nothing is counted.
+    /// Whether it refuses all calls, for as long as it does.
     #[cfg(feature = "tower")]
     #[inline]
+    pub(crate) fn refuses(&self) -> bool {
+        self.0.circuit.refuses()
+    }
+
+    /// What a call would be told now, if it is plain that it would be refused; nothing is counted.
+    #[cfg(feature = "tower")]
     pub(crate) fn refusal(&self) -> Option<Rejection> {
         self.0.circuit.refusal(&TokioClock)
+    }
+
+    /// Tells a call of a refusal that was known before, and counts it.
+    #[cfg(feature = "tower")]
+    #[cold]
+    fn tell(&self, refusal: Rejection) -> Rejected {
+        self.0.circuit.refused();
+        self.refuse(refusal)
     }
 
     #[cold]
@@ -270,21 +284,25 @@ impl<B: Borrow<Breaker>, F, J> BreakerCall<B, F, J> {
         Self { breaker, judge, step: Step::New, future: Some(future) }
     }
 
-    /// A call that is told of a refusal which was known before.
-    #[cfg(feature = "tower")]
-    #[cold]
-    pub(crate) fn refused(breaker: B, judge: J, refusal: Rejection) -> Self {
-        let shared: &Breaker = breaker.borrow();
-        shared.0.circuit.refused();
-        let step = Step::Refused(shared.refuse(refusal));
-        Self { breaker, judge, step, future: None }
-    }
-
-    /// The same, where the permit is asked for now, and `call` made only if there is one.
+    /// The same, where the permit is asked for now, unless it is known that it is refused, and `call`
+    /// made only if there is one.
     #[cfg(feature = "tower")]
     #[inline]
-    pub(crate) fn begin(breaker: B, judge: J, call: impl FnOnce() -> F) -> Self {
-        let step = match breaker.borrow().admit() {
+    pub(crate) fn begin(
+        breaker: B,
+        judge: J,
+        refusal: &mut Option<Rejection>,
+        call: impl FnOnce() -> F,
+    ) -> Self {
+        let shared: &Breaker = breaker.borrow();
+        let asked = match *refusal {
+            None => shared.admit(),
+            Some(known) => {
+                *refusal = None;
+                Err(shared.tell(known))
+            }
+        };
+        let step = match asked {
             Ok(paused) => Step::Running(paused),
             Err(rejected) => Step::Refused(rejected),
         };

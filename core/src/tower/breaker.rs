@@ -59,6 +59,12 @@ impl<S, J> BreakerService<S, J> {
     const fn new(inner: S, breaker: Breaker, judge: J) -> Self {
         Self { inner, breaker, judge, refusal: None }
     }
+
+    #[cold]
+    fn is_refused(&mut self) -> bool {
+        self.refusal = self.breaker.refusal();
+        self.refusal.is_some()
+    }
 }
 
 /// A clone is ready on its own.
@@ -79,8 +85,7 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.refusal = self.breaker.refusal();
-        if self.refusal.is_some() {
+        if (self.breaker.refuses() || self.refusal.is_some()) && self.is_refused() {
             return Poll::Ready(Ok(()));
         }
         self.inner.poll_ready(cx).map_err(Error::Failed)
@@ -89,9 +94,6 @@ where
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let (policy, judge) = (self.breaker.clone(), self.judge.clone());
-        match self.refusal.take() {
-            None => BreakerCall::begin(policy, judge, || self.inner.call(request)),
-            Some(refusal) => BreakerCall::refused(policy, judge, refusal),
-        }
+        BreakerCall::begin(policy, judge, &mut self.refusal, || self.inner.call(request))
     }
 }
