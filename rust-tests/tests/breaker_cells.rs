@@ -15,6 +15,9 @@ use seawall_tests::breaker_world::{
 use seawall_tests::cases;
 use seawall_tests::js_caller::{JsCall, JsCaller};
 
+/// Events of one case at most.
+const LIFE: usize = if cfg!(miri) { 12 } else { 150 };
+
 fn config(count: u32) -> Config {
     Config { cases: cases(count), failure_persistence: None, ..Config::default() }
 }
@@ -116,7 +119,7 @@ fn same_refusal(want: Rejection, got: Rejection) -> Result<(), TestCaseError> {
 }
 
 fn life() -> impl Strategy<Value = Vec<(Op, usize)>> {
-    prop::collection::vec((forward_op(), any::<usize>()), 1..120)
+    prop::collection::vec((forward_op(), any::<usize>()), 1..LIFE)
 }
 
 proptest! {
@@ -161,7 +164,7 @@ proptest! {
     fn totals_are_exact_for_several_callers(
         config in any_config(any_trip()),
         seed in any::<u64>(),
-        ops in prop::collection::vec((any::<usize>(), 0u32..3, 0u64..30_000_000), 1..200),
+        ops in prop::collection::vec((any::<usize>(), 0u32..3, 0u64..30_000_000), 1..LIFE),
     ) {
         let breaker = Arc::new(CircuitBreaker::new(config, seed).expect("valid options"));
         let mut callers: Vec<JsCaller> = (0..3).map(|_| JsCaller::new(&breaker)).collect();
