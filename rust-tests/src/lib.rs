@@ -9,9 +9,12 @@ pub mod fuzz;
 pub mod js_caller;
 pub mod vectors;
 
-/// `cases` random cases, or as many times more as `SEAWALL_TEST_EFFORT` says.
+/// `cases` random cases, or as many times more as `SEAWALL_TEST_EFFORT` says; two under Miri.
 #[must_use]
 pub fn cases(cases: u32) -> u32 {
+    if cfg!(miri) {
+        return cases.min(2);
+    }
     let effort = std::env::var("SEAWALL_TEST_EFFORT").ok().and_then(|effort| effort.parse().ok());
     cases.saturating_mul(effort.unwrap_or(1))
 }

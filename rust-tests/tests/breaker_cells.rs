@@ -15,6 +15,9 @@ use seawall_tests::breaker_world::{
 use seawall_tests::cases;
 use seawall_tests::js_caller::{JsCall, JsCaller};
 
+/// Events of one case at most.
+const LIFE: usize = if cfg!(miri) { 12 } else { 150 };
+
 fn config(count: u32) -> Config {
     Config { cases: cases(count), failure_persistence: None, ..Config::default() }
 }
@@ -116,7 +119,7 @@ fn same_refusal(want: Rejection, got: Rejection) -> Result<(), TestCaseError> {
 }
 
 fn life() -> impl Strategy<Value = Vec<(Op, usize)>> {
-    prop::collection::vec((forward_op(), any::<usize>()), 1..120)
+    prop::collection::vec((forward_op(), any::<usize>()), 1..LIFE)
 }
 
 proptest! {
@@ -161,7 +164,7 @@ proptest! {
     fn totals_are_exact_for_several_callers(
         config in any_config(any_trip()),
         seed in any::<u64>(),
-        ops in prop::collection::vec((any::<usize>(), 0u32..3, 0u64..30_000_000), 1..200),
+        ops in prop::collection::vec((any::<usize>(), 0u32..3, 0u64..30_000_000), 1..LIFE),
     ) {
         let breaker = Arc::new(CircuitBreaker::new(config, seed).expect("valid options"));
         let mut callers: Vec<JsCaller> = (0..3).map(|_| JsCaller::new(&breaker)).collect();
@@ -201,12 +204,15 @@ fn a_caller_that_only_succeeds_asks_once_for_each_slice_at_most() {
     let config = BreakerConfig { trip, ..BreakerConfig::default() };
     let breaker = Arc::new(CircuitBreaker::new(config, 0).expect("valid options"));
     let mut caller = JsCaller::new(&breaker);
-    for ms in 0..60_000 {
+    let slices = if cfg!(miri) { 2 } else { 60 };
+    let calls = slices * 1000;
+    for ms in 0..calls {
         let call = caller.acquire(f64::from(ms)).expect("closed");
         caller.settle(call, seawall::Outcome::Success.into(), f64::from(ms));
     }
-    assert_eq!(caller.crossings, 60);
+    assert_eq!(caller.crossings, u64::from(slices));
     assert_eq!(caller.state(), State::Closed);
-    let explained = breaker.explain(Instant::from_millis(59_999.0));
-    assert_eq!((explained.totals.successes, explained.counts.calls), (60_000, 10_000));
+    let explained = breaker.explain(Instant::from_millis(f64::from(calls - 1)));
+    let (successes, within) = (explained.totals.successes, explained.counts.calls);
+    assert_eq!((successes, within), (u64::from(calls), calls.min(10_000)));
 }

@@ -16,7 +16,7 @@ use std::ptr;
 /// Blocks are a multiple of this and lie on one.
 const STEP: usize = 16;
 /// Four sizes from each power of two to the next.
-const CLASSES: usize = 128;
+const CLASSES: usize = 4 * usize::BITS as usize;
 /// What the memory grows by at least: its own page.
 const PAGE: usize = 1 << 16;
 
@@ -62,9 +62,7 @@ impl State {
     fn fresh(&mut self, size: usize) -> *mut u8 {
         if self.end - self.start < size {
             let bytes = size.next_multiple_of(PAGE);
-            // The number of pages there were, or the highest number where there are no more.
-            let begin = core::arch::wasm32::memory_grow::<0>(bytes / PAGE).checked_mul(PAGE);
-            let Some(begin) = begin else { return ptr::null_mut() };
+            let Some(begin) = grow(bytes / PAGE) else { return ptr::null_mut() };
             let Some(end) = begin.checked_add(bytes) else { return ptr::null_mut() };
             // Where nobody else made the memory grow, it goes on where the rest lies.
             if begin != self.end {
@@ -77,6 +75,16 @@ impl State {
         ptr::with_exposed_provenance_mut(block)
     }
 }
+
+/// More memory of so many pages: where it begins.
+#[cfg(target_family = "wasm")]
+fn grow(pages: usize) -> Option<usize> {
+    // The number of pages there were, or the highest number where there are no more.
+    core::arch::wasm32::memory_grow::<0>(pages).checked_mul(PAGE)
+}
+
+#[cfg(not(target_family = "wasm"))]
+use tests::grow;
 
 // SAFETY: a block is handed out once until it is given back, is at least as large as asked for,
 // and lies on a multiple of 16; a stricter alignment is refused with null.
@@ -127,7 +135,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-// Checked by the compiler: the crate's tests would have to run in WASM.
+// Checked by the compiler, for WASM and for the machine that runs the tests.
 const _: () = {
     let mut size = 1;
     while size < 100_000 {
@@ -139,3 +147,138 @@ const _: () = {
     }
     assert!(class(isize::MAX as usize).0 < CLASSES);
 };
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::System;
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// How many pages the memory of a test may have.
+    const MOST: usize = 24;
+
+    thread_local! {
+        /// Where the memory begins, and how many of its pages are in use.
+        static MEMORY: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    }
+
+    /// As WASM does it: the new pages lie behind the old ones.
+    pub(super) fn grow(pages: usize) -> Option<usize> {
+        let (begin, used) = MEMORY.get();
+        let more = used.checked_add(pages).filter(|more| *more <= MOST)?;
+        MEMORY.set((begin, more));
+        Some(begin + used * PAGE)
+    }
+
+    /// Runs with a memory of its own, of whatever content.
+    fn with_memory(run: impl FnOnce(&Heap)) {
+        let layout = Layout::from_size_align(MOST * PAGE, PAGE).unwrap();
+        // SAFETY: the size is not zero.
+        let memory = unsafe { System.alloc(layout) };
+        assert!(!memory.is_null());
+        MEMORY.set((memory.expose_provenance(), 0));
+        run(&Heap::new());
+        // SAFETY: it was allocated above with this layout, and the heap on it is gone.
+        unsafe { System.dealloc(memory, layout) };
+    }
+
+    /// A block, and the byte that all of it holds.
+    struct Held {
+        block: *mut u8,
+        layout: Layout,
+        byte: u8,
+    }
+
+    impl Held {
+        fn new(heap: &Heap, size: usize, byte: u8) -> Option<Self> {
+            let layout = Layout::from_size_align(size, STEP).unwrap();
+            // SAFETY: the size is not zero.
+            let block = unsafe { heap.alloc(layout) };
+            if block.is_null() {
+                return None;
+            }
+            assert_eq!(block.addr() % STEP, 0);
+            // SAFETY: the block holds so many bytes.
+            unsafe { block.write_bytes(byte, size) };
+            Some(Self { block, layout, byte })
+        }
+
+        /// The first so many bytes are those that were written, whatever other blocks hold.
+        fn assert_whole(&self, size: usize) {
+            // SAFETY: all of the block was written, and nobody else has it.
+            let bytes = unsafe { std::slice::from_raw_parts(self.block, size) };
+            assert!(bytes.iter().all(|byte| *byte == self.byte));
+        }
+
+        fn resize(&mut self, heap: &Heap, size: usize) {
+            // SAFETY: the block is of this heap and layout, and the size is not zero.
+            let block = unsafe { heap.realloc(self.block, self.layout, size) };
+            if block.is_null() {
+                return;
+            }
+            let kept = size.min(self.layout.size());
+            self.block = block;
+            self.layout = Layout::from_size_align(size, STEP).unwrap();
+            self.assert_whole(kept);
+            // SAFETY: the block now holds so many bytes.
+            unsafe { block.write_bytes(self.byte, size) };
+        }
+
+        fn free(self, heap: &Heap) {
+            self.assert_whole(self.layout.size());
+            // SAFETY: the block is of this heap and layout, and is used no more.
+            unsafe { heap.dealloc(self.block, self.layout) };
+        }
+    }
+
+    #[test]
+    fn blocks_keep_what_is_written_into_them() {
+        with_memory(|heap| {
+            let mut rng = seawall::Rng::new(3);
+            let mut held: Vec<Held> = Vec::new();
+            let mut refused = 0;
+            let (steps, most) = if cfg!(miri) { (250, 800.0) } else { (20_000, 40_000.0) };
+            for step in 0..steps {
+                let size = 1 + (rng.unit() * rng.unit() * rng.unit() * most) as usize;
+                match ((rng.unit() * 4.0) as u32, held.len()) {
+                    (0 | 1, _) | (_, 0) => match Held::new(heap, size, step as u8) {
+                        Some(block) => held.push(block),
+                        None => refused += 1,
+                    },
+                    (2, len) => held[(rng.unit() * len as f64) as usize].resize(heap, size),
+                    (_, len) => held.swap_remove((rng.unit() * len as f64) as usize).free(heap),
+                }
+                if held.len() > 150 {
+                    held.drain(..100).for_each(|block| block.free(heap));
+                }
+            }
+            assert!(refused < steps / 4, "what was given back is used again: {refused}");
+            held.into_iter().for_each(|block| block.free(heap));
+        });
+    }
+
+    #[test]
+    fn memory_that_others_made_grow_is_not_ours() {
+        with_memory(|heap| {
+            let before = Held::new(heap, 100, 1).unwrap();
+            let theirs = grow(1).unwrap();
+            let large = Held::new(heap, PAGE, 2).unwrap();
+            assert_eq!(large.block.addr(), theirs + PAGE);
+            before.free(heap);
+            large.free(heap);
+        });
+    }
+
+    #[test]
+    fn where_the_memory_ends_there_is_no_block() {
+        with_memory(|heap| {
+            assert!(Held::new(heap, MOST * PAGE + 1, 1).is_none());
+            assert!(Held::new(heap, isize::MAX as usize - STEP, 1).is_none());
+            let strict = Layout::from_size_align(64, 32).unwrap();
+            // SAFETY: the size is not zero.
+            assert!(unsafe { heap.alloc(strict) }.is_null());
+            Held::new(heap, 1000, 1).unwrap().free(heap);
+        });
+    }
+}

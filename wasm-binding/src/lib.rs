@@ -9,7 +9,7 @@ mod classify;
 mod engine;
 #[cfg(feature = "handles")]
 mod handles;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
 mod heap;
 #[cfg(feature = "handles")]
 mod millis;

@@ -96,8 +96,11 @@ impl Front {
 
     /// The gate last, so that who sees it sees its time.
     fn publish(&self, gate: Gate, want: u32, from: Option<Instant>, until: Option<Instant>) {
+        // Readings that are late would be from before the slice that has begun.
+        let late = if want == Want::COUNTED { LAG } else { 0 };
+        let from = from.map_or(0, Instant::as_nanos).saturating_sub(late);
         self.want.store(want, Ordering::Relaxed);
-        self.from.store(from.map_or(0, Instant::as_nanos), Ordering::Relaxed);
+        self.from.store(from, Ordering::Relaxed);
         self.until.store(until.map_or(u64::MAX, Instant::as_nanos), Ordering::Relaxed);
         self.gate.store(gate.0, Ordering::Release);
     }
@@ -113,7 +116,14 @@ impl Want {
     pub(super) const TOLD: u32 = 1;
     /// It counts towards a rate.
     pub(super) const COUNTED: u32 = 2;
+    /// The same in slices that are too short for [`Clock::lately`](super::Clock::lately).
+    pub(super) const COUNTED_FINELY: u32 = 3;
 }
+
+/// By how many nanoseconds [`Clock::lately`](super::Clock::lately) may be late.
+const LAG: u64 = 20_000_000;
+/// How long slices are in which that does not matter.
+const COARSE: Duration = Duration::from_millis(100);
 
 impl CircuitBreaker {
     /// A closed breaker. `seed` feeds the jitter of the open duration and the spread of a re-close.
@@ -386,7 +396,10 @@ impl Machine {
     fn want(&self) -> u32 {
         match self.config.trip {
             _ if self.mode() == Mode::Disabled || !self.is_closed() => Want::NOTHING,
-            TripRule::Rate(_) => Want::COUNTED,
+            TripRule::Rate(_) => match self.slice() {
+                Some((from, until)) if until.since(from) < COARSE => Want::COUNTED_FINELY,
+                _ => Want::COUNTED,
+            },
             TripRule::Consecutive(_) if self.failures() > 0 => Want::TOLD,
             _ => Want::NOTHING,
         }

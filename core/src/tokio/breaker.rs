@@ -142,6 +142,27 @@ impl Breaker {
         Ok(paused)
     }
 
+    /// Whether it refuses all calls, for as long as it does.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn refuses(&self) -> bool {
+        self.0.circuit.refuses()
+    }
+
+    /// What a call would be told now, if it is plain that it would be refused; nothing is counted.
+    #[cfg(feature = "tower")]
+    pub(crate) fn refusal(&self) -> Option<Rejection> {
+        self.0.circuit.refusal(&TokioClock)
+    }
+
+    /// Tells a call of a refusal that was known before, and counts it.
+    #[cfg(feature = "tower")]
+    #[cold]
+    fn tell(&self, refusal: Rejection) -> Rejected {
+        self.0.circuit.refused();
+        self.refuse(refusal)
+    }
+
     #[cold]
     fn refuse(&self, rejection: Rejection) -> Rejected {
         self.watch();
@@ -263,11 +284,25 @@ impl<B: Borrow<Breaker>, F, J> BreakerCall<B, F, J> {
         Self { breaker, judge, step: Step::New, future: Some(future) }
     }
 
-    /// The same, where the permit is asked for now, and `call` made only if there is one.
+    /// The same, where the permit is asked for now, unless it is known that it is refused, and `call`
+    /// made only if there is one.
     #[cfg(feature = "tower")]
     #[inline]
-    pub(crate) fn begin(breaker: B, judge: J, call: impl FnOnce() -> F) -> Self {
-        let step = match breaker.borrow().admit() {
+    pub(crate) fn begin(
+        breaker: B,
+        judge: J,
+        refusal: &mut Option<Rejection>,
+        call: impl FnOnce() -> F,
+    ) -> Self {
+        let shared: &Breaker = breaker.borrow();
+        let asked = match *refusal {
+            None => shared.admit(),
+            Some(known) => {
+                *refusal = None;
+                Err(shared.tell(known))
+            }
+        };
+        let step = match asked {
             Ok(paused) => Step::Running(paused),
             Err(rejected) => Step::Refused(rejected),
         };
@@ -314,8 +349,10 @@ where
         };
         let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let result = ready!(future.poll(cx));
+        // While it is running still: should the judge panic, the permit goes back with the future.
+        let judged = this.judge.judge(result.as_ref());
         *this.step = Step::Over;
-        breaker.settle(paused, this.judge.judge(result.as_ref()));
+        breaker.settle(paused, judged);
         Poll::Ready(result.map_err(Error::Failed))
     }
 }

@@ -7,7 +7,10 @@
 //! - **Dropping a future settles it.** A permit, a place, a probe, a share of a budget goes back, and
 //!   the call counts as neutral: it was cancelled, which says nothing of the other side.
 //! - **Time is [`tokio::time::Instant`].** With `tokio::time::pause` a test
-//!   moves it. Only the `time` feature of tokio is used, and no task is spawned.
+//!   moves it. Only the `time` feature of tokio is used, and no task is spawned. On Linux a breaker
+//!   with a window of time counts successes by the system's last tick, up to 10 ms ago and much
+//!   cheaper to read, if its slices are at least 100 ms long and tokio was built without `test-util`;
+//!   failures, states and all other policies go by the exact time.
 //! - **Randomness is seeded**, by [`Setup::seed`] if a test wants the same again.
 //! - **One error**, [`Error`](crate::error::Error), says which policy refused, why, and when to ask
 //!   again.

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use ::tokio::time::{Sleep, sleep};
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, within_budget};
@@ -104,7 +103,7 @@ impl Retry {
         J: Judge<T, E>,
     {
         let tries = Tries::new(self, None);
-        RetryCall { tries, judge, call, step: Step::New, sleep: None, future: None }
+        RetryCall { tries, judge, call, step: Step::New, future: None }
     }
 
     /// Whether it matters when a call began.
@@ -145,8 +144,6 @@ pin_project! {
         judge: J,
         call: C,
         step: Step,
-        // In a box, which most calls never need: as a part of the future it would be most of it.
-        sleep: Option<Pin<Box<Sleep>>>,
         #[pin]
         future: Option<F>,
     }
@@ -172,12 +169,7 @@ where
         loop {
             match *this.step {
                 Step::New => this.tries.begin(),
-                Step::Waiting => {
-                    if let Some(sleep) = this.sleep {
-                        ready!(sleep.as_mut().poll(cx));
-                    }
-                    *this.sleep = None;
-                }
+                Step::Waiting => ready!(this.tries.poll_wait(cx)),
                 Step::Trying => {}
                 // Polled after its end: there is nothing more to come.
                 Step::Over => return Poll::Pending,
@@ -194,7 +186,7 @@ where
                 return Poll::Ready(result);
             };
             this.future.set(None);
-            *this.sleep = Some(Box::pin(sleep(wait)));
+            this.tries.wait(wait);
             *this.step = Step::Waiting;
         }
     }

@@ -5,11 +5,15 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::breaker::Rejection;
 use crate::classify::{ByResult, Judge};
 use crate::error::Error;
 use crate::tokio::{Breaker, BreakerCall};
 
 /// A [`Breaker`] around a service. A call costs no allocation.
+///
+/// While it is open it is ready, whether or not the service is: a call is refused at once rather than
+/// wait for a service that hangs.
 #[derive(Debug, Clone)]
 pub struct BreakerLayer<J = ByResult> {
     breaker: Breaker,
@@ -37,16 +41,37 @@ impl<S, J: Clone> Layer<S> for BreakerLayer<J> {
     type Service = BreakerService<S, J>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService { inner, breaker: self.breaker.clone(), judge: self.judge.clone() }
+        BreakerService::new(inner, self.breaker.clone(), self.judge.clone())
     }
 }
 
 /// What [`BreakerLayer`] makes of a service.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct BreakerService<S, J = ByResult> {
     inner: S,
     breaker: Breaker,
     judge: J,
+    /// Why it is ready although the service may not be.
+    refusal: Option<Rejection>,
+}
+
+impl<S, J> BreakerService<S, J> {
+    const fn new(inner: S, breaker: Breaker, judge: J) -> Self {
+        Self { inner, breaker, judge, refusal: None }
+    }
+
+    #[cold]
+    fn is_refused(&mut self) -> bool {
+        self.refusal = self.breaker.refusal();
+        self.refusal.is_some()
+    }
+}
+
+/// A clone is ready on its own.
+impl<S: Clone, J: Clone> Clone for BreakerService<S, J> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.breaker.clone(), self.judge.clone())
+    }
 }
 
 impl<S, J, R> Service<R> for BreakerService<S, J>
@@ -60,12 +85,15 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if (self.breaker.refuses() || self.refusal.is_some()) && self.is_refused() {
+            return Poll::Ready(Ok(()));
+        }
         self.inner.poll_ready(cx).map_err(Error::Failed)
     }
 
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let (policy, judge) = (self.breaker.clone(), self.judge.clone());
-        BreakerCall::begin(policy, judge, || self.inner.call(request))
+        BreakerCall::begin(policy, judge, &mut self.refusal, || self.inner.call(request))
     }
 }

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::http::{HeaderName, Request};
-use ::tokio::time::{Sleep, sleep};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -122,10 +121,12 @@ where
     type Error = S::Error;
     type Future = RetryFuture<S, R, J>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let clone = self.inner.clone();
         // The one that is ready is called.
@@ -144,7 +145,7 @@ pin_project! {
     #[derive(Debug)]
     enum Step<F> {
         Trying { #[pin] future: F },
-        Waiting { #[pin] sleep: Sleep },
+        Waiting,
         Readying,
     }
 }
@@ -175,6 +176,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
@@ -183,12 +185,15 @@ where
                     let result = ready!(future.poll(cx));
                     let judged = this.judge.judge(result.as_ref());
                     match this.tries.again(judged, wanted(judged, *this.twice)) {
-                        Some(wait) => Step::Waiting { sleep: sleep(wait) },
+                        Some(wait) => {
+                            this.tries.wait(wait);
+                            Step::Waiting
+                        }
                         None => return Poll::Ready(result),
                     }
                 }
-                StepProjection::Waiting { sleep } => {
-                    ready!(sleep.poll(cx));
+                StepProjection::Waiting => {
+                    ready!(this.tries.poll_wait(cx));
                     Step::Readying
                 }
                 StepProjection::Readying => {

@@ -19,7 +19,7 @@ use seawall::breaker::{
     TripRule, Window,
 };
 
-#[cfg(feature = "async")]
+#[cfg(feature = "futures")]
 mod futures;
 #[cfg(feature = "compare")]
 mod others;
@@ -36,7 +36,7 @@ fn main() {
     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     let part = arguments.next().unwrap_or_default();
     let mut variants = ours();
-    #[cfg(feature = "async")]
+    #[cfg(feature = "futures")]
     variants.extend(futures::variants());
     #[cfg(feature = "compare")]
     variants.extend(others::variants());

@@ -10,7 +10,7 @@ use seawall::retry::RetryConfig;
 use seawall::tokio::{Cache, Coalesce, Policy, Retry};
 use tokio::time::{advance, sleep};
 
-use crate::ms;
+use crate::{ms, poll};
 
 fn cache(most: u32) -> Cache<u32, u32> {
     let lifetimes = LifetimesConfig {
@@ -228,4 +228,21 @@ async fn they_stand_outside_a_policy() {
     assert_eq!(answers.call(1, call.clone()).await.unwrap(), 5, "a fallback is not kept");
     assert_eq!(answers.call(1, call).await.unwrap(), 5);
     assert_eq!(tries.load(Ordering::SeqCst), 6);
+}
+
+/// One that is kept and not polled, as in a buffer of futures, holds nobody up.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_polled_any_more_does_not_hold_up_the_others() {
+    let coalesce = Coalesce::<u32, u64, ()>::new();
+    let fetch = || async {
+        for _ in 0..3 {
+            sleep(ms(5)).await;
+        }
+        Ok(7)
+    };
+    let mut kept = Box::pin(coalesce.call(1, fetch));
+    assert!(poll(kept.as_mut()).is_pending());
+    let other = tokio::time::timeout(ms(1_000), coalesce.call(1, fetch));
+    assert_eq!(other.await, Ok(Ok(7)));
+    assert_eq!(kept.await, Ok(7));
 }

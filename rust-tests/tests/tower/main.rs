@@ -4,6 +4,7 @@
 
 mod http;
 mod ready;
+mod unruly;
 
 use std::cell::Cell;
 use std::convert::Infallible;

@@ -45,14 +45,8 @@ struct Seats {
 }
 
 impl Crew {
-    /// Wakes one of them, who polls the execution or hands that on when leaving.
-    fn wake_one(&self) {
-        let waker = lock(&self.seats).wakers.iter_mut().find_map(Option::take);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
+    /// All are woken, though one of them drives the execution: nobody knows which of them is going
+    /// to be polled, and one that is kept and not polled must not hold up the others.
     fn wake_all(&self) {
         let wakers = std::mem::take(&mut lock(&self.seats).wakers);
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -66,7 +60,7 @@ impl Wake for Crew {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::SeqCst);
-        self.wake_one();
+        self.wake_all();
     }
 }
 
@@ -94,17 +88,13 @@ impl<T, E> Flight<T, E> {
     /// Whether that was the last one.
     pub(super) fn stand_up(&self, seat: usize) -> bool {
         let mut seats = lock(&self.crew.seats);
-        if let Some(waker) = seats.wakers.get_mut(seat) {
-            *waker = None;
-        }
+        let waker = seats.wakers.get_mut(seat).and_then(Option::take);
         seats.taken = seats.taken.saturating_sub(1);
         seats.free.push(seat);
         let is_last = seats.taken == 0;
+        // Not under the lock: it may be all that is left of a task.
         drop(seats);
-        // It may have been the one that was woken.
-        if !is_last && self.crew.woken.load(Ordering::SeqCst) {
-            self.crew.wake_one();
-        }
+        drop(waker);
         is_last
     }
 
