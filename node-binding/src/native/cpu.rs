@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use seawall::pressure::{AT_WORK, at_work};
+use seawall::Instant;
+use seawall::pressure::{AT_WORK, at_work, stood_still};
+
+use super::frozen;
 
 /// A turn that has only lasted for so long has done nothing worth the name.
 const FRESH: Duration = Duration::from_millis(5);
@@ -47,9 +50,9 @@ impl ThreadClock {
         None
     }
 
-    /// For how long a turn counts that has lasted for `wall`; `seen` is what the clock showed before
-    /// `wall` was looked at.
-    pub(super) fn worked(&self, wall: Duration, seen: Option<u64>) -> Duration {
+    /// What is to be made of a turn that has lasted for `wall` at the moment `now`; `seen` is what the
+    /// clock showed before `wall` was looked at.
+    pub(super) fn measure(&self, wall: Duration, now: Instant, seen: Option<u64>) -> Length {
         if wall < FRESH
             && let Some(seen) = seen
         {
@@ -57,11 +60,23 @@ impl ThreadClock {
         }
         // What is shorter counts as it is: no limit is so short.
         if wall < AT_WORK {
-            return wall;
+            return Length { worked: wall, still: wall };
         }
         let before = self.before.load(Ordering::Relaxed);
-        at_work(wall, self.nanos().map(|now| Duration::from_nanos(now.saturating_sub(before))))
+        let cpu = self.nanos().map(|now| Duration::from_nanos(now.saturating_sub(before)));
+        let began = Instant::ZERO.after(now.since(Instant::ZERO).saturating_sub(wall));
+        let frozen = frozen::within(began, now);
+        Length { worked: at_work(wall, cpu, frozen), still: stood_still(wall, cpu, frozen) }
     }
+}
+
+/// How long a turn was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Length {
+    /// For how long it counts: nobody is refused for what others had of the processor.
+    pub(super) worked: Duration,
+    /// For how long the loop stood still, as those are told who ask what happened.
+    pub(super) still: Duration,
 }
 
 #[cfg(target_os = "linux")]

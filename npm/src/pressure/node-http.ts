@@ -1,7 +1,7 @@
 /** What Node's request and response have in common in all frameworks that stand on them. */
 import type { PressureMonitor } from './monitor.js'
 import type { Reader, ShedAnswer } from './shed.js'
-import { putHead } from './written-answer.js'
+import { answerWritten } from './written-answer.js'
 
 /** The parts of Node's request. */
 export interface PressureRequest {
@@ -50,7 +50,8 @@ export function answerNode(
 ): void {
   const { status, headers, flat, body } = answer
   if ((request.httpVersionMajor ?? 1) < 2) {
-    if (!putHead(request, response, answer)) response.writeHead(status, flat)
+    if (answerWritten(request, response, answer)) return
+    response.writeHead(status, flat)
   } else {
     // HTTP/2 knows no such header.
     const { connection: _, ...rest } = headers

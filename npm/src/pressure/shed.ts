@@ -14,7 +14,7 @@ import {
   type RequestPriority,
   type ShedOptions,
 } from './shed-options.js'
-import type { WrittenHead } from './written-answer.js'
+import type { WrittenAnswer } from './written-answer.js'
 
 /** How a framework's request is read. @internal */
 export interface Reader<R> {
@@ -35,8 +35,8 @@ export interface ShedAnswer extends PressureRefusal {
   readonly close: boolean
   /** The headers as Node takes them with the least work: names and values in turns. @internal */
   readonly flat: readonly string[]
-  /** The head as it was written last. @internal */
-  written?: WrittenHead | undefined
+  /** As it was written last. @internal */
+  written?: WrittenAnswer | undefined
 }
 
 /** The error of a refused request, for frameworks whose error handlers write answers. */
