@@ -58,6 +58,22 @@ impl ThreadClock {
         {
             self.before.store(seen, Ordering::Relaxed);
         }
+        self.length(wall, now)
+    }
+
+    /// The same of a turn that is over, by the thread itself.
+    pub(super) fn measure_last(&self, wall: Duration, now: Instant) -> Length {
+        let length = self.length(wall, now);
+        // To ask the clock at every turn would cost more than the shortest of them.
+        if wall >= FRESH
+            && let Some(now) = self.nanos()
+        {
+            self.before.store(now, Ordering::Relaxed);
+        }
+        length
+    }
+
+    fn length(&self, wall: Duration, now: Instant) -> Length {
         // What is shorter counts as it is: no limit is so short.
         if wall < AT_WORK {
             return Length { worked: wall, still: wall };

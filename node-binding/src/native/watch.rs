@@ -380,7 +380,7 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
-        let Length { worked, still } = self.watched.cpu.measure(busy, now, None);
+        let Length { worked, still } = self.watched.cpu.measure_last(busy, now);
         self.watched.delays.record(worked, now);
         if Instant::from(still).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
             self.stalled(still, now, idle);

@@ -8,6 +8,7 @@ export interface PressureRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly rawHeaders?: readonly string[] | undefined
   readonly httpVersionMajor?: number | undefined
   readonly socket?: unknown
 }
@@ -40,6 +41,7 @@ export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
     const value = headers[name]
     return typeof value === 'string' ? value : value?.[0]
   },
+  raw: ({ rawHeaders }) => rawHeaders,
 }
 
 /** Answers instead of the service. @internal */
