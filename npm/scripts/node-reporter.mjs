@@ -1,4 +1,5 @@
-// A reporter for `node --test`: a line a file, failures in full, and a last line of numbers for the runner.
+// A reporter for `node --test` of one file: failures in full as they come, what was skipped, and a
+// last line of numbers for the runner.
 import { relative, resolve } from 'node:path'
 import { inspect } from 'node:util'
 
@@ -8,41 +9,35 @@ export const mark = '#numbers '
 const shown = file => relative(process.cwd(), file)
 
 export default async function* report(events) {
-  const total = { passed: 0, failed: 0, skipped: 0, files: [] }
-  const printed = new Map()
-  const failed = []
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  let printed = ''
+  let told = false
   for await (const { type, data } of events) {
     if (type === 'test:stdout' || type === 'test:stderr') {
-      printed.set(data.file, (printed.get(data.file) ?? '') + data.message)
+      printed += data.message
     } else if (type === 'test:pass' && data.skip !== undefined) {
+      // The summary counts tests, and none of a suite that is skipped whole.
+      if (data.details?.type === 'suite') total.skipped++
       yield `  skipped: ${data.name}${typeof data.skip === 'string' ? ` (${data.skip})` : ''}\n`
     } else if (type === 'test:fail' && data.todo !== undefined) {
       yield `  todo: ${data.name}${typeof data.todo === 'string' ? ` (${data.todo})` : ''}\n`
     } else if (type === 'test:fail') {
       // A file that breaks down as a whole is a test of its own name, which no summary of a file counts.
-      if (data.nesting === 0 && resolve(data.name) === data.file) total.failed++
+      const whole = data.nesting === 0 && resolve(data.name) === data.file
+      if (whole) total.failed++
       else if (data.details?.error?.failureType === 'subtestsFailed') continue
-      failed.push(data)
+      told = true
+      const place = `${shown(data.file)}${data.line === undefined ? '' : `:${data.line}`}`
+      yield `\n  ✖ ${whole ? 'the file broke down' : data.name}  (${place})\n`
+      yield `${indent(inspect(data.details?.error?.cause ?? data.details?.error))}\n`
     } else if (type === 'test:summary' && data.file !== undefined) {
       const { passed, failed, cancelled, skipped, todo } = data.counts
       total.passed += passed
       total.failed += failed + cancelled
       total.skipped += skipped + todo
-      total.files.push(data.file)
-      const sign = failed + cancelled > 0 ? '✖' : '✔'
-      const numbers = [`${passed} passed`]
-      if (failed + cancelled > 0) numbers.push(`${failed + cancelled} failed`)
-      if (skipped + todo > 0) numbers.push(`${skipped + todo} skipped`)
-      yield `  ${sign} ${shown(data.file)}: ${numbers.join(', ')}\n`
     }
   }
-  for (const { name, file, line, details } of failed) {
-    yield `\n  ✖ ${resolve(name) === file ? 'the file broke down' : name}  (${shown(file)}${line === undefined ? '' : `:${line}`})\n`
-    yield `${indent(inspect(details?.error?.cause ?? details?.error))}\n`
-  }
-  for (const file of new Set(failed.map(({ file }) => file))) {
-    if (printed.has(file)) yield `\n  printed by ${shown(file)}:\n${indent(printed.get(file))}\n`
-  }
+  if (told && printed !== '') yield `\n  printed by it:\n${indent(printed)}\n`
   yield `${mark}${JSON.stringify(total)}\n`
 }
 

@@ -28,12 +28,13 @@ export function ask(command, args, options = {}) {
 
 /**
  * Runs a command while showing what it prints, and answers with all of it.
- * Past `timeoutMs` the command and its children are ended.
+ * Past `timeoutMs` the command and its children are ended, and `alive` says what they were. With
+ * `alone` no child outlives the command.
  */
 export function watch(
   command,
   args,
-  { env, cwd = root, timeoutMs = 900_000, show = line => line } = {},
+  { env, cwd = root, timeoutMs = 900_000, alone = false, show = line => line } = {},
 ) {
   return new Promise(resolve => {
     const child = spawn(command, args, {
@@ -44,6 +45,7 @@ export function watch(
     })
     let output = ''
     let timedOut = false
+    let alive
     const end = signal => {
       try {
         process.kill(process.platform === 'win32' ? child.pid : -child.pid, signal)
@@ -59,6 +61,7 @@ export function watch(
     process.once('SIGTERM', interrupted)
     const timer = setTimeout(() => {
       timedOut = true
+      alive = group(child.pid)
       end('SIGKILL')
     }, timeoutMs)
     for (const stream of [child.stdout, child.stderr]) {
@@ -78,14 +81,30 @@ export function watch(
       output += error.message
       console.log(error.message)
     })
+    // A child of it that holds on to its output would be waited for.
+    if (alone) child.on('exit', () => end('SIGKILL'))
     child.on('close', (status, signal) => {
       clearTimeout(timer)
       process.off('SIGINT', interrupted)
       process.off('SIGTERM', interrupted)
       if (timedOut) console.log(`stopped after ${timeoutMs / 1000} s: ${command} ${args.join(' ')}`)
-      resolve({ ok: status === 0 && !timedOut, status, signal, timedOut, output: plain(output) })
+      resolve({
+        ok: status === 0 && !timedOut,
+        status,
+        signal,
+        timedOut,
+        alive,
+        output: plain(output),
+      })
     })
   })
+}
+
+/** The processes of a group, a line each. */
+function group(id) {
+  const all = ask('ps', ['-eo', 'pgid=,pid=,ppid=,stat=,etime=,args=']) ?? ''
+  const ours = all.split('\n').filter(line => Number.parseInt(line, 10) === id)
+  return ours.map(line => line.slice(0, 200)).join('\n')
 }
 
 function plain(text) {

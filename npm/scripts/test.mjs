@@ -2,9 +2,8 @@
 // the steps whose names contain one of the words.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { findServers } from '../../js-tests/find-servers.mjs'
-import { mark } from './node-reporter.mjs'
+import { nodeFiles } from './node-files.mjs'
 import { pack } from './pack.mjs'
 import { installedNode, root, targetDir } from './paths.mjs'
 import { watch } from './run.mjs'
@@ -15,7 +14,6 @@ import * as tally from './tally.mjs'
 const jsTests = join(root, 'js-tests')
 /** What is tested in one build; `.ci/features` checks that the others compile. */
 const rustFeatures = 'seawall/serde,seawall-tests/async'
-const reporter = pathToFileURL(join(root, 'npm/scripts/node-reporter.mjs')).href
 
 const all = readdirSync(jsTests, { recursive: true })
   .filter(name => !name.includes('node_modules') && !name.startsWith('.'))
@@ -43,21 +41,7 @@ function interesting(line) {
   return /^test .* (ok|ignored)$|^running \d+ test|^\s*$/.test(line) ? undefined : line
 }
 
-async function node(program, files, engine) {
-  // Without a file the runner would look for some itself.
-  if (files.length === 0) return tally.nothing()
-  const flags = ['--test', '--test-timeout=120000', '--test-concurrency=2', '--expose-gc']
-  const result = await watch(
-    program,
-    [...flags, `--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...files],
-    {
-      env: { SEAWALL_ENGINE: engine },
-      timeoutMs: 600_000,
-      show: line => (line.startsWith(mark) ? undefined : line),
-    },
-  )
-  return tally.node(result, mark, files)
-}
+const node = (program, files, engine) => nodeFiles(program, files, { SEAWALL_ENGINE: engine })
 
 function steps(ours) {
   const node24 = installedNode(24) ?? ours
