@@ -50,7 +50,7 @@ pub fn at_work_ms(wall: f64, cpu: f64, preempted: bool) -> f64 {
 
 /// Whether a turn neither worked nor waited for anything.
 fn is_at_rest(wall: f64, cpu: f64, frozen: f64) -> bool {
-    is_short(wall, cpu, frozen) && !(wall - frozen >= millis(WAITED))
+    is_short(wall, cpu, frozen) && wall - frozen < millis(WAITED)
 }
 
 /// Whether too little was done to be at work. What was used may have been used before the turn, and

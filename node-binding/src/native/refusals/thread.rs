@@ -217,7 +217,8 @@ impl Porter {
                         self.waiter.remove(door.as_raw_fd());
                     }
                     self.hand_over(&door);
-                    let gone = self.clients.extract_if(.., |_, client| Arc::ptr_eq(&client.door, &door));
+                    let gone =
+                        self.clients.extract_if(.., |_, client| Arc::ptr_eq(&client.door, &door));
                     for (_, client) in gone {
                         self.waiter.closed(client.as_raw_fd());
                     }

@@ -54,8 +54,7 @@ mod system {
             event: *mut libc::epoll_event,
         ) -> io::Result<()> {
             // SAFETY: the event, where there is one, outlives the call.
-            let done =
-                unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), what, descriptor, event) };
+            let done = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), what, descriptor, event) };
             if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
 
