@@ -164,7 +164,7 @@ describe('the native thread', { skip }, () => {
 
   it('does not take a process that nobody ran for one that blocks', { skip: linux }, async () => {
     // Stopped where it waits for events, and where JavaScript runs, which then has done too little to
-    // have been at work.
+    // have been at work. That the loop stood still is told all the same, since it did.
     for (const turn of ['', 'Atomics.wait(cell, 0, 0, 20)']) {
       const child = start(`
         const others = { delayMs: false, cpuStall: false, cpuThrottled: false, utilization: false }
@@ -194,9 +194,8 @@ describe('the native thread', { skip }, () => {
       }
       child.kill('SIGUSR2')
       await once(child, 'close')
-      const { seen, stalls } = JSON.parse(child.text)
-      assert.ok(stalls.filter(({ ms }) => ms >= 250).length === 0, child.text)
-      assert.ok(!seen.includes('full'), child.text)
+      const { seen } = JSON.parse(child.text)
+      assert.ok(seen.includes('normal') && !seen.includes('full'), child.text)
     }
   })
 

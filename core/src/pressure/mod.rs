@@ -80,4 +80,4 @@ pub use options::{LimitOptions, PressureOptions};
 pub use signals::{SIGNALS, Signal, Signals};
 #[doc(hidden)]
 pub use work::at_work_ms;
-pub use work::{AT_WORK, WAITED, at_work, stood_still};
+pub use work::{AT_WORK, WAITED, at_work};

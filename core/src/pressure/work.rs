@@ -48,38 +48,11 @@ pub fn at_work_ms(wall: f64, cpu: f64, preempted: bool) -> f64 {
     if cpu < millis(AT_WORK) && !waited { wall.min(cpu) } else { wall }
 }
 
-/// Whether a turn neither worked nor waited for anything.
+/// Whether a turn neither worked nor waited for anything. What was used may have been used before the
+/// turn, and not while nobody ran the process.
 fn is_at_rest(wall: f64, cpu: f64, frozen: f64) -> bool {
-    is_short(wall, cpu, frozen) && wall - frozen < millis(WAITED)
-}
-
-/// Whether too little was done to be at work. What was used may have been used before the turn, and
-/// not while nobody ran the process.
-fn is_short(wall: f64, cpu: f64, frozen: f64) -> bool {
-    cpu.min(wall - frozen) < millis(AT_WORK)
-}
-
-/// For how long a turn that has lasted for `wall` stood still, as those are told who ask what
-/// happened: also while others had the processor, but not while nobody ran the process, unless it was
-/// at work.
-///
-/// ```
-/// use core::time::Duration;
-/// use seawall::pressure::stood_still;
-///
-/// let ms = Duration::from_millis;
-/// assert_eq!(stood_still(ms(120), Some(ms(1)), ms(0)), ms(120));
-/// assert_eq!(stood_still(ms(320), Some(ms(1)), ms(300)), ms(20));
-/// assert_eq!(stood_still(ms(320), Some(ms(60)), ms(90)), ms(320));
-/// ```
-#[must_use]
-pub fn stood_still(wall: Duration, cpu: Option<Duration>, frozen: Duration) -> Duration {
-    match cpu {
-        Some(cpu) if is_short(millis(wall), millis(cpu), millis(frozen)) => {
-            wall.saturating_sub(frozen)
-        }
-        _ => wall,
-    }
+    let run = wall - frozen;
+    cpu.min(run) < millis(AT_WORK) && run < millis(WAITED)
 }
 
 #[cfg(test)]
@@ -106,9 +79,7 @@ mod tests {
         assert_eq!(at_work(ms(900), Some(ms(2)), ms(650)), ms(900), "it waited besides");
         assert_eq!(at_work(ms(900), Some(ms(30)), ms(870)), ms(900), "it was at work");
         assert_eq!(at_work(ms(900), Some(ms(80)), ms(880)), ms(80), "before, and not meanwhile");
-        assert_eq!(stood_still(ms(900), Some(ms(2)), ms(950)), ZERO);
-        assert_eq!(stood_still(ms(900), Some(ms(80)), ms(880)), ms(20));
-        assert_eq!(stood_still(ms(900), None, ms(800)), ms(900), "nobody knows");
+        assert_eq!(at_work(ms(900), None, ms(800)), ms(900), "nobody knows");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use seawall::Instant;
-use seawall::pressure::{AT_WORK, at_work, stood_still};
+use seawall::pressure::{AT_WORK, at_work};
 
 use super::frozen;
 
@@ -50,49 +50,39 @@ impl ThreadClock {
         None
     }
 
-    /// What is to be made of a turn that has lasted for `wall` at the moment `now`; `seen` is what the
-    /// clock showed before `wall` was looked at.
-    pub(super) fn measure(&self, wall: Duration, now: Instant, seen: Option<u64>) -> Length {
+    /// For how long a turn counts that has lasted for `wall` at the moment `now`; `seen` is what the clock
+    /// showed before `wall` was looked at.
+    pub(super) fn worked(&self, wall: Duration, now: Instant, seen: Option<u64>) -> Duration {
         if wall < FRESH
             && let Some(seen) = seen
         {
             self.before.store(seen, Ordering::Relaxed);
         }
-        self.length(wall, now)
+        self.of(wall, now)
     }
 
     /// The same of a turn that is over, by the thread itself.
-    pub(super) fn measure_last(&self, wall: Duration, now: Instant) -> Length {
-        let length = self.length(wall, now);
+    pub(super) fn worked_last(&self, wall: Duration, now: Instant) -> Duration {
+        let worked = self.of(wall, now);
         // To ask the clock at every turn would cost more than the shortest of them.
         if wall >= FRESH
             && let Some(now) = self.nanos()
         {
             self.before.store(now, Ordering::Relaxed);
         }
-        length
+        worked
     }
 
-    fn length(&self, wall: Duration, now: Instant) -> Length {
+    fn of(&self, wall: Duration, now: Instant) -> Duration {
         // What is shorter counts as it is: no limit is so short.
         if wall < AT_WORK {
-            return Length { worked: wall, still: wall };
+            return wall;
         }
         let before = self.before.load(Ordering::Relaxed);
         let cpu = self.nanos().map(|now| Duration::from_nanos(now.saturating_sub(before)));
         let began = Instant::ZERO.after(now.since(Instant::ZERO).saturating_sub(wall));
-        let frozen = frozen::within(began, now);
-        Length { worked: at_work(wall, cpu, frozen), still: stood_still(wall, cpu, frozen) }
+        at_work(wall, cpu, frozen::within(began, now))
     }
-}
-
-/// How long a turn was.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Length {
-    /// For how long it counts: nobody is refused for what others had of the processor.
-    pub(super) worked: Duration,
-    /// For how long the loop stood still, as those are told who ask what happened.
-    pub(super) still: Duration,
 }
 
 #[cfg(target_os = "linux")]

@@ -18,7 +18,7 @@ use seawall::Instant;
 use seawall::pressure::recorder::{Entry, Kind, Recorder};
 use seawall::pressure::{Delays, Monitor, Signal, Signals, Utilization, board};
 
-use super::cpu::{Length, ThreadClock};
+use super::cpu::ThreadClock;
 use super::record::Bytes;
 use super::routes::{Entered, Route};
 use super::stack::Interruptible;
@@ -71,8 +71,7 @@ unsafe impl Send for Open {}
 /// What a look at a loop found.
 pub(crate) struct Look {
     pub(crate) signals: Signals,
-    /// For how long the loop has stood still in the present turn; while it waits, how long it took to
-    /// get there.
+    /// For how long the present turn has lasted; while the loop waits, how long it took to get there.
     pub(crate) age: Duration,
     turn: Turn,
 }
@@ -143,10 +142,11 @@ impl Watched {
         let idle = Duration::from_nanos(unsafe { live.uv.idle_time(live.on) });
         let now = clock::now();
         let age = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
-        let Length { worked, still: age } = self.cpu.measure(age, now, used);
+        let worked = self.cpu.worked(age, now, used);
         self.blame(live, turn, age);
         drop(open);
         let mut signals = *common;
+        // What is told of stalls is what was; nobody is refused for what others had of the processor.
         signals.set(Signal::Block, Instant::from(worked).as_millis());
         self.delays.over(worked, now).put(&mut signals);
         if let Some((last, smooth)) = memory.utilization.observe(now, idle) {
@@ -380,10 +380,9 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
-        let Length { worked, still } = self.watched.cpu.measure_last(busy, now);
-        self.watched.delays.record(worked, now);
-        if Instant::from(still).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
-            self.stalled(still, now, idle);
+        self.watched.delays.record(self.watched.cpu.worked_last(busy, now), now);
+        if Instant::from(busy).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
+            self.stalled(busy, now, idle);
         } else {
             self.watched.entered.turn();
             self.watched.turns.begin(now, idle);

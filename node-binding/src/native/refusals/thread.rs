@@ -217,9 +217,7 @@ impl Porter {
                         self.waiter.remove(door.as_raw_fd());
                     }
                     self.hand_over(&door);
-                    let gone =
-                        self.clients.extract_if(.., |_, client| Arc::ptr_eq(&client.door, &door));
-                    for (_, client) in gone {
+                    for client in self.take(|client| Arc::ptr_eq(&client.door, &door)) {
                         self.waiter.closed(client.as_raw_fd());
                     }
                 }
@@ -253,11 +251,18 @@ impl Porter {
     /// Gives to JavaScript who wants something at a door. Whoever was refused and has not asked again
     /// is asked for nothing: until then it costs JavaScript nothing.
     fn hand_over(&mut self, door: &Arc<Door>) {
-        let which = |client: &Client| Arc::ptr_eq(&client.door, door) && client.is_asking();
-        for (_, client) in self.clients.extract_if(.., |_, client| which(client)) {
+        let asks = |client: &Client| Arc::ptr_eq(&client.door, door) && client.is_asking();
+        for client in self.take(asks) {
             self.waiter.remove(client.as_raw_fd());
             client.pass();
         }
+    }
+
+    /// The clients of a kind, who are nobody's here from now on.
+    fn take(&mut self, which: impl Fn(&Client) -> bool) -> Vec<Client> {
+        let found = self.clients.iter().filter(|(_, client)| which(client));
+        let keys: Vec<_> = found.map(|(key, _)| *key).collect();
+        keys.iter().filter_map(|key| self.clients.remove(key)).collect()
     }
 
     /// How long to wait for something to happen; without an end where nothing has to be looked at.
@@ -291,9 +296,7 @@ impl Porter {
 
     /// Closes whose time is up.
     fn sweep(&mut self, now: Instant) {
-        let late: Vec<_> =
-            self.clients.extract_if(.., |_, client| now >= client.deadline).collect();
-        for (_, client) in late {
+        for client in self.take(|client| now >= client.deadline) {
             self.close(client);
         }
     }
