@@ -78,7 +78,7 @@ mod tests {
         let mut frozen = Frozen::new();
         assert_eq!(frozen.within(at(0), at(500)), ms(0), "there is no thread");
         frozen.seen(at(500), Some(at(520)));
-        assert_eq!(frozen.within(at(400), at(569)), ms(0), "a little late");
+        assert_eq!(frozen.within(at(400), at(669)), ms(0), "a little late");
         assert_eq!(frozen.within(at(400), at(820)), ms(300), "and it is not there yet");
         assert_eq!(frozen.within(at(600), at(820)), ms(220), "of a turn that began later");
         frozen.seen(at(820), Some(at(820)));
@@ -86,16 +86,18 @@ mod tests {
         assert_eq!(frozen.within(at(400), at(700)), ms(180));
         assert_eq!(frozen.within(at(820), at(830)), ms(0), "over");
         frozen.seen(at(900), None);
-        assert_eq!(frozen.within(at(400), at(2_000)), ms(380), "it was seen late twice, and ended");
+        assert_eq!(frozen.within(at(400), at(2_000)), ms(300), "seen in time, and ended");
     }
 
     #[test]
     fn only_the_last_gaps_are_kept() {
         let mut frozen = Frozen::new();
         for round in 0..40 {
-            frozen.seen(at(round * 100), Some(at(round * 100 + 20)));
+            frozen.seen(at(round * 200), Some(at(round * 200 + 20)));
         }
         assert_eq!(frozen.gaps.len(), KEPT);
-        assert_eq!(frozen.within(at(3_880), at(3_900)), Duration::from_millis(20));
+        let ms = Duration::from_millis;
+        assert_eq!(frozen.within(at(7_600), at(7_800)), ms(180));
+        assert_eq!(frozen.within(at(4_000), at(4_600)), ms(0), "forgotten");
     }
 }
