@@ -181,6 +181,10 @@ describe('the native thread', { skip }, () => {
           process.exit()
         })
         await named()
+        // What it did to start is its own doing.
+        await sleep(100)
+        while (monitor.level !== 'normal') await sleep(20)
+        seen.clear()
         tell('ready')
       `)
       await once(child.stdout, 'data')
