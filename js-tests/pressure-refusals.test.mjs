@@ -71,6 +71,139 @@ function get({ where }, path = '/', { method = 'GET', body } = {}) {
   })
 }
 
+const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+
+/** A connection on which answers are waited for. */
+async function open({ where }) {
+  const socket = connect({ host: '127.0.0.1', ...where })
+  socket.setEncoding('utf8')
+  await once(socket, 'connect')
+  let text = ''
+  socket.on('data', part => (text += part))
+  const closed = once(socket, 'close')
+  /** Sends `text` and waits for `count` answers. */
+  const ask = async (request, count = 1) => {
+    text = ''
+    socket.write(request)
+    const parts = () => text.split('HTTP/1.1 ').slice(1)
+    const isWhole = part => /\r\n\r\n(\{.*\}|served)$/.test(part)
+    for (let round = 0; parts().filter(isWhole).length < count; round++) {
+      assert.ok(round < 1_000, `an answer to ${request}, not ${text}`)
+      await sleep(5)
+    }
+    return parts()
+  }
+  return { socket, ask, closed }
+}
+
+describe('a connection that was refused', { skip: linux }, () => {
+  it('stays, is answered in turn, and is JavaScript’s with the first request after', async () => {
+    const server = await start({ monitor: manual })
+    await server.observe(FULL)
+    const { socket, ask } = await open(server)
+    const post = 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nabcd'
+    for (let round = 0; round < 5; round++) {
+      const [answer] = await ask(round % 2 ? post : GET)
+      assert.match(answer, /^503 /)
+      assert.match(answer, /^connection: keep-alive\r$/m)
+      assert.match(answer, /^keep-alive: timeout=5\r$/m)
+    }
+    const several = await ask(GET + post + GET, 3)
+    assert.deepEqual(
+      several.map(answer => answer.slice(0, 3)),
+      ['503', '503', '503'],
+    )
+    // Half of a head, and the other half when the first has been read.
+    socket.write(GET.slice(0, 20))
+    await sleep(50)
+    assert.match((await ask(GET.slice(20)))[0], /^503 /)
+    const during = await server.tell({ order: 'tell' })
+    assert.deepEqual(during.counts, { accepted: 1, refused: 9, passed: 0, givenUp: 0 })
+    assert.deepEqual([during.connections, during.shed], [0, 9])
+
+    await server.observe(CALM)
+    await sleep(100)
+    const idle = await server.tell({ order: 'tell' })
+    assert.equal(idle.connections, 0, 'whoever asks for nothing costs JavaScript nothing')
+    for (let round = 0; round < 3; round++) assert.match((await ask(GET))[0], /^200 /)
+    const after = await server.tell({ order: 'tell' })
+    assert.deepEqual([after.connections, after.counts.passed], [1, 1])
+    assert.deepEqual(after.served, ['/', '/', '/'])
+    socket.destroy()
+  })
+
+  it('is JavaScript’s at once for a path that is exempt', async () => {
+    const server = await start({ monitor: manual })
+    await server.observe(FULL)
+    const { socket, ask } = await open(server)
+    assert.match((await ask(GET))[0], /^503 /)
+    const probe = GET.replace('/ ', '/livez ')
+    const answers = await ask(GET + probe, 2)
+    assert.deepEqual(
+      answers.map(answer => answer.slice(0, 3)),
+      ['503', '200'],
+    )
+    const { counts, served } = await server.tell({ order: 'tell' })
+    assert.deepEqual([counts.refused, counts.passed, served], [2, 1, ['/livez']])
+    socket.destroy()
+  })
+
+  it('ends where that is wanted, and where a body is not there', async () => {
+    const server = await start({ monitor: manual })
+    await server.observe(FULL)
+    for (const request of [
+      GET.replace('host', 'connection: close\r\nhost'),
+      GET.replace('1.1', '1.0'),
+      'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab',
+      'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+      'POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n',
+    ]) {
+      const { ask, closed } = await open(server)
+      assert.match((await ask(request))[0], /^connection: close\r$/m, request)
+      await closed
+    }
+  })
+
+  it('is closed with the server, and gives way to others', async () => {
+    const server = await start({ monitor: manual })
+    await server.observe(FULL)
+    const first = await open(server)
+    await first.ask(GET)
+    const idle = await Promise.all(Array.from({ length: 1_023 }, () => open(server)))
+    await Promise.all(idle.map(({ ask }) => ask(GET)))
+    const last = await open(server)
+    await last.ask(GET)
+    await first.closed
+    const { counts } = await server.tell({ order: 'tell' })
+    assert.deepEqual(counts, { accepted: 1_025, refused: 1_025, passed: 0, givenUp: 0 })
+    await server.tell({ order: 'close' })
+    await Promise.all([...idle, last].map(({ closed }) => closed))
+  })
+
+  it('is refused by whichever of two monitors refuses', async () => {
+    const server = await start({ monitor: manual, twice: true })
+    assert.equal((await get(server)).status, 200)
+    await server.observe(FULL)
+    const { connections } = await server.tell({ order: 'tell' })
+    for (let round = 0; round < 10; round++) assert.equal((await get(server)).status, 503)
+    await server.tell({ order: 'maintenance', on: true })
+    await server.tell({ order: 'maintenance2', on: true })
+    await server.observe(CALM)
+    await server.tell({ order: 'maintenance', on: false })
+    // One of the two has let JavaScript accept, and the other keeps it from that again.
+    await sleep(150)
+    for (let round = 0; round < 10; round++) assert.equal((await get(server)).status, 503)
+    const during = await server.tell({ order: 'tell' })
+    assert.equal(during.connections, connections)
+    assert.equal(during.counts.refused + during.counts2.refused, 20)
+    await server.tell({ order: 'maintenance2', on: false })
+    for (let round = 0; (await get(server)).status !== 200; round++) {
+      assert.ok(round < 100, 'it serves again')
+      await sleep(20)
+    }
+  })
+})
+
 describe('a native thread at the door', { skip }, () => {
   it('refuses in ms while JavaScript is blocked, and leaves to it what is exempt', async () => {
     const server = await start({ monitor: { memory: false, heap: false } })
@@ -274,6 +407,13 @@ it('refuses what it cannot answer, and options nobody knows', () => {
   refused(http2.createServer(), {}, 'server')
   refused(http.createServer(), { bypas: [] }, 'bypas')
   refused(http.createServer(), { bypass: '/livez' }, 'bypass')
+  for (const none of [undefined, null, {}, { source: 'manual' }]) {
+    assert.throws(() => refuseNatively(http.createServer(), none), {
+      code: 'SEAWALL_INVALID_OPTION',
+      option: 'monitor',
+      message: /must be a PressureMonitor, got/,
+    })
+  }
 })
 
 it('does nothing where there is no thread, and says so', { skip: !skip && 'there is one' }, () => {

@@ -3,6 +3,7 @@ import original from '@fastify/under-pressure'
 import Fastify from 'fastify'
 import ours from 'seawall/fastify'
 import { PressureMonitor } from 'seawall/pressure'
+import { serves } from './processes.mjs'
 
 const limits = {
   maxEventLoopDelay: 1e6,
@@ -27,10 +28,8 @@ const plugins = {
 }
 
 const app = Fastify()
-const plugin = plugins[process.argv[2]]()
+const plugin = plugins[process.argv[3]]()
 if (plugin) app.register(...plugin)
 app.get('/', async () => ({ hello: 'world' }))
 await app.listen({ port: 0, host: '127.0.0.1' })
-process.on('message', () => process.send(process.cpuUsage()))
-process.on('disconnect', () => process.exit())
-process.send({ port: app.server.address().port })
+serves(app.server)

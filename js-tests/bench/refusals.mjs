@@ -1,95 +1,32 @@
-// What a refusal on a new connection costs: CPU of the process, and of the thread that runs
-// JavaScript, for each request of a hello-world server, refused by JavaScript, and refused by the
-// native thread; in turns in one process, asked by another. `node refusals.mjs [rounds] [ms]`; prints
-// JSON.
-import { fork } from 'node:child_process'
+// What a refusal by the native thread costs beside one that a hello-world server answers: CPU of the
+// process, and of the thread that runs JavaScript, on new connections and on kept ones.
+// `node refusals.mjs [sets] [rounds] [ms]`; says what missed its mark and never fails for it.
 import { once } from 'node:events'
 import http from 'node:http'
-import { connect } from 'node:net'
 import { PressureMonitor, pressureMiddleware, refuseNatively } from 'seawall/pressure'
+import { compare, judge, print, serves } from './processes.mjs'
 
-const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
+const kinds = ['hello', 'refused by JavaScript', 'refused natively']
 
-/** Asks over one connection for each request, so many at a time. */
-function ask() {
-  const head =
-    'GET /path HTTP/1.1\r\nhost: a\r\nuser-agent: bench\r\naccept: */*\r\nconnection: close\r\n\r\n'
-  process.on('message', ({ port, ms }) => {
-    let answers = 0
-    let open = true
-    const one = () => {
-      if (!open) return
-      const socket = connect(port, '127.0.0.1')
-      let answered = false
-      socket.on('data', () => (answered = true))
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        answers += Number(answered)
-        one()
-      })
-      socket.write(head)
-    }
-    for (let i = 0; i < 16; i++) one()
-    setTimeout(() => {
-      open = false
-      process.send({ answers })
-    }, ms)
-  })
-}
-
-async function main() {
-  const rounds = Number(process.argv[2] ?? 9)
-  const ms = Number(process.argv[3] ?? 500)
-  const full = new PressureMonitor({ source: 'manual' })
-  full.observe({ block: 300 })
+if (process.argv[2] === 'serve') {
+  const [, , , kind] = process.argv
+  const monitor = new PressureMonitor({ source: 'manual' })
+  const shed = pressureMiddleware(monitor)
   const hello = (_, res) => res.end('hello world')
-  const shed = pressureMiddleware(full)
   const refused = (req, res) => shed(req, res, () => hello(req, res))
-  const handlers = { hello, 'refused by JavaScript': refused, 'refused natively': refused }
-  const names = Object.keys(handlers)
-  const client = fork(import.meta.filename, ['client'])
-  const servers = new Map()
-  for (const name of names) {
-    const server = http.createServer(handlers[name]).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    if (name === 'refused natively') refuseNatively(server, full)
-    servers.set(name, server)
+  const server = http.createServer(kind === 'hello' ? hello : refused)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  monitor.observe({ block: 300 })
+  if (kind === 'refused natively') refuseNatively(server, monitor)
+  serves(server)
+} else {
+  const [sets = 5, rounds = 5, ms = 400] = process.argv.slice(2).map(Number)
+  for (const fresh of [true, false]) {
+    const how = { sets, rounds, ms, connections: 16, fresh }
+    const rows = await compare(import.meta.filename, kinds, how)
+    print(rows, fresh ? 'a new connection for each request' : 'kept connections')
+    judge(rows, 'refused by JavaScript', 'hello', 'cpu', 1)
+    judge(rows, 'refused natively', 'hello', 'cpu', 0.1)
+    judge(rows, 'refused natively', 'hello', 'thread', 0.1)
   }
-  const rows = Object.fromEntries(names.map(name => [name, { all: [], javascript: [], rate: [] }]))
-  const thread = process.threadCpuUsage ? start => process.threadCpuUsage(start) : () => undefined
-  for (let round = -1; round < rounds; round++) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const cpu = process.cpuUsage()
-      const own = thread()
-      client.send({ port: servers.get(name).address().port, ms })
-      const [{ answers }] = await once(client, 'message')
-      const all = process.cpuUsage(cpu)
-      const javascript = thread(own)
-      if (round < 0) continue
-      rows[name].all.push((all.user + all.system) / answers)
-      if (javascript) rows[name].javascript.push((javascript.user + javascript.system) / answers)
-      rows[name].rate.push((answers / ms) * 1_000)
-    }
-  }
-  const told = names.map(name => {
-    const ofHello = kind => median(rows[name][kind].map((us, i) => us / rows.hello[kind][i]))
-    const round = number => number && Number(number.toFixed(3))
-    return [
-      name,
-      {
-        cpuUs: round(median(rows[name].all)),
-        ofHello: round(ofHello('all')),
-        javascriptUs: round(median(rows[name].javascript)),
-        javascriptOfHello: round(ofHello('javascript')),
-        perSecond: Math.round(median(rows[name].rate)),
-      },
-    ]
-  })
-  console.log(
-    JSON.stringify({ node: process.version, rounds, ms, ...Object.fromEntries(told) }, null, 2),
-  )
-  process.exit()
 }
-
-if (process.argv[2] === 'client') ask()
-else await main()

@@ -8,7 +8,7 @@ use napi_derive::napi;
 use seawall::Instant;
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
-use seawall::pressure::{Board, Monitor, PressureConfig, Signals};
+use seawall::pressure::{Board, Monitor, PressureConfig, Signals, at_work_ms};
 
 use crate::handles::{Policy, free, keep, on};
 use crate::options::refused;
@@ -75,6 +75,12 @@ pub fn pressure_observe(handle: u32, now: f64, signals: &[f64]) {
         monitor.observe(Instant::from_millis(now), &Signals::from_numbers(signals));
         changed();
     }
+}
+
+/// For how many ms a loop was at work that was busy for `wall` and used the processor for `cpu`.
+#[napi]
+pub fn pressure_worked(wall: f64, cpu: f64, preempted: bool) -> f64 {
+    at_work_ms(wall, cpu, preempted)
 }
 
 /// 0 for admitted, else `1 + cause + 32 * seconds`, negative where it is let in all the same.

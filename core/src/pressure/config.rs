@@ -60,6 +60,10 @@ pub struct PressureConfig {
     pub dry_run: bool,
 }
 
+/// The shortest stall, and the shortest time from one measurement to the next, in ms: what is shorter
+/// is everyday business of a loop, and costs more than it tells.
+const LEAST_MS: f64 = 10.0;
+
 /// The defaults: limits of latency are proposals of ours, those of memory near what Envoy's
 /// documentation uses, those of stalls far below where `systemd-oomd` kills.
 const DEFAULTS: [(Signal, f64, f64); 8] = [
@@ -114,7 +118,9 @@ impl PressureConfig {
     }
 
     /// From a list of numbers: two limits for each signal by its place, the longest drain in ms,
-    /// whether it is a dry run; NaN is the default. For who looks at the checks afterwards.
+    /// whether it is a dry run, and for who measures, who keeps them: from which length in ms on a turn
+    /// is a stall, and the time from one measurement to the next. NaN is the default. For who looks at
+    /// the checks afterwards.
     #[doc(hidden)]
     #[must_use]
     pub fn from_numbers(numbers: &[f64], checks: &mut Checks) -> Self {
@@ -128,6 +134,10 @@ impl PressureConfig {
         let ms = Some(next()).filter(|ms| !ms.is_nan());
         config.max_retry_after = checks.millis_or("maxRetryAfterMs", ms, config.max_retry_after);
         config.dry_run = next() > 0.0;
+        for field in ["stallMs", "sampleIntervalMs"] {
+            let ms = next();
+            checks.limit(ms.is_nan() || ms >= LEAST_MS, field, Rule::AtLeast, LEAST_MS);
+        }
         config.check(checks);
         config
     }

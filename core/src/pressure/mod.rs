@@ -78,4 +78,6 @@ pub use level::Level;
 pub use monitor::Monitor;
 pub use options::{LimitOptions, PressureOptions};
 pub use signals::{SIGNALS, Signal, Signals};
+#[doc(hidden)]
+pub use work::at_work_ms;
 pub use work::{AT_WORK, WAITED, at_work};

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use seawall::Instant;
 use seawall::pressure::{AT_WORK, at_work};
+
+use super::frozen;
 
 /// A turn that has only lasted for so long has done nothing worth the name.
 const FRESH: Duration = Duration::from_millis(5);
@@ -47,20 +50,38 @@ impl ThreadClock {
         None
     }
 
-    /// For how long a turn counts that has lasted for `wall`; `seen` is what the clock showed before
-    /// `wall` was looked at.
-    pub(super) fn worked(&self, wall: Duration, seen: Option<u64>) -> Duration {
+    /// For how long a turn counts that has lasted for `wall` at the moment `now`; `seen` is what the clock
+    /// showed before `wall` was looked at.
+    pub(super) fn worked(&self, wall: Duration, now: Instant, seen: Option<u64>) -> Duration {
         if wall < FRESH
             && let Some(seen) = seen
         {
             self.before.store(seen, Ordering::Relaxed);
         }
+        self.of(wall, now)
+    }
+
+    /// The same of a turn that is over, by the thread itself.
+    pub(super) fn worked_last(&self, wall: Duration, now: Instant) -> Duration {
+        let worked = self.of(wall, now);
+        // To ask the clock at every turn would cost more than the shortest of them.
+        if wall >= FRESH
+            && let Some(now) = self.nanos()
+        {
+            self.before.store(now, Ordering::Relaxed);
+        }
+        worked
+    }
+
+    fn of(&self, wall: Duration, now: Instant) -> Duration {
         // What is shorter counts as it is: no limit is so short.
         if wall < AT_WORK {
             return wall;
         }
         let before = self.before.load(Ordering::Relaxed);
-        at_work(wall, self.nanos().map(|now| Duration::from_nanos(now.saturating_sub(before))))
+        let cpu = self.nanos().map(|now| Duration::from_nanos(now.saturating_sub(before)));
+        let began = Instant::ZERO.after(now.since(Instant::ZERO).saturating_sub(wall));
+        at_work(wall, cpu, frozen::within(began, now))
     }
 }
 

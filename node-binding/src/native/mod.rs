@@ -13,6 +13,7 @@ mod clock;
 mod cpu;
 pub(crate) mod deadline;
 mod failed;
+mod frozen;
 mod head;
 #[cfg(unix)]
 mod http_front;

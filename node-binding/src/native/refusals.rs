@@ -10,6 +10,7 @@ mod door;
 mod head;
 mod pause;
 mod thread;
+mod waiter;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ use seawall::pressure::{Monitor, SIGNALS, Signals};
 use super::refusals;
 use super::routes::{self, Route};
 use super::watch::{self, Memory, Watched, hook};
-use super::{clock, record, threads};
+use super::{clock, frozen, record, threads};
 
 /// From look to look, while a loop does something, while none does, and while none has for long.
 const BUSY: Duration = Duration::from_millis(20);
@@ -90,6 +90,7 @@ pub(super) fn remove(watched: &Arc<Watched>) {
 
 fn run(stop: &AtomicBool) {
     threads::ignore_signals();
+    threads::be_prompt();
     let mut os = OsSampler::new();
     let mut common = Signals::default();
     let mut asked: Option<Instant> = None;
@@ -101,6 +102,8 @@ fn run(stop: &AtomicBool) {
         loops.clone_from(&shared().loops);
         memories.retain(|(id, _)| loops.iter().any(|watched| watched.id == *id));
         let now = clock::now();
+        // It has to be seen again at once.
+        frozen::seen(now, Some(now));
         let every = if busy { OS_BUSY } else { OS_IDLE };
         if asked.is_none_or(|at| now.since(at) >= every) {
             asked = Some(now);
@@ -127,9 +130,12 @@ fn run(stop: &AtomicBool) {
         loops.clear();
         let guard = shared();
         if !stop.load(Ordering::Acquire) {
+            let now = clock::now();
+            frozen::seen(now, Some(now.after(wait)));
             drop(CHANGED.wait_timeout(guard, wait));
         }
     }
+    frozen::seen(clock::now(), None);
 }
 
 /// The present state of a loop, for what answers while JavaScript cannot.

@@ -142,7 +142,7 @@ impl Watched {
         let idle = Duration::from_nanos(unsafe { live.uv.idle_time(live.on) });
         let now = clock::now();
         let age = now.since(turn.at).saturating_sub(idle.saturating_sub(turn.idle));
-        let worked = self.cpu.worked(age, used);
+        let worked = self.cpu.worked(age, now, used);
         self.blame(live, turn, age);
         drop(open);
         let mut signals = *common;
@@ -380,7 +380,7 @@ impl OnTurn for Hook {
         };
         let waited = Duration::from_nanos(idle).saturating_sub(before.idle);
         let busy = now.since(before.at).saturating_sub(waited);
-        self.watched.delays.record(self.watched.cpu.worked(busy, None), now);
+        self.watched.delays.record(self.watched.cpu.worked_last(busy, now), now);
         if Instant::from(busy).as_nanos() >= self.watched.stall_limit.load(Ordering::Relaxed) {
             self.stalled(busy, now, idle);
         } else {

@@ -159,7 +159,8 @@ export async function fastifyUnderPressure(
       const { cause, headers } = answer
       const route = gate.route ?? request.routeOptions
       const handler = cause === 'maintenance' ? undefined : handlerOf(route)
-      tell(cause, gate.valueOf(cause), false, request)
+      // What is known of all signals is worth more than all the rest of this.
+      if (onShed) tell(cause, gate.valueOf(cause), false, request)
       if (handler) {
         answerBy(handler, request, reply, next, { type: cause, value: gate.valueOf(cause) })
         return

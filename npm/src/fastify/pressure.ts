@@ -17,6 +17,7 @@ const reader: Reader<FastifyRequest> = {
     const value = headers[name]
     return typeof value === 'string' ? value : value?.[0]
   },
+  raw: ({ raw }) => raw.rawHeaders,
 }
 
 /** What a request says of itself; words are the shedder's to understand. */

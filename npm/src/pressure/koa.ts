@@ -49,6 +49,7 @@ export function pressureKoa<C extends PressureKoaContext = PressureKoaContext>(
   const reader = {
     path: (context: C) => nodeReader.path(context.req),
     header: (context: C, name: string) => nodeReader.header(context.req, name),
+    raw: (context: C) => context.req.rawHeaders,
   }
   const shedding = new NodeShedding<C>('pressureKoa', owned, reader)
   const middleware = async (context: C, next: () => Promise<unknown>): Promise<void> => {

@@ -1,13 +1,14 @@
 /** What Node's request and response have in common in all frameworks that stand on them. */
 import type { PressureMonitor } from './monitor.js'
 import type { Reader, ShedAnswer } from './shed.js'
-import { putHead } from './written-answer.js'
+import { answerWritten } from './written-answer.js'
 
 /** The parts of Node's request. */
 export interface PressureRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly rawHeaders?: readonly string[] | undefined
   readonly httpVersionMajor?: number | undefined
   readonly socket?: unknown
 }
@@ -40,6 +41,7 @@ export const nodeReader: Reader<PressureRequest & { originalUrl?: string }> = {
     const value = headers[name]
     return typeof value === 'string' ? value : value?.[0]
   },
+  raw: ({ rawHeaders }) => rawHeaders,
 }
 
 /** Answers instead of the service. @internal */
@@ -50,7 +52,8 @@ export function answerNode(
 ): void {
   const { status, headers, flat, body } = answer
   if ((request.httpVersionMajor ?? 1) < 2) {
-    if (!putHead(request, response, answer)) response.writeHead(status, flat)
+    if (answerWritten(request, response, answer)) return
+    response.writeHead(status, flat)
   } else {
     // HTTP/2 knows no such header.
     const { connection: _, ...rest } = headers

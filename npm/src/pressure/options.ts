@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.js'
-import { OptionError } from '../errors.js'
 import { check, type Kind } from '../options.js'
 import type { PressureSignals } from './signals.js'
 
@@ -133,11 +132,6 @@ const FIELDS: Record<string, Kind> = {
   clock: 'object',
 }
 const LIMITS: Record<string, Kind> = { soft: 'number', hard: 'number' }
-/** The least of what is in ms. */
-const LEAST = [
-  ['stallMs', 10],
-  ['sampleIntervalMs', 10],
-] as const
 const SOURCES: readonly unknown[] = ['auto', 'pulse', 'manual']
 
 /** Refuses unknown options and wrong types; ranges are the engine's business. */
@@ -147,13 +141,6 @@ export function checkPressure(options: PressureOptions): void {
     if (options[name] !== false) check(`PressureMonitor ${name}`, options[name], LIMITS)
   }
   const { source } = options
-  for (const [name, least] of LEAST) {
-    const got = options[name]
-    if (got !== undefined && !(got >= least)) {
-      const message = `PressureMonitor: \`${name}\` must be a number of at least ${least}, got ${got}`
-      throw new OptionError(message, name)
-    }
-  }
   if (source !== undefined && typeof source !== 'function' && !SOURCES.includes(source)) {
     const words = { source: SOURCES as readonly string[] }
     check('PressureMonitor', { source }, words)
@@ -173,5 +160,6 @@ export function numbersOf(options: PressureOptions): Float64Array {
   }
   numbers.push(options.maxRetryAfterMs ?? Number.NaN)
   numbers.push(options.dryRun === undefined ? Number.NaN : Number(options.dryRun))
+  numbers.push(options.stallMs ?? Number.NaN, options.sampleIntervalMs ?? Number.NaN)
   return Float64Array.from(numbers)
 }

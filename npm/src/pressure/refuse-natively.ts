@@ -6,11 +6,11 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Adopter } from '../adopt.js'
 import { processEngine } from '../engine/process/index.js'
-import { OptionError } from '../errors.js'
+import { describe, OptionError } from '../errors.js'
 import { report } from '../events.js'
 import { check } from '../options.js'
 import { builtin } from './host.js'
-import { type PressureMonitor, pressureHandle } from './monitor.js'
+import { PressureMonitor, pressureHandle } from './monitor.js'
 import { PROBES, REFUSAL_BODY } from './shed.js'
 
 /** A server of `node:http`. */
@@ -66,14 +66,20 @@ const NONE: NativeRefusalCounts = { accepted: 0, refused: 0, passed: 0, givenUp:
  * maintenance: also while JavaScript is blocked or its heap is full, in which case JavaScript accepts
  * nothing more meanwhile (on Linux). It goes on until the level is left.
  *
- * Put it beside the middleware or the plugin, which goes on refusing on connections that are there
- * already. What it costs: a connection that is refused here is closed after the answer, and its
- * request is refused whatever its priority, unless its path is in `bypass`. Where there is no native
- * thread (no Node, Windows, a worker of `node:cluster` that shares its socket) nothing happens, and
- * {@link NativeRefusals.active} says so.
+ * Put it beside the middleware or the plugin, which goes on refusing on connections that JavaScript
+ * has already. What it costs: requests are refused here whatever their priority, unless the path is in
+ * `bypass`. Where there is no native thread (no Node, Windows, a worker of `node:cluster` that shares
+ * its socket) nothing happens, and {@link NativeRefusals.active} says so.
  *
- * @throws OptionError for an option that is unknown or of a wrong type, and for a server of TLS or
- * HTTP/2, whose first bytes only JavaScript can answer.
+ * A connection that was refused is kept for 5 s from its last request, 1024 of them at most in the
+ * process, so that a client that asks again costs no new one; the request that it sends after the
+ * pressure is JavaScript's, with the connection. It is closed after the answer where the client wants
+ * that, speaks HTTP/1.0, or has not sent the whole of its body.
+ *
+ * Several for one server, with monitors of their own, refuse whatever one of them refuses.
+ *
+ * @throws OptionError for an option that is unknown or of a wrong type, for what is no monitor, and for
+ * a server of TLS or HTTP/2, whose first bytes only JavaScript can answer.
  *
  * @example
  * ```ts no_run
@@ -101,6 +107,10 @@ export function refuseNatively(
   if (http && !(server instanceof http.Server)) {
     const why = 'a server of TLS or HTTP/2 cannot be answered natively'
     throw new OptionError(`refuseNatively: \`server\` must be one of node:http; ${why}`, 'server')
+  }
+  if (!(monitor instanceof PressureMonitor)) {
+    const what = `must be a PressureMonitor, got ${describe(monitor)}`
+    throw new OptionError(`refuseNatively: \`monitor\` ${what}`, 'monitor')
   }
   return new Refusals(server as Server, monitor, [...bypass])
 }

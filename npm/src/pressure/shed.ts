@@ -14,7 +14,7 @@ import {
   type RequestPriority,
   type ShedOptions,
 } from './shed-options.js'
-import type { WrittenHead } from './written-answer.js'
+import type { WrittenAnswer } from './written-answer.js'
 
 /** How a framework's request is read. @internal */
 export interface Reader<R> {
@@ -22,6 +22,8 @@ export interface Reader<R> {
   path(request: R): string
   /** A header by its name in small letters. */
   header(request: R, name: string): string | undefined
+  /** Names and values in turns as they came, where they are at hand: Node makes `headers` when asked. */
+  raw?(request: R): readonly string[] | undefined
 }
 
 /** A request that is answered with 503 instead of being served. */
@@ -35,8 +37,8 @@ export interface ShedAnswer extends PressureRefusal {
   readonly close: boolean
   /** The headers as Node takes them with the least work: names and values in turns. @internal */
   readonly flat: readonly string[]
-  /** The head as it was written last. @internal */
-  written?: WrittenHead | undefined
+  /** As it was written last. @internal */
+  written?: WrittenAnswer | undefined
 }
 
 /** The error of a refused request, for frameworks whose error handlers write answers. */
@@ -55,6 +57,8 @@ const LENGTH = String(REFUSAL_BODY.length)
 /** What is never refused, unless told otherwise. @internal */
 export const PROBES: readonly string[] = ['/livez', '/readyz', '/startupz', '/healthz']
 const UNREAD_BYTES = 65_536
+const TRANSFER_ENCODING = 'transfer-encoding'
+const CONTENT_LENGTH = 'content-length'
 /** Refusals differ by signal, seconds, and whether the connection is closed: some dozens. */
 const ANSWERS = 256
 const NOBODY: PressureAsk = {}
@@ -204,8 +208,10 @@ export class Shedder<R> {
   }
 
   #isLarge(request: R): boolean {
-    if (this.#reader.header(request, 'transfer-encoding') !== undefined) return true
-    const length = this.#reader.header(request, 'content-length')
+    const raw = this.#reader.raw?.(request)
+    if (raw !== undefined) return isLarge(raw, this.#unread)
+    if (this.#reader.header(request, TRANSFER_ENCODING) !== undefined) return true
+    const length = this.#reader.header(request, CONTENT_LENGTH)
     return length !== undefined && !(Number(length) <= this.#unread)
   }
 
@@ -216,6 +222,21 @@ export class Shedder<R> {
     const ms = number < 1e11 ? number * 1_000 : number < 1e14 ? number : number / 1_000
     this.monitor.queued(Math.max(0, Date.now() - ms))
   }
+}
+
+/** Whether there is more of a body than `most` bytes, by headers as they came. */
+function isLarge(raw: readonly string[], most: number): boolean {
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    // Of hardly another header the length is one of these.
+    if (name.length === TRANSFER_ENCODING.length && name.toLowerCase() === TRANSFER_ENCODING) {
+      return true
+    }
+    if (name.length === CONTENT_LENGTH.length && name.toLowerCase() === CONTENT_LENGTH) {
+      if (!(Number(raw[i + 1]) <= most)) return true
+    }
+  }
+  return false
 }
 
 function classOf(priority: unknown): PriorityName | number | undefined {

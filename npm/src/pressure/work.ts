@@ -2,16 +2,8 @@
  * For how long the event loop itself has worked, which is not what a clock says: a process that
  * others kept from the processor looks blocked, and has done nothing.
  */
+import { processEngine } from '../engine/process/index.js'
 import { builtin, host } from './host.js'
-
-/**
- * A loop that used the processor for so long between two looks, in ms, was at work, and the time it
- * had to wait for the processor meanwhile counts as well. Half of the shortest limit by which nobody
- * is refused on an idle server.
- */
-const AT_WORK_MS = 25
-/** No thread that could run is left waiting for so long, in ms: what took it waited for something. */
-const WAITED_MS = 250
 
 interface Cpu {
   readonly user: number
@@ -68,9 +60,8 @@ export class WorkProbe {
     const preempted = this.#cpu ? preemptions() : undefined
     const isFree = preempted !== undefined && preempted === this.#preempted
     this.#preempted = preempted ?? 0
-    const waited = counts && isFree && active >= WAITED_MS
-    const isAtWork = waited || !(worked < AT_WORK_MS)
-    return { ms: isAtWork ? active : Math.min(active, worked), loop: counts ? loop : undefined }
+    const ms = processEngine().pressureWorked(active, worked, !(counts && isFree))
+    return { ms, loop: counts ? loop : undefined }
   }
 }
 

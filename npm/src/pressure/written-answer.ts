@@ -1,19 +1,23 @@
 /**
- * The head of a refusal, written beforehand.
+ * Refusals that were written beforehand, head and body in one text.
  *
- * Node's `writeHead` looks at each header of each answer, which makes the least refusal a tenth dearer
- * than a "hello world" without headers of its own. Node keeps what it wrote in `_header`, and does not
- * write another where there is one; a head that is put there costs nothing. That is done where the
- * answer would be the same: nobody else has set a header or looks at `writeHead`, and the connection
- * speaks HTTP/1.1 and stays. Elsewhere, and where a Node knows no `_header`, `writeHead` is called.
+ * Node's `writeHead` looks at each header of each answer, and head and body are joined and encoded
+ * anew each time, which makes the least refusal a tenth dearer than a "hello world" without headers of
+ * its own. Node keeps the head it wrote in `_header` and writes no other where there is one, and none
+ * at all where `_headerSent` says that it is gone; then `end` sends what it is given in one write. That
+ * is done where the answer would be the same: nobody else has set a header or looks at what is
+ * written, and the connection speaks HTTP/1.1 and stays. Elsewhere, and where a Node knows no
+ * `_header`, `writeHead` is called.
  */
 import { builtin } from './host.js'
 import type { PressureRequest, PressureResponse } from './node-http.js'
 import type { ShedAnswer } from './shed.js'
 
 /** What Node keeps of an answer. */
-interface Inner extends PressureResponse {
+interface Inner extends Omit<PressureResponse, 'end'> {
+  end(text?: string, encoding?: 'latin1'): unknown
   _header?: string | null
+  _headerSent?: boolean
   readonly shouldKeepAlive?: boolean
   readonly sendDate?: boolean
   statusCode: number
@@ -27,51 +31,73 @@ interface Server {
   readonly keepAliveTimeout?: number
   readonly maxRequestsPerSocket?: number | null
 }
-/** A head, for which time of idle connections it was written, and in which second. @internal */
-export interface WrittenHead {
+interface Functions {
+  readonly writeHead?: unknown
+  readonly end?: unknown
+}
+interface Http {
+  readonly ServerResponse: { readonly prototype: Functions }
+  readonly OutgoingMessage: { readonly prototype: Functions }
+}
+/** An answer, for which time of idle connections it was written, and in which second. @internal */
+export interface WrittenAnswer {
   readonly timeout: number
   readonly second: number
   readonly head: string
+  /** With the body. */
+  readonly whole: string
 }
 
 const PHRASE = 'Service Unavailable'
-let writeHead: unknown
+let usual: Functions | undefined
 
-/** Puts the head there; false where it has to be written in the usual way. */
-export function putHead(
+/** Answers with what is written; false where that has to be done in the usual way. */
+export function answerWritten(
   request: PressureRequest,
   response: PressureResponse,
   answer: ShedAnswer,
 ): boolean {
-  const inner = response as Inner
+  const inner = response as unknown as Inner
   if (inner._header !== null || answer.close || inner.shouldKeepAlive !== true) return false
-  if (inner.sendDate !== true) return false
+  if (inner.sendDate !== true || inner._headerSent !== false) return false
   const server = (request.socket as { server?: Server } | undefined)?.server
   const timeout = server?.keepAliveTimeout
   if ((request as Inquiry).httpVersionMinor !== 1 || timeout === undefined) return false
-  if (server?.maxRequestsPerSocket || inner.writeHead !== usual()) return false
+  if (server?.maxRequestsPerSocket) return false
+  const { writeHead, end } = functions()
+  if (inner.writeHead !== writeHead || inner.end !== end) return false
   if (inner.getHeaderNames?.().length !== 0) return false
-  inner._header = headOf(answer, timeout)
+  const { head, whole } = written(answer, timeout)
+  inner._header = head
   inner.statusCode = answer.status
   inner.statusMessage = PHRASE
+  if (request.method === 'HEAD') {
+    inner.end()
+  } else {
+    inner._headerSent = true
+    inner.end(whole, 'latin1')
+  }
   return true
 }
 
-/** The function that nobody has put another in the place of. */
-function usual(): unknown {
-  writeHead ??= builtin<{ ServerResponse: { prototype: { writeHead: unknown } } }>('node:http')
-    ?.ServerResponse.prototype.writeHead
-  return writeHead
+/** The functions that nobody has put others in the place of. */
+function functions(): Functions {
+  if (usual === undefined) {
+    const http = builtin<Http>('node:http')
+    const { writeHead } = http?.ServerResponse.prototype ?? {}
+    usual = { writeHead, end: http?.OutgoingMessage.prototype.end }
+  }
+  return usual
 }
 
-function headOf(answer: ShedAnswer, timeout: number): string {
+function written(answer: ShedAnswer, timeout: number): WrittenAnswer {
   const known = answer.written
   const second = Math.floor(Date.now() / 1000)
-  if (known?.timeout === timeout && known.second === second) return known.head
+  if (known?.timeout === timeout && known.second === second) return known
   const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}`)
   lines.push(`Date: ${new Date(second * 1000).toUTCString()}`, 'Connection: keep-alive')
   if (timeout > 0) lines.push(`Keep-Alive: timeout=${Math.floor(timeout / 1_000)}`)
   const head = `HTTP/1.1 ${answer.status} ${PHRASE}\r\n${lines.join('\r\n')}\r\n\r\n`
-  answer.written = { timeout, second, head }
-  return head
+  answer.written = { timeout, second, head, whole: head + answer.body }
+  return answer.written
 }

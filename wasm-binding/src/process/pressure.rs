@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seawall::Instant;
 use seawall::limit::priority::{Ask, Rank};
 use seawall::options::Checks;
-use seawall::pressure::{Monitor, PressureConfig, Signals};
+use seawall::pressure::{Monitor, PressureConfig, Signals, at_work_ms};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{accept, free, keep, on};
@@ -56,6 +56,12 @@ pub fn pressure_offset(handle: u32) -> u32 {
 pub fn pressure_observe(handle: u32, now: f64, signals: Numbers) {
     let signals = Signals::from_numbers(&signals);
     monitor(handle, &mut |monitor| monitor.observe(Instant::from_millis(now), &signals));
+}
+
+/// For how many ms a loop was at work that was busy for `wall` and used the processor for `cpu`.
+#[wasm_bindgen(js_name = pressureWorked)]
+pub fn pressure_worked(wall: f64, cpu: f64, preempted: bool) -> f64 {
+    at_work_ms(wall, cpu, preempted)
 }
 
 /// 0 for admitted, else `1 + cause + 32 * seconds`, negative where it is let in all the same.

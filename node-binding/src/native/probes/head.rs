@@ -54,17 +54,16 @@ fn closes(request: &httparse::Request<'_, '_>) -> bool {
     let old = request.version != Some(1);
     old || request.headers.iter().any(|header| {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        let has = |word: &[u8]| {
-            header
-                .value
-                .split(|byte| *byte == b',')
-                .any(|part| part.trim_ascii().eq_ignore_ascii_case(word))
-        };
-        is("connection") && has(b"close")
+        is("connection") && has_word(header.value, b"close")
             || is("content-length") && header.value.trim_ascii() != b"0"
             || is("transfer-encoding")
             || is("upgrade")
     })
+}
+
+/// Whether a list of words, as headers have them, has `word`.
+pub(in crate::native) fn has_word(value: &[u8], word: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 /// The path of a request target: without the query, and without scheme and host.

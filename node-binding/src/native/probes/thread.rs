@@ -77,6 +77,7 @@ fn start() -> io::Result<Desk> {
     thread::Builder::new().name("seawall-probes".into()).stack_size(256 * 1024).spawn(
         move || {
             threads::ignore_signals();
+            threads::be_prompt();
             Server { inbox, door, listeners: BTreeMap::new(), clients: Vec::new(), rest: None }
                 .run();
         },

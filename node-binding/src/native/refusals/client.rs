@@ -1,4 +1,4 @@
-//! One connection at a door that is shut: a head in, a refusal out.
+//! One connection at a door that is shut: heads in, refusals out.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,15 +8,21 @@ use std::time::Duration;
 
 use seawall::Instant;
 
-use super::door::Door;
+use super::door::{Door, KEEP};
 use super::head::{self, Head, MOST_BYTES};
 
 /// In which time a head must be there.
 const HEAD: Duration = Duration::from_secs(5);
-/// How long the client may take to close after the answer.
+/// How much longer than a client is told a connection is kept, so that nothing crosses its end.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long the client may take to close after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// How much of what comes after a head is thrown away before it is cut off.
+/// How much of what comes after the last head is thrown away before it is cut off.
 const MOST_LEFT: usize = 64 * 1024;
+/// How many bytes are read at once.
+const CHUNK: usize = 4096;
+/// How often it is read from before the others have their turn.
+const AT_ONCE: usize = 16;
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +35,33 @@ pub(super) enum Next {
     Pass,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has not had an answer yet.
+    New,
+    /// It has, and may ask again.
+    Kept,
+    /// It has had its last one: what still comes is thrown away, since closing on unread bytes would
+    /// take the answer back.
+    Leaving,
+}
+
+/// Where answers are written.
+#[derive(Default)]
+pub(super) struct Desk {
+    /// Numbers them.
+    turn: usize,
+    text: String,
+}
+
 /// A connection.
 pub(super) struct Client {
     /// Of whatever family: what is read and written is the same.
     stream: TcpStream,
     pub(super) door: Arc<Door>,
+    /// What is there of a head.
     bytes: Vec<u8>,
-    /// It is answered: what still comes is thrown away, since closing on unread bytes would take the
-    /// answer back.
-    answered: bool,
+    phase: Phase,
     left: usize,
     pub(super) deadline: Instant,
 }
@@ -48,21 +72,30 @@ impl Client {
             stream: TcpStream::from(descriptor),
             door,
             bytes: Vec::new(),
-            answered: false,
+            phase: Phase::New,
             left: 0,
             deadline: now.after(HEAD),
         }
     }
 
-    /// Whether it has its answer.
-    pub(super) const fn is_answered(&self) -> bool {
-        self.answered
+    /// Whether it has had an answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.phase != Phase::New
     }
 
-    /// Goes on as far as it can; `turn` numbers the answers, which are written in `out`.
-    pub(super) fn step(&mut self, now: Instant, turn: usize, out: &mut String) -> Next {
-        let mut buffer = [0; 4096];
-        loop {
+    /// Whether it wants something that it has not had.
+    pub(super) fn is_asking(&self) -> bool {
+        self.phase == Phase::New || self.phase == Phase::Kept && !self.bytes.is_empty()
+    }
+
+    /// Goes on as far as it can.
+    pub(super) fn step(&mut self, now: Instant, desk: &mut Desk) -> Next {
+        let mut buffer = [0; CHUNK];
+        for _ in 0..AT_ONCE {
+            // What it wants now is for JavaScript to answer.
+            if self.phase != Phase::Leaving && !self.door.is_shut() {
+                return Next::Pass;
+            }
             let read = match self.stream.read(&mut buffer) {
                 Ok(0) => return Next::Close,
                 Ok(read) => buffer.get(..read).unwrap_or_default(),
@@ -70,44 +103,80 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return Next::Close,
             };
-            if self.answered {
+            if self.phase == Phase::Leaving {
                 self.left = self.left.saturating_add(read.len());
                 if self.left > MOST_LEFT {
                     return Next::Close;
                 }
                 continue;
             }
-            match self.head(read) {
-                Head::Partial => {}
-                Head::Foreign => return Next::Pass,
-                Head::Whole { bare, more } => {
-                    self.door.answer(turn, bare, out);
-                    self.answered = true;
-                    let sent = self.stream.write_all(out.as_bytes());
-                    // Where nothing more comes, nothing can be unread.
-                    if sent.is_err() || !more || self.stream.shutdown(Shutdown::Write).is_err() {
-                        return Next::Close;
-                    }
-                    self.bytes = Vec::new();
-                    self.deadline = now.after(LINGER);
-                }
+            let next = self.hear(read, now, desk);
+            // Where there was room for more, more has not come.
+            if next != Next::Wait || read.len() < CHUNK && self.phase != Phase::Leaving {
+                return next;
             }
         }
+        Next::Wait
     }
 
-    /// What the bytes so far are; they are kept unless they are a whole head.
-    fn head(&mut self, read: &[u8]) -> Head {
-        let paths = &self.door.paths;
-        if self.bytes.is_empty() {
-            let head = head::read(read, paths);
-            if !matches!(head, Head::Whole { .. }) {
-                self.bytes.extend_from_slice(read);
+    /// Answers what is asked in the bytes so far; the rest is kept.
+    fn hear(&mut self, read: &[u8], now: Instant, desk: &mut Desk) -> Next {
+        let before = std::mem::take(&mut self.bytes);
+        let joined = if before.is_empty() { None } else { Some([&before, read].concat()) };
+        let mut rest = joined.as_deref().unwrap_or(read);
+        desk.text.clear();
+        let mut given = 0;
+        let (mut next, mut more) = (Next::Wait, false);
+        while next == Next::Wait && !rest.is_empty() {
+            let most = rest.get(..MOST_BYTES).unwrap_or(rest);
+            let request = match head::read(most, &self.door.paths) {
+                Head::Partial => break,
+                Head::Foreign => {
+                    next = Next::Pass;
+                    break;
+                }
+                Head::Whole(request) => request,
+            };
+            self.door.answer(desk.turn, request, &mut desk.text);
+            desk.turn = desk.turn.wrapping_add(1);
+            given += 1;
+            rest = rest.get(request.bytes..).unwrap_or_default();
+            if !request.stays {
+                more = request.more || !rest.is_empty() || read.len() == CHUNK;
+                next = Next::Close;
             }
-            return head;
         }
-        self.bytes.extend_from_slice(read);
-        let most = self.bytes.len().min(MOST_BYTES);
-        head::read(self.bytes.get(..most).unwrap_or_default(), paths)
+        if given > 0 {
+            self.door.refused(given);
+            match self.send(desk.text.as_bytes(), now) {
+                // Where nothing more comes, nothing can be unread.
+                true if next == Next::Close && more => return self.leave(now),
+                true => {}
+                false => return Next::Close,
+            }
+        }
+        if next != Next::Close {
+            self.bytes = rest.to_vec();
+        }
+        next
+    }
+
+    /// Whether all of it is sent: there is room for some answers, unless they are not taken.
+    fn send(&mut self, text: &[u8], now: Instant) -> bool {
+        if self.phase == Phase::New {
+            self.phase = Phase::Kept;
+        }
+        self.deadline = now.after(KEEP).after(GRACE);
+        self.stream.write(text).is_ok_and(|sent| sent == text.len())
+    }
+
+    fn leave(&mut self, now: Instant) -> Next {
+        if self.stream.shutdown(Shutdown::Write).is_err() {
+            return Next::Close;
+        }
+        self.phase = Phase::Leaving;
+        self.deadline = now.after(LINGER);
+        Next::Wait
     }
 
     /// Gives it to JavaScript, with what was read.

@@ -5,10 +5,16 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use seawall::pressure::Monitor;
 
+use super::head::Request;
 use crate::native::backlog::accept_once;
+
+/// For how long clients are told that a connection on which they ask for nothing is kept: as servers of
+/// Node do.
+pub(super) const KEEP: Duration = Duration::from_secs(5);
 
 /// How many connections wait for JavaScript to take them.
 const MOST_PASSED: usize = 256;
@@ -105,18 +111,22 @@ impl Door {
         self.shut.load(Ordering::Acquire)
     }
 
-    /// Writes the answer to one who is refused, the `turn`th, into `out`.
-    pub(super) fn answer(&self, turn: usize, bare: bool, out: &mut String) {
+    /// Adds the answer to one who is refused, the `turn`th, to `out`.
+    pub(super) fn answer(&self, turn: usize, request: Request, out: &mut String) {
         let seconds = self.monitor.upgrade().map_or(1, |monitor| monitor.retry_after(turn));
-        out.clear();
         let length = self.body.len();
         // Writing into a string cannot fail.
         let _ = write!(
             out,
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
-             content-length: {length}\r\nretry-after: {seconds}\r\nconnection: close\r\n\r\n"
+             content-length: {length}\r\nretry-after: {seconds}\r\n"
         );
-        if !bare {
+        let _ = if request.stays {
+            write!(out, "connection: keep-alive\r\nkeep-alive: timeout={}\r\n\r\n", KEEP.as_secs())
+        } else {
+            out.write_str("connection: close\r\n\r\n")
+        };
+        if !request.bare {
             out.push_str(&self.body);
         }
     }

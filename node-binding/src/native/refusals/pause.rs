@@ -31,9 +31,10 @@ impl Pause {
     }
 
     /// Whether the loop is to accept nothing from now on. A loop that has not yet waited since the
-    /// server began to listen does not know the socket; then nothing happens until this is called again.
+    /// server began to listen does not know the socket, and another at the same socket may have let it
+    /// accept; then it accepts until this is called again.
     pub(super) fn set(&self, paused: bool) {
-        if self.paused.get() != paused && self.wait_for(!paused) {
+        if (paused || self.paused.get()) && self.wait_for(!paused) {
             self.paused.set(paused);
         }
     }

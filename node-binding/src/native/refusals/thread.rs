@@ -1,6 +1,6 @@
 //! The one thread that stands at all doors of the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use seawall::Instant;
 
-use super::client::{Client, Next};
+use super::client::{Client, Desk, Next};
 use super::door::Door;
+use super::waiter::Waiter;
 use crate::native::{clock, threads};
 
 /// How many connections there are at all doors.
@@ -21,6 +22,8 @@ const MOST_CLIENTS: usize = 1024;
 const AT_ONCE: usize = 64;
 /// How often a door that is shut is looked at: of a monitor that is gone nobody tells.
 const RECHECK: Duration = Duration::from_millis(100);
+/// How often it is looked whose time is up.
+const SWEEP: Duration = Duration::from_millis(250);
 /// How long nobody is accepted after the system had no room for another.
 const NO_ROOM: Duration = Duration::from_millis(10);
 /// How long somebody waits for a door to be taken away.
@@ -32,19 +35,19 @@ enum Command {
 }
 
 /// The thread as the others see it.
-struct Desk {
+struct Office {
     commands: Sender<Command>,
     /// A byte written here wakes it.
     bell: UnixStream,
     doors: BTreeMap<u32, Arc<Door>>,
 }
 
-static DESK: Mutex<Option<Desk>> = Mutex::new(None);
+static OFFICE: Mutex<Option<Office>> = Mutex::new(None);
 /// How many doors there are.
 static DOORS: AtomicUsize = AtomicUsize::new(0);
 
-fn desk() -> MutexGuard<'static, Option<Desk>> {
-    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+fn office() -> MutexGuard<'static, Option<Office>> {
+    OFFICE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A monitor may have come to another answer.
@@ -52,8 +55,8 @@ pub(crate) fn look() {
     if DOORS.load(Ordering::Relaxed) == 0 {
         return;
     }
-    let desk = desk();
-    let Some(Desk { bell, doors, .. }) = &*desk else { return };
+    let office = office();
+    let Some(Office { bell, doors, .. }) = &*office else { return };
     let mut changed = false;
     for door in doors.values() {
         let before = door.is_shut();
@@ -71,18 +74,18 @@ fn ring(mut bell: &UnixStream) {
 
 /// Stands at a door, by a thread begun for it where there is none.
 pub(super) fn add(number: u32, door: Arc<Door>) -> io::Result<()> {
-    let mut desk = desk();
-    let there = match desk.take() {
+    let mut office = office();
+    let there = match office.take() {
         Some(there) => there,
         None => start()?,
     };
-    let Desk { commands, bell, doors } = desk.insert(there);
+    let Office { commands, bell, doors } = office.insert(there);
     // Where the thread has died there is nobody to tell.
     let _ = commands.send(Command::Add(number, Arc::clone(&door)));
     doors.insert(number, door);
     DOORS.store(doors.len(), Ordering::Relaxed);
     ring(bell);
-    drop(desk);
+    drop(office);
     look();
     Ok(())
 }
@@ -91,8 +94,8 @@ pub(super) fn add(number: u32, door: Arc<Door>) -> io::Result<()> {
 pub(super) fn remove(number: u32) {
     let (done, over) = channel();
     {
-        let mut desk = desk();
-        let Some(Desk { commands, bell, doors }) = &mut *desk else { return };
+        let mut office = office();
+        let Some(Office { commands, bell, doors }) = &mut *office else { return };
         if doors.remove(&number).is_none() {
             return;
         }
@@ -104,41 +107,63 @@ pub(super) fn remove(number: u32) {
     let _ = over.recv_timeout(CLOSING);
 }
 
-fn start() -> io::Result<Desk> {
+fn start() -> io::Result<Office> {
     let (bell, ear) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     ear.set_nonblocking(true)?;
     let (commands, inbox) = channel();
+    let mut waiter = Waiter::new()?;
+    waiter.add(ear.as_raw_fd(), EAR)?;
     let thread = std::thread::Builder::new().name("seawall-refusals".into());
     thread.stack_size(256 * 1024).spawn(move || {
         threads::ignore_signals();
-        let (doors, clients) = (BTreeMap::new(), Vec::new());
-        let (out, asked) = (String::new(), clock::now());
-        Porter { inbox, ear, doors, clients, turn: 0, out, asked }.run();
+        threads::be_prompt();
+        let now = clock::now();
+        Porter {
+            inbox,
+            ear,
+            waiter,
+            doors: BTreeMap::new(),
+            shut: BTreeSet::new(),
+            clients: BTreeMap::new(),
+            next: FIRST_CLIENT,
+            desk: Desk::default(),
+            asked: now,
+            swept: now,
+        }
+        .run();
     })?;
-    Ok(Desk { commands, bell, doors: BTreeMap::new() })
+    Ok(Office { commands, bell, doors: BTreeMap::new() })
 }
+
+/// How what is waited for is told apart: the ear, doors by their numbers, and clients.
+const EAR: u64 = 0;
+const FIRST_CLIENT: u64 = 1 << 32;
 
 /// The one who stands there.
 struct Porter {
     inbox: Receiver<Command>,
     ear: UnixStream,
+    waiter: Waiter,
     doors: BTreeMap<u32, Arc<Door>>,
-    clients: Vec<Client>,
-    /// Numbers the answers.
-    turn: usize,
-    /// Where answers are written.
-    out: String,
+    /// The doors at which is waited.
+    shut: BTreeSet<u32>,
+    /// By the order in which they came.
+    clients: BTreeMap<u64, Client>,
+    next: u64,
+    desk: Desk,
     /// When the monitors were last asked.
     asked: Instant,
+    /// When it was last looked whose time is up.
+    swept: Instant,
 }
 
 impl Porter {
     fn run(mut self) {
-        let mut places: Vec<libc::pollfd> = Vec::new();
-        while places.first().is_some_and(|ear| ear.revents == 0) || self.obey() {
-            self.let_in();
-            self.wait(&mut places);
+        let mut ready = Vec::new();
+        while self.obey(ready.contains(&EAR)) {
+            self.look_at_doors();
+            self.waiter.wait(self.patience(), &mut ready);
             let now = clock::now();
             if now.since(self.asked) >= RECHECK {
                 self.asked = now;
@@ -146,30 +171,39 @@ impl Porter {
                     door.judge();
                 }
             }
-            self.go_on(&places, now);
-            self.accept(&places, now);
+            for key in &ready {
+                match u32::try_from(*key) {
+                    Ok(0) => {}
+                    Ok(number) => self.accept(number, now),
+                    Err(_) => self.go_on(*key, now),
+                }
+            }
+            if now.since(self.swept) >= SWEEP {
+                self.swept = now;
+                self.sweep(now);
+            }
         }
     }
 
     /// Does what was asked for; whether there is a door.
-    fn obey(&mut self) -> bool {
+    fn obey(&mut self, rung: bool) -> bool {
         let mut bytes = [0; 64];
-        while self.ear.read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
-        while let Ok(command) = self.inbox.try_recv() {
+        while rung && self.ear.read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
+        while rung && let Ok(command) = self.inbox.try_recv() {
             self.follow(command);
         }
         if !self.doors.is_empty() {
             return true;
         }
-        // Nobody can ask for anything while the desk is held, so nothing is lost.
-        let mut desk = desk();
+        // Nobody can ask for anything while the office is held, so nothing is lost.
+        let mut office = office();
         while let Ok(command) = self.inbox.try_recv() {
             self.follow(command);
         }
         if self.doors.is_empty() {
-            *desk = None;
+            *office = None;
         }
-        desk.is_some()
+        office.is_some()
     }
 
     fn follow(&mut self, command: Command) {
@@ -179,7 +213,13 @@ impl Porter {
             }
             Command::Remove(number, done) => {
                 if let Some(door) = self.doors.remove(&number) {
-                    self.hand_over(|client| Arc::ptr_eq(&client.door, &door));
+                    if self.shut.remove(&number) {
+                        self.waiter.remove(door.as_raw_fd());
+                    }
+                    self.hand_over(&door);
+                    for client in self.take(|client| Arc::ptr_eq(&client.door, &door)) {
+                        self.waiter.closed(client.as_raw_fd());
+                    }
                 }
                 // Whoever asked need not have waited.
                 let _ = done.send(());
@@ -187,96 +227,95 @@ impl Porter {
         }
     }
 
-    /// Gives to JavaScript who has not been refused at doors that are open again.
-    fn let_in(&mut self) {
-        if self.clients.iter().any(|client| !client.door.is_shut()) {
-            self.hand_over(|client| !client.door.is_shut());
-        }
-    }
-
-    fn hand_over(&mut self, which: impl Fn(&Client) -> bool) {
-        for client in self.clients.extract_if(.., |client| which(client)) {
-            // The rest has its answer.
-            if !client.is_answered() {
-                client.pass();
-            }
-        }
-    }
-
-    /// Waits until somebody wants something or the time of a connection is up.
-    fn wait(&self, places: &mut Vec<libc::pollfd>) {
-        places.clear();
-        let place = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        places.push(place(self.ear.as_raw_fd()));
-        let now = clock::now();
-        let mut left = None;
-        for door in self.doors.values() {
+    /// Waits at the doors that are shut alone.
+    fn look_at_doors(&mut self) {
+        let mut opened = Vec::new();
+        for (number, door) in &self.doors {
             let shut = door.is_shut();
-            // A negative descriptor is passed over.
-            places.push(place(if shut { door.as_raw_fd() } else { -1 }));
-            left = left.max(shut.then_some(RECHECK));
-        }
-        for client in &self.clients {
-            places.push(place(client.as_raw_fd()));
-            let until = client.deadline.since(now);
-            left = Some(left.map_or(until, |left| left.min(until)));
-        }
-        threads::wait(places, left);
-    }
-
-    fn go_on(&mut self, places: &[libc::pollfd], now: Instant) {
-        let mut ready = places.iter().skip(1 + self.doors.len()).map(|place| place.revents != 0);
-        for mut client in std::mem::take(&mut self.clients) {
-            let next = if ready.next().unwrap_or(false) {
-                self.step(&mut client, now)
-            } else {
-                Next::Wait
-            };
-            match next {
-                Next::Wait if now < client.deadline => self.clients.push(client),
-                Next::Pass => client.pass(),
-                Next::Wait | Next::Close => {
-                    if !client.is_answered() {
-                        client.door.counts().given_up.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
+            if shut == self.shut.contains(number) {
+                continue;
+            }
+            if !shut {
+                self.waiter.remove(door.as_raw_fd());
+                self.shut.remove(number);
+                opened.push(Arc::clone(door));
+            } else if self.waiter.add(door.as_raw_fd(), u64::from(*number)).is_ok() {
+                self.shut.insert(*number);
             }
         }
-    }
-
-    fn step(&mut self, client: &mut Client, now: Instant) -> Next {
-        let before = client.is_answered();
-        let next = client.step(now, self.turn, &mut self.out);
-        if client.is_answered() && !before {
-            self.turn = self.turn.wrapping_add(1);
-            client.door.refused(1);
+        for door in opened {
+            self.hand_over(&door);
         }
-        next
     }
 
-    fn accept(&mut self, places: &[libc::pollfd], now: Instant) {
-        let ready = places.iter().skip(1).map(|place| place.revents != 0);
-        // One that was opened while it was waited at is JavaScript's.
-        let doors: Vec<_> = self
-            .doors
-            .values()
-            .zip(ready)
-            .filter(|(door, ready)| *ready && door.is_shut())
-            .map(|(door, _)| Arc::clone(door))
-            .collect();
-        for door in doors {
-            for _ in 0..AT_ONCE {
-                match door.accept() {
-                    Ok(descriptor) => {
-                        self.admit(Client::new(descriptor, Arc::clone(&door), now), now)
-                    }
-                    Err(error) if threads::has_gone(&error) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // The system has no room for another.
-                    Err(_) => {
-                        std::thread::sleep(NO_ROOM);
-                        break;
-                    }
+    /// Gives to JavaScript who wants something at a door. Whoever was refused and has not asked again
+    /// is asked for nothing: until then it costs JavaScript nothing.
+    fn hand_over(&mut self, door: &Arc<Door>) {
+        let asks = |client: &Client| Arc::ptr_eq(&client.door, door) && client.is_asking();
+        for client in self.take(asks) {
+            self.waiter.remove(client.as_raw_fd());
+            client.pass();
+        }
+    }
+
+    /// The clients of a kind, who are nobody's here from now on.
+    fn take(&mut self, which: impl Fn(&Client) -> bool) -> Vec<Client> {
+        let found = self.clients.iter().filter(|(_, client)| which(client));
+        let keys: Vec<_> = found.map(|(key, _)| *key).collect();
+        keys.iter().filter_map(|key| self.clients.remove(key)).collect()
+    }
+
+    /// How long to wait for something to happen; without an end where nothing has to be looked at.
+    fn patience(&self) -> Option<Duration> {
+        match (self.shut.is_empty(), self.clients.is_empty()) {
+            (false, _) => Some(RECHECK),
+            (true, false) => Some(SWEEP),
+            (true, true) => None,
+        }
+    }
+
+    fn go_on(&mut self, key: u64, now: Instant) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let next = client.step(now, &mut self.desk);
+        if next == Next::Wait {
+            return;
+        }
+        let Some(client) = self.clients.remove(&key) else { return };
+        if next == Next::Pass {
+            self.waiter.remove(client.as_raw_fd());
+            client.pass();
+        } else {
+            self.close(client);
+        }
+    }
+
+    fn close(&mut self, client: Client) {
+        self.waiter.closed(client.as_raw_fd());
+        give_up(&client);
+    }
+
+    /// Closes whose time is up.
+    fn sweep(&mut self, now: Instant) {
+        for client in self.take(|client| now >= client.deadline) {
+            self.close(client);
+        }
+    }
+
+    fn accept(&mut self, number: u32, now: Instant) {
+        let Some(door) = self.doors.get(&number).map(Arc::clone) else { return };
+        for _ in 0..AT_ONCE {
+            // One that was opened meanwhile is JavaScript's.
+            if !door.is_shut() {
+                return;
+            }
+            match door.accept() {
+                Ok(descriptor) => self.admit(Client::new(descriptor, Arc::clone(&door), now), now),
+                Err(error) if threads::has_gone(&error) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // The system has no room for another.
+                Err(_) => {
+                    std::thread::sleep(NO_ROOM);
+                    return;
                 }
             }
         }
@@ -284,17 +323,39 @@ impl Porter {
 
     fn admit(&mut self, mut client: Client, now: Instant) {
         client.door.counts().accepted.fetch_add(1, Ordering::Relaxed);
-        match self.step(&mut client, now) {
+        match client.step(now, &mut self.desk) {
             Next::Pass => client.pass(),
-            Next::Close => {}
+            Next::Close => give_up(&client),
             Next::Wait => {
-                if self.clients.len() >= MOST_CLIENTS {
-                    // The one that has waited longest: who means well has said what it wants by then.
-                    let oldest = self.clients.remove(0);
-                    oldest.door.counts().given_up.fetch_add(1, Ordering::Relaxed);
+                self.make_room();
+                let key = self.next;
+                if self.waiter.add(client.as_raw_fd(), key).is_err() {
+                    give_up(&client);
+                    return;
                 }
-                self.clients.push(client);
+                self.next = self.next.wrapping_add(1).max(FIRST_CLIENT);
+                self.clients.insert(key, client);
             }
         }
+    }
+
+    /// Closes the connection of which nothing was heard for longest, where there are too many: who
+    /// means well has said what it wants by then.
+    fn make_room(&mut self) {
+        if self.clients.len() < MOST_CLIENTS {
+            return;
+        }
+        let oldest = self.clients.iter().min_by_key(|(_, client)| client.deadline);
+        let key = oldest.map(|(key, _)| *key);
+        if let Some(client) = key.and_then(|key| self.clients.remove(&key)) {
+            self.close(client);
+        }
+    }
+}
+
+/// Counts one that ends without an answer.
+fn give_up(client: &Client) {
+    if !client.is_answered() {
+        client.door.counts().given_up.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -10,6 +10,11 @@ export interface PressureEngine {
   pressureOffset(handle: number): number
   /** Takes what was measured, by the places of the signals; NaN is not known. */
   pressureObserve(handle: number, now: number, signals: Float64Array): void
+  /**
+   * For how many ms a loop was at work that was busy for `wall` ms and used the processor for `cpu`,
+   * NaN being not known; `preempted`: it may have been kept from a processor.
+   */
+  pressureWorked(wall: number, cpu: number, preempted: boolean): number
   /** 0 for admitted, else `1 + cause + 32 * seconds`, negative where it is let in all the same. */
   pressureAdmit(handle: number, rank: number, user: string | undefined): number
   pressureMaintenance(handle: number, on: boolean): void
