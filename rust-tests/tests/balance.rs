@@ -84,6 +84,11 @@ proptest! {
                     balancer.answered(worker, at(latency).since(Instant::ZERO), now);
                 }
                 Event::Pick(loads) => {
+                    if balancer.is_full(&loads) {
+                        prop_assert!(loads.iter().any(|load| load.ready));
+                        prop_assert_eq!(balancer.pick(&loads, now, &mut rng), None);
+                        continue;
+                    }
                     let free = |load: &Load| load.ready && load.unanswered < config.credit;
                     let picked = balancer.pick(&loads, now, &mut rng);
                     let turning = |load: &Load| load.block_ms <= 50.0;
@@ -93,6 +98,9 @@ proptest! {
                     }
                     let Some(picked) = picked else {
                         prop_assert!(!loads.iter().all(free) || loads.is_empty());
+                        // Somebody is free, but the others are better and soon will be.
+                        let is_ready = |load: &Load| load.ready;
+                        prop_assert!(loads.iter().any(free) || !loads.iter().any(is_ready));
                         continue;
                     };
                     prop_assert!(free(&loads[picked]));

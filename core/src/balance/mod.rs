@@ -156,6 +156,14 @@ impl Balancer {
         Some(picked)
     }
 
+    /// Whether every worker that is ready has as many hand-overs unanswered as it may, so that a
+    /// connection had better wait for a moment where it is. Not where none is ready.
+    #[must_use]
+    pub fn is_full(&self, loads: &[Load]) -> bool {
+        let mut ready = loads.iter().filter(|load| load.ready).peekable();
+        ready.peek().is_some() && ready.all(|load| load.unanswered >= self.config.credit)
+    }
+
     /// Fills `able` with who may be chosen: by the strictest of three rules that leaves somebody.
     fn find_able(&mut self, loads: &[Load], now: Instant) {
         let Self { config, workers, able, .. } = self;
