@@ -45,8 +45,10 @@ pub(super) struct Run {
     deaf_until: u64,
     /// When a worker has answered last.
     pub(super) answered_at: u64,
-    /// Whether the listener was not looked at, because every worker was full.
+    /// Whether the listener is not looked at, because every worker is full.
     held: bool,
+    /// Whether there may be connections to accept.
+    due: bool,
     /// Closed because the user's function failed.
     closed: usize,
     /// When hot workers are looked for next.
@@ -80,6 +82,7 @@ impl Run {
             deaf_until: 0,
             answered_at: 0,
             held: false,
+            due: false,
             closed: 0,
             rebalance_at: 0,
         }
@@ -90,8 +93,7 @@ impl Run {
         loop {
             self.settle();
             self.serve();
-            // What has come meanwhile goes in one message.
-            if std::mem::take(&mut self.held) && !self.is_full() {
+            if std::mem::take(&mut self.due) && !self.is_full() {
                 _ = self.accept();
             }
             self.refused.sweep();
@@ -155,9 +157,8 @@ impl Run {
         if poll.happened(control) {
             self.meet();
         }
-        if listener.is_some_and(|at| poll.happened(at)) {
-            _ = self.accept();
-        }
+        // After it is seen what workers have answered by now.
+        self.due = self.held || listener.is_some_and(|at| poll.happened(at));
     }
 
     /// Whether connections had better wait in the kernel, where nobody is woken for each of them:
