@@ -1,6 +1,7 @@
 // Faults of the machine and of workers, one after the other, and what is left of a server after them.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -110,10 +111,10 @@ describe('a server in trouble', { skip: !native && 'native only' }, () => {
 
   test('ports of workers are their own: what comes there does not pass through the primary', async () => {
     const probe = createServer().listen(0, '127.0.0.1')
-    const baseWorkerPort = await new Promise(resolve =>
-      probe.once('listening', () => resolve(probe.address().port)),
-    )
-    await new Promise(resolve => probe.close(resolve))
+    await once(probe, 'listening')
+    const { port: baseWorkerPort } = probe.address()
+    probe.close()
+    await once(probe, 'close')
     const options = { mode: 'proxy', workers: 1, baseWorkerPort }
     const server = await start({}, { options })
     const blocked = server.ask('block')
@@ -159,6 +160,26 @@ describe('a server in trouble', { skip: !native && 'native only' }, () => {
       assert.equal(await third.stop(), 0)
     })
   }
+
+  test('a port that is taken ends a program that does not catch it, with one error', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address()
+    const text = `import { createServer } from 'node:http'; import { startServer } from 'seawall/express'
+      await startServer(createServer(), { host: '127.0.0.1', port: ${port}, workers: 1 })`
+    const file = join(import.meta.dirname, `fixtures/taken-${process.pid}.mjs`)
+    writeFileSync(file, text)
+    try {
+      const options = { encoding: 'utf8', timeout: 60_000 }
+      const { status, stderr } = spawnSync(process.execPath, [file], options)
+      assert.equal(status, 1)
+      const said = stderr.match(/cannot listen on 127\.0\.0\.1:\d+: another process listens there/g)
+      assert.equal(said?.length, 1, stderr)
+    } finally {
+      rmSync(file)
+      other.close()
+    }
+  })
 
   test('workers end when their primary is killed', async () => {
     const server = await start({}, { options: { gracefulShutdownTimeoutMs: 500 } })

@@ -122,7 +122,7 @@ export async function start(
   return server
 }
 
-export function get(port, path = '/', { agent = false, ms = 5000, host = '127.0.0.1' } = {}) {
+export function get(port, path = '/', { agent = false, ms = 15_000, host = '127.0.0.1' } = {}) {
   return new Promise((resolve, reject) => {
     const sent = request({ host, port, path, agent, timeout: ms }, response => {
       let body = ''

@@ -5,7 +5,7 @@ import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { bothOf, endAll, get, native, start, workersOf } from './express-tools.mjs'
 
 after(endAll)
 
@@ -14,7 +14,7 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
     test(`${framework}: every worker serves, and ends without losing what is under way`, async () => {
       const server = await start({ FRAMEWORK: framework })
       assert.equal(server.up.workers, 2)
-      assert.equal((await workersOf(server.port)).length, 2)
+      assert.equal((await bothOf(server.port)).length, 2)
       const { body } = await get(server.port, '/where')
       assert.equal(body.from, '127.0.0.1')
       const slow = get(server.port, '/slow?ms=400')
@@ -39,7 +39,7 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
     const server = await start()
     const [first] = await workersOf(server.port)
     // Blocked by a request of its own; the connection of that one was claimed before.
-    const stuck = get(server.port, '/block?ms=2500', { ms: 8000 })
+    const stuck = get(server.port, '/block?ms=5000', { ms: 30_000 })
     await sleep(150)
     const begun = performance.now()
     const answers = await Promise.all(
@@ -50,7 +50,7 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
         return { pid: body.pid, took: performance.now() - at }
       }),
     )
-    assert.ok(performance.now() - begun < 2300, 'all of them while it was stuck')
+    assert.ok(performance.now() - begun < 4800, 'all of them while it was stuck')
     assert.equal(new Set(answers.map(({ pid }) => pid)).size, 1, 'by the one that turns')
     const worst = Math.max(...answers.map(({ took }) => took))
     assert.ok(worst < 1000, `${worst} ms`)
@@ -58,17 +58,18 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
     assert.equal((await stuck).status, 200)
     const { waiting, offered } = await server.counts()
     assert.deepEqual([waiting, offered], [0, 0])
-    assert.equal((await workersOf(server.port, 20)).length, 2, 'it is back')
+    assert.equal((await bothOf(server.port)).length, 2, 'it is back')
     assert.equal(await server.stop(), 0)
   })
 
   test('what was offered to a worker before anybody saw that it is stuck goes to another', async () => {
-    const server = await start()
-    const stuck = get(server.port, '/block?ms=1500', { ms: 8000 })
-    await sleep(10)
+    // Nobody ever sees it, but by what it does not take.
+    const server = await start({}, { options: { stuckAfterMs: 60_000 } })
+    const stuck = get(server.port, '/block?ms=4000', { ms: 30_000 })
+    await sleep(100)
     const begun = performance.now()
     const answers = await Promise.all(Array.from({ length: 10 }, () => get(server.port)))
-    assert.ok(performance.now() - begun < 1000)
+    assert.ok(performance.now() - begun < 3500)
     assert.equal(new Set(answers.map(({ body }) => body.pid)).size, 1)
     assert.ok((await server.counts()).takenBack >= 1)
     assert.equal((await stuck).status, 200)
@@ -76,10 +77,10 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
   })
 
   test('a worker that dies is started again, and meanwhile connections wait', async () => {
-    const server = await start({}, { options: { workers: 1, patienceMs: 4000 } })
+    const server = await start({}, { options: { workers: 1, patienceMs: 30_000 } })
     const [before] = await workersOf(server.port, 1)
     await assert.rejects(get(server.port, '/die'))
-    const { body, status } = await get(server.port)
+    const { body, status } = await get(server.port, '/', { ms: 35_000 })
     assert.equal(status, 200)
     assert.notEqual(body.pid, before)
     assert.match((await server.message(({ warn }) => warn)).warn, /exited, respawning index 0$/)
