@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import WebSocket from 'ws'
 import { counters, hostile, quiet } from './express-hostile.mjs'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { endAll, get, inOneTry, native, start, workersOf } from './express-tools.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'seawall-tls-'))
 after(() => {
@@ -67,16 +67,18 @@ describe('handed over', { skip: !native && 'native only' }, () => {
   test('TLS, by the name a client asks for, without waiting for a timer', tls, async () => {
     const options = { requestInspectionTimeoutMs: 2000 }
     const server = await start({ FRAMEWORK: 'https', KEY: folder, BALANCER: 'sni' }, { options })
-    const begun = performance.now()
-    const [a, b, again] = [
-      await secure(server.port, 'a.test'),
-      await secure(server.port, 'b.test'),
-      await secure(server.port, 'a.test'),
-    ]
-    assert.ok(performance.now() - begun < 1500)
-    assert.equal(a.pid, again.pid)
-    assert.notEqual(a.pid, b.pid)
-    assert.equal(a.from, '127.0.0.1')
+    await inOneTry(async () => {
+      const begun = performance.now()
+      const [a, b, again] = [
+        await secure(server.port, 'a.test'),
+        await secure(server.port, 'b.test'),
+        await secure(server.port, 'a.test'),
+      ]
+      assert.ok(performance.now() - begun < 1500)
+      assert.equal(a.pid, again.pid)
+      assert.notEqual(a.pid, b.pid)
+      assert.equal(a.from, '127.0.0.1')
+    })
     assert.equal(await server.stop(), 0)
   })
 

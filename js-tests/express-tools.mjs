@@ -154,3 +154,14 @@ export const workersOf = async (port, count = 8) => {
   for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)
   return [...pids]
 }
+
+/** What must hold in one of a few tries: on a busy machine who is chosen may be late, and another serves. */
+export async function inOneTry(attempt) {
+  for (let tries = 5; ; ) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (--tries === 0) throw error
+    }
+  }
+}
