@@ -4,6 +4,8 @@ import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live } from './counts.js'
 import type { WorkerMessage } from './messages.js'
 
+export type { Ask } from '../engine/contract/relay.js'
+
 /** A front. Workers have places there by number; see `Place.slot`. @internal */
 export interface Front {
   /**
@@ -32,15 +34,6 @@ export interface Front {
   /** It has ended. */
   gone(pid: number | undefined): void
 }
-
-/** Asks about a connection: its number, the first bytes, its address, how long they were waited for. @internal */
-export type Ask = (
-  id: number,
-  head: Uint8Array,
-  remoteAddress: string,
-  remotePort: number,
-  waitedMs: number,
-) => void
 
 /** The numbers of `BalanceOptions` in core, in its order. @internal */
 export function balanceNumbers(config: ResolvedServerConfig): Float64Array {
