@@ -9,15 +9,38 @@ import { engineKind } from 'seawall'
 export const native = engineKind() === 'native' && process.platform !== 'win32'
 const fixture = new URL('./fixtures/express-server.mjs', import.meta.url)
 const running = new Set()
+const said = messages => JSON.stringify(messages)
 let asked = 0
 let latest
 
 /** The server started last, also while it starts. */
 export const last = () => latest
 
-/** Ends what a failed test has left. */
+/** Ends what a failed test has left; a worker that is blocked would outlive its primary. */
 export function endAll() {
-  for (const server of running) server.child.kill('SIGKILL')
+  for (const { child, messages } of running) {
+    child.kill('SIGKILL')
+    const gone = new Set(messages.filter(({ event }) => event === 'workerExited').map(pidOf))
+    const started = messages.filter(({ event }) => event === 'workerStarted').map(pidOf)
+    for (const pid of started) if (!gone.has(pid)) endProcess(pid)
+  }
+}
+
+const pidOf = ({ pid }) => pid
+
+function endProcess(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** What `promise` resolves to; an error that says what was waited for, where that takes too long. */
+export async function within(ms, promise, what) {
+  const late = Promise.withResolvers()
+  const timer = setTimeout(() => late.reject(new Error(`${what()}: not within ${ms} ms`)), ms)
+  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer))
 }
 
 /** Starts the fixture and waits until it listens, or has failed. */
@@ -36,16 +59,20 @@ export async function start(
     messages.push(JSON.parse(line))
     for (const look of waiting) look()
   })
+  const ended = once(child, 'exit').then(([code, signal]) => signal ?? code)
   const server = {
     child,
     messages,
-    exited: once(child, 'exit').then(([code, signal]) => signal ?? code),
+    /** The code or the signal it has ended with. */
+    get exited() {
+      return within(60_000, ended, () => `the end of the server, which said ${said(messages)}`)
+    },
     /** The first message that `wanted` takes. */
     message(wanted, ms = 60_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(look)
-          reject(new Error(`no such message among ${JSON.stringify(messages)}`))
+          reject(new Error(`no such message among ${said(messages)}`))
         }, ms)
         const look = () => {
           const found = messages.find(wanted)
@@ -80,7 +107,7 @@ export async function start(
   }
   running.add(server)
   latest = server
-  void server.exited.then(() => running.delete(server))
+  void ended.then(() => running.delete(server))
   const up = await server.message(({ mode, failed }) => mode === 'primary' || failed)
   const info = messages.find(({ info }) => info?.includes('tcp://'))?.info
   if (up.mode) {
@@ -95,7 +122,7 @@ export async function start(
   return server
 }
 
-export function get(port, path = '/', { agent = false, ms = 5000, host = '127.0.0.1' } = {}) {
+export function get(port, path = '/', { agent = false, ms = 15_000, host = '127.0.0.1' } = {}) {
   return new Promise((resolve, reject) => {
     const sent = request({ host, port, path, agent, timeout: ms }, response => {
       let body = ''
@@ -136,4 +163,15 @@ export const workersOf = async (port, count = 8) => {
   const pids = new Set()
   for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)
   return [...pids]
+}
+
+/** What must hold in one of a few tries: on a busy machine who is chosen may be late, and another serves. */
+export async function inOneTry(attempt) {
+  for (let tries = 5; ; ) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (--tries === 0) throw error
+    }
+  }
 }

@@ -1,10 +1,11 @@
-// What is measured in balance.mjs: a server in one of six forms.
+// What is measured in balance.mjs: a server in one of several forms.
 import cluster from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, createServer as createProxy } from 'node:net'
 import { startServer } from 'seawall/express'
+import { balanceWith } from './balance-inspecting.mjs'
 
 const { MODE, PORT, KEY, BACKENDS = '' } = process.env
 const port = Number(PORT)
@@ -30,6 +31,8 @@ else if (MODE === 'backend') app.listen(port, '127.0.0.1')
 else if (MODE === 'cluster') {
   if (cluster.isPrimary) for (let n = 0; n < 2; n++) cluster.fork()
   else app.listen(port, '127.0.0.1')
+} else if (MODE === 'inspecting') {
+  balanceWith(app, port, BACKENDS.split(',').map(Number))
 } else if (MODE === 'javascript') {
   const ports = BACKENDS.split(',').map(Number)
   let next = 0

@@ -1,6 +1,8 @@
-// Handing connections over, carrying their bytes and balancing requests against Node's own cluster, a proxy in JavaScript,
-// nginx and haproxy: two workers each, wrk on loopback, in alternating rounds, of which the best
-// counts. Needs `wrk`; nginx (with its module `stream`) and haproxy are measured where they are
+// Handing connections over, carrying their bytes and balancing requests against Node's own cluster, two
+// proxies in JavaScript, nginx and haproxy: two workers each, wrk on loopback, in alternating rounds,
+// of which the best counts. "JavaScript proxy" is the least there can be, in front of servers of their
+// own; "JavaScript balancer" chooses by the head of the first request among the workers of a cluster.
+// Needs `wrk`; nginx (with its module `stream`) and haproxy are measured where they are
 // installed. KINDS and LOADS are lists, separated by commas, of what alone is to be measured.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -80,6 +82,10 @@ const kinds = {
   async 'JavaScript proxy'(port) {
     const { ports, workers } = await backends()
     return [node('javascript', { PORT: String(port), BACKENDS: ports.join() }), ...workers]
+  },
+  async 'JavaScript balancer'(port) {
+    const ports = [await freePort(), await freePort()]
+    return [node('inspecting', { PORT: String(port), BACKENDS: ports.join() })]
   },
 }
 

@@ -17,6 +17,7 @@ interface Inner {
 interface Handle {
   open(descriptor: number): number
   close(): void
+  setNoDelay?(on: boolean): number
 }
 
 /** The kind of handle a client's connection has, by Node's numbers. */
@@ -34,7 +35,7 @@ export class Adopter {
 
   /**
    * @param allowHalfOpen whether that is left to the server; else a client's end is the end.
-   * @param fresh whether connections come as the kernel makes them, without what the server wants set.
+   * @param fresh whether connections come as the kernel makes them; else they send at once, as for HTTP.
    */
   constructor(server: Server, allowHalfOpen: boolean, fresh: boolean) {
     const inner = server as unknown as Inner
@@ -84,13 +85,17 @@ export class Adopter {
       socket.destroy()
       return
     }
-    if (this.#fresh && inner.noDelay) socket.setNoDelay(true)
+    if (this.#fresh) {
+      if (inner.noDelay) socket.setNoDelay(true)
+    } else if (!inner.noDelay) handleOf(socket)?.setNoDelay?.(false)
     // The server keeps seconds.
     if (inner.keepAlive) socket.setKeepAlive(true, (inner.keepAliveInitialDelay ?? 0) * 1000)
     if (inner.pauseOnConnect) socket.pause()
     // So that `close` of the server waits for it and `getConnections` counts it.
     inner._connections++
-    Object.assign(socket, { server, _server: server })
+    const adopted = socket as Socket & { server?: Server; _server?: Server }
+    adopted.server = server
+    adopted._server = server
     server.emit('connection', socket)
   }
 
@@ -116,8 +121,12 @@ export class Adopter {
       this.#fs.closeSync(fd)
       return undefined
     }
-    const { _handle: handle } = socket as unknown as { _handle?: Handle }
+    const handle = handleOf(socket)
     if (typeof handle?.open === 'function') this.#Handle = handle.constructor as never
     return socket
   }
+}
+
+function handleOf(socket: Socket): Handle | undefined {
+  return (socket as unknown as { _handle?: Handle })._handle
 }

@@ -84,6 +84,13 @@ proptest! {
                     balancer.answered(worker, at(latency).since(Instant::ZERO), now);
                 }
                 Event::Pick(loads) => {
+                    if balancer.is_full(&loads) {
+                        let turning = |load: &&Load| load.ready && load.block_ms <= 50.0;
+                        prop_assert!(loads.iter().any(|load| turning(&load)));
+                        let spare = |load: &Load| load.unanswered < config.credit;
+                        prop_assert!(!loads.iter().filter(turning).any(spare));
+                        continue;
+                    }
                     let free = |load: &Load| load.ready && load.unanswered < config.credit;
                     let picked = balancer.pick(&loads, now, &mut rng);
                     let turning = |load: &Load| load.block_ms <= 50.0;

@@ -20,7 +20,7 @@ pub struct BalanceConfig {
     /// 50 ms. Zero: only what turns at this instant.
     pub stuck_after: Duration,
     /// How many hand-overs, each of one connection or of several that came together, a worker may
-    /// have unanswered; at least 1. Default 2.
+    /// have unanswered; at least 1. Default 1: what comes meanwhile goes with the next.
     pub credit: u32,
     /// For how long a worker's share grows after it became ready. Default 10 s. Zero: whole at
     /// once.
@@ -53,7 +53,7 @@ impl Default for BalanceConfig {
             strategy: Strategy::RoundRobin,
             weights: Weights::default(),
             stuck_after: Duration::from_millis(50),
-            credit: 2,
+            credit: 1,
             slow_start: Duration::from_secs(10),
             eject_after: 3,
             eject_for: Duration::from_secs(5),

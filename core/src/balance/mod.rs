@@ -156,10 +156,23 @@ impl Balancer {
         Some(picked)
     }
 
+    /// Whether every worker that is ready and turns has as many hand-overs unanswered as it may, so
+    /// that a connection had better wait for a moment where it is. Not where there is none.
+    #[must_use]
+    pub fn is_full(&self, loads: &[Load]) -> bool {
+        let turns = |load: &&Load| load.ready && load.block_ms <= self.stuck_ms();
+        let mut able = loads.iter().filter(turns).peekable();
+        able.peek().is_some() && able.all(|load| load.unanswered >= self.config.credit)
+    }
+
+    fn stuck_ms(&self) -> f64 {
+        self.config.stuck_after.as_secs_f64() * 1e3
+    }
+
     /// Fills `able` with who may be chosen: by the strictest of three rules that leaves somebody.
     fn find_able(&mut self, loads: &[Load], now: Instant) {
+        let stuck = self.stuck_ms();
         let Self { config, workers, able, .. } = self;
-        let stuck = config.stuck_after.as_secs_f64() * 1e3;
         let credit = config.credit;
         let turning = |load: &Load| load.block_ms <= stuck;
         let ready = loads.iter().filter(|load| load.ready).count();

@@ -1,7 +1,4 @@
 /** What accepts connections in the primary: one for each mode but `cluster`, which has none. */
-import { chmodSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { nativeStrategy } from './balancers.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live } from './counts.js'
@@ -36,17 +33,6 @@ export interface Front {
   ready(slot: number, pid: number | undefined, message: WorkerMessage): void
   /** It has ended. */
   gone(pid: number | undefined): void
-}
-
-/** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
-const LONGEST_FOLDER = 80
-
-/** A folder for the sockets between the processes, for this user alone. @internal */
-export function makeFolder(): string {
-  const place = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir()
-  const folder = mkdtempSync(join(place, 'seawall-'))
-  chmodSync(folder, 0o700)
-  return folder
 }
 
 /** The numbers of `BalanceOptions` in core, in its order. @internal */

@@ -1,12 +1,13 @@
 /** What the fronts of the modes that stay between client and worker share. */
-import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { processEngine } from '../engine/process/index.js'
 import { optionProblem } from '../errors.js'
 import { nativeStrategy } from './balancers.js'
 import type { ResolvedServerConfig } from './config.js'
 import { countsOf, type FrontCounts, type Live, loadsOf } from './counts.js'
-import { type Ask, type Front, makeFolder } from './front.js'
+import { folderIn, makeFolder } from './folders.js'
+import type { Ask, Front } from './front.js'
 import { listenProblem } from './listen-error.js'
 import type { WorkerMessage } from './messages.js'
 import { BOARDS, FOLDER, RELAY, SLOT } from './variables.js'
@@ -17,7 +18,7 @@ const MEMORY = '/dev/shm'
 function boardFolder(otherwise: string): string {
   try {
     accessSync(MEMORY, constants.W_OK)
-    return mkdtempSync(join(MEMORY, 'seawall-'))
+    return folderIn(MEMORY)
   } catch {
     return otherwise
   }

@@ -114,7 +114,8 @@ export class Worker {
       if (!open) this.#orphaned()
     })
     this.#tellOf(server, memory, () => processEngine().backWatch?.())
-    server.on('connection', socket => socket.once('close', () => this.#writeConnections()))
+    const gone = (): void => this.#writeConnections()
+    server.on('connection', socket => socket.on('close', gone))
   }
 
   /** Tells the front of itself from now on, in memory. */

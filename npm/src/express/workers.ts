@@ -166,6 +166,11 @@ export class Workers {
     const worker = cluster.fork(env)
     // The user's own processes are none of this.
     if (flag) cluster.setupPrimary({ execArgv })
+    // Where the system has no descriptor or no process left, none was started, and none exits.
+    worker.on('error', error => {
+      this.#config.logger.error('[defuss-express] worker error', error)
+      if (worker.process.pid === undefined) this.#exited(worker, null, null)
+    })
     place.starts++
     listeners.emit('workerStarted', { index: place.index, pid: worker.process.pid })
     return worker
@@ -201,19 +206,7 @@ export class Workers {
       place.onNext?.(true)
     }
     const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
-      this.#host.gone(worker.process.pid)
-      const place = this.#places.find(place => place.worker === worker)
-      const waiting = this.#places.find(place => place.next === worker)
-      const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
-      if (index === undefined) return
-      const expected = this.#stopping || this.#leaving.delete(worker)
-      const { pid } = worker.process
-      listeners.emit('workerExited', { index, pid, code, signal, expected })
-      if (place) this.#died(place, pid)
-      if (waiting) {
-        waiting.next = undefined
-        waiting.onNext?.(false)
-      }
+      this.#exited(worker, code, signal)
     }
     cluster.on('message', onMessage)
     cluster.on('exit', onExit)
@@ -223,7 +216,33 @@ export class Workers {
     )
   }
 
-  #died(place: Place, pid: number | undefined): void {
+  #exited(worker: ClusterWorker, code: number | null, signal: string | null): void {
+    this.#host.gone(worker.process.pid)
+    const place = this.#places.find(place => place.worker === worker)
+    const waiting = this.#places.find(place => place.next === worker)
+    const index = (place ?? waiting)?.index ?? this.#leaving.get(worker)
+    if (index === undefined) return
+    const expected = this.#stopping || this.#leaving.delete(worker)
+    const { pid } = worker.process
+    listeners.emit('workerExited', { index, pid, code, signal, expected })
+    if (place) this.#died(place, pid ?? 'unknown')
+    if (waiting) {
+      waiting.next = undefined
+      waiting.onNext?.(false)
+    }
+  }
+
+  #again(place: Place): void {
+    try {
+      this.#fork(place)
+    } catch (error) {
+      // Such as for want of memory.
+      this.#config.logger.error('[defuss-express] worker error', error)
+      this.#died(place, 'unknown')
+    }
+  }
+
+  #died(place: Place, pid: number | string): void {
     const { logger, respawnWorkers } = this.#config
     place.worker = undefined
     place.ready = false
@@ -241,7 +260,7 @@ export class Workers {
       return
     }
     logger.warn(`[defuss-express] worker ${pid} exited, respawning index ${place.index}`)
-    place.timer = setTimeout(() => this.#fork(place), wait)
+    place.timer = setTimeout(() => this.#again(place), wait)
   }
 
   #takeOver(place: Place): void {

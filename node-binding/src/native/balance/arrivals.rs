@@ -55,7 +55,8 @@ impl Run {
         let mut settled = Settled::default();
         let untaken = peer.give_back(&mut settled);
         self.settled(settled);
-        let now = instant(clock::now());
+        self.answered_at = clock::now();
+        let now = instant(self.answered_at);
         for _ in 0..untaken {
             self.balancer.failed(index, now);
         }

@@ -144,6 +144,10 @@ impl Watched {
                 Ok(offers) => {
                     seen += 1;
                     untaken |= self.take(&offers);
+                    // One that is not full is nearly always the last; else the loop comes again.
+                    if offers[0] < MOST as u64 {
+                        break true;
+                    }
                 }
                 Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
             }

@@ -66,7 +66,7 @@ impl Run {
     }
 
     /// Reads what all workers say of themselves.
-    fn look(&mut self, now: u64) {
+    pub(super) fn look(&mut self, now: u64) {
         self.loads.clear();
         let timed = self.config.strategy == Strategy::PeakEwma;
         let instant = instant(now);

@@ -43,6 +43,12 @@ pub(super) struct Run {
     pub(super) loads: Vec<Load>,
     /// Until when nothing is accepted, after an error.
     deaf_until: u64,
+    /// When a worker has answered last.
+    pub(super) answered_at: u64,
+    /// Whether the listener is not looked at, because every worker is full.
+    held: bool,
+    /// Whether there may be connections to accept.
+    due: bool,
     /// Closed because the user's function failed.
     closed: usize,
     /// When hot workers are looked for next.
@@ -74,6 +80,9 @@ impl Run {
             rng,
             loads: Vec::new(),
             deaf_until: 0,
+            answered_at: 0,
+            held: false,
+            due: false,
             closed: 0,
             rebalance_at: 0,
         }
@@ -84,6 +93,9 @@ impl Run {
         loop {
             self.settle();
             self.serve();
+            if std::mem::take(&mut self.due) && !self.is_full() {
+                _ = self.accept();
+            }
             self.refused.sweep();
             self.rebalance();
             self.publish();
@@ -117,7 +129,8 @@ impl Run {
         let asked = self.questions.as_ref().map_or(0, Questions::len);
         let room = self.waiting.len().saturating_add(asked) < self.config.max_waiting as usize;
         let room = room && clock::now() >= self.deaf_until;
-        let listener = self.listener.as_ref().filter(|_| room);
+        self.held = room && self.listener.is_some() && self.is_full();
+        let listener = self.listener.as_ref().filter(|_| room && !self.held);
         let listener = listener.map(|listener| poll.readable(listener.as_raw_fd()));
         let asked = self.questions.as_ref().map(|questions| questions.watch(poll));
         if poll.wait(self.wait()).is_err() {
@@ -144,9 +157,23 @@ impl Run {
         if poll.happened(control) {
             self.meet();
         }
-        if listener.is_some_and(|at| poll.happened(at)) {
-            _ = self.accept();
+        // After it is seen what workers have answered by now.
+        self.due = self.held || listener.is_some_and(|at| poll.happened(at));
+    }
+
+    /// Whether connections had better wait in the kernel, where nobody is woken for each of them:
+    /// every worker has its offers and will answer at any moment. Once one is late it is not.
+    fn is_full(&mut self) -> bool {
+        let now = clock::now();
+        if self.questions.is_some() || now >= self.full_until() {
+            return false;
         }
+        self.look(now);
+        self.balancer.is_full(&self.loads)
+    }
+
+    fn full_until(&self) -> u64 {
+        self.answered_at.saturating_add(nanos(self.config.offer_for))
     }
 
     /// How long nothing has to be done unless something happens.
@@ -159,9 +186,10 @@ impl Run {
         // Whether a worker has become ready is only seen in its memory.
         let look = (!self.waiting.is_empty()).then_some(MILLI);
         let deaf = Some(self.deaf_until.saturating_sub(now)).filter(|wait| *wait > 0);
+        let held = self.held.then(|| self.full_until().saturating_sub(now));
         let asked = self.questions.as_ref().and_then(|questions| questions.wait(now));
         let rebalance = (self.peers.len() > 1).then(|| self.rebalance_at.saturating_sub(now));
-        [next, look, deaf, asked, rebalance, self.refused.wait()].into_iter().flatten().min()
+        [next, look, deaf, held, asked, rebalance, self.refused.wait()].into_iter().flatten().min()
     }
 
     fn is_idle(&self) -> bool {
@@ -230,7 +258,13 @@ impl Run {
             let waiting = Waiting { stream, until, tried: 0, named: None };
             match &mut self.questions {
                 Some(questions) => questions.add(waiting, peer),
-                None => self.place(waiting),
+                None => {
+                    self.place(waiting);
+                    // Nobody takes more at present.
+                    if !self.waiting.is_empty() {
+                        break;
+                    }
+                }
             }
         }
         self.send();

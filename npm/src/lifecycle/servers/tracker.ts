@@ -94,6 +94,7 @@ export class ServerTracker implements Drainable, Disposable {
     const { name = 'server', clock = systemClock, farewellMs = 1000 } = options
     const found = serverOf(server)
     const tracker = this
+    let hasParsers = false
     this.name = name
     this.#server = found
     this.#clock = clock
@@ -110,7 +111,9 @@ export class ServerTracker implements Drainable, Disposable {
       message: options.webSocketMessage,
       retryMs: options.eventStreamRetryMs,
       get counting() {
-        return parsersOf(found) === undefined
+        // Looked for until it is there, which it is from the first time the server listens.
+        hasParsers ||= parsersOf(found) !== undefined
+        return !hasParsers
       },
       get tally() {
         return tracker.#tally
