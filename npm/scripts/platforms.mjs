@@ -112,3 +112,10 @@ export function publishedManifest() {
   )
   return { ...rest, dependencies, optionalDependencies }
 }
+
+/** Writes of the package what is published and not in the sources. */
+export function writePublished() {
+  const manifest = `${JSON.stringify(publishedManifest(), null, 2)}\n`
+  writeFileSync(join(root, 'npm/package.json'), manifest)
+  cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
+}
