@@ -68,6 +68,7 @@ export function manifestOf(name) {
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
+    type: 'commonjs',
     main: 'seawall.node',
     files: ['seawall.node', 'LICENSE', 'README.md'],
   }
@@ -84,7 +85,7 @@ export function writePlatform(name) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifestOf(name), null, 2)}\n`)
   cpSync(join(root, 'npm/LICENSE'), join(folder, 'LICENSE'))
-  const text = `The native engine of [seawall](https://www.npmjs.com/package/seawall) for ${name}.
+  const text = `The native engine of the package \`seawall\` for ${name}.
 Install \`seawall\`, which brings it along where it fits.\n`
   writeFileSync(join(folder, 'README.md'), text)
   return folder

@@ -68,10 +68,7 @@ export function unpackRelocations(file) {
   bytes.writeUInt16LE(0, 60)
   bytes.writeUInt16LE(0, 62)
   const zeros = Buffer.alloc(memory - last.inFile)
-  writeFileSync(
-    file,
-    Buffer.concat([bytes.subarray(0, last.offset + last.inFile), zeros, table]),
-  )
+  writeFileSync(file, Buffer.concat([bytes.subarray(0, last.offset + last.inFile), zeros, table]))
   return true
 }
 
