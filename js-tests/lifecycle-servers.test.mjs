@@ -366,7 +366,9 @@ describe('when it closes', () => {
   })
 
   test('connections that the kernel has accepted are served, however many', async () => {
-    const { tracker, port } = await start(http.createServer((_, res) => res.end('ok')))
+    // Without the addon they are taken while answered clients are given time, one in a turn.
+    const server = http.createServer((_, res) => res.end('ok'))
+    const { tracker, port } = await start(server, { farewellMs: 5_000 })
     const ends = Array.from({ length: 60 }, () => {
       const { promise, resolve } = Promise.withResolvers()
       let text = ''

@@ -1,5 +1,5 @@
 // The price of a call, in ns: every library in one process, in batches that take turns, the best of
-// each. Each variant has a function of its own that is compiled from text, so that what the engine
+// each. `calls.mjs rounds group name,name` measures those alone. Each variant has a function of its own that is compiled from text, so that what the engine
 // learns of one says nothing about another. Prints JSON.
 import { CircuitBreaker as KyseraBreaker, withRetry as kyseraRetry } from '@kysera/infra'
 import * as cockatiel from 'cockatiel'
@@ -338,7 +338,16 @@ async function measure({ batch, bare, variants }, label) {
 }
 
 await refusing()
+const [label, names] = process.argv.slice(3)
+if (label !== undefined) {
+  const { variants } = groups[label]
+  for (const name of Object.keys(variants).filter(name => !names.split(',').includes(name))) {
+    delete variants[name]
+  }
+}
 const results = {}
-for (const [label, group] of Object.entries(groups)) results[label] = await measure(group, label)
+for (const [name, group] of Object.entries(groups)) {
+  if (label === undefined || label === name) results[name] = await measure(group, name)
+}
 console.log(JSON.stringify({ engine: engineKind(), node: process.version, results }))
 process.exit()

@@ -112,6 +112,29 @@ function calls(engine) {
   }
 }
 
+/**
+ * One breaker and its peer in a process, as most services have it: V8 treats the closures of the
+ * only breaker as constants, which several do not get.
+ */
+function single(engine) {
+  const rows = []
+  for (const [name, [peer, most]] of Object.entries(marks(engine).success)) {
+    if (most === undefined) continue
+    const runs = Array.from({ length: quick ? 1 : 5 }, () => {
+      const chosen = [quick ? 30 : 300, 'success', `floor,${name},${peer}`]
+      const { success } = child('calls.mjs', chosen, { engine }).results
+      return [name, 'floor', peer].map(key => success[key] - success.bare)
+    })
+    const ratio = median(runs.map(([ours, , theirs]) => ours / theirs))
+    const shown = [0, 1, 2].map(column => median(runs.map(run => run[column])).toFixed(0))
+    rows.push([name, ...shown, ratio.toFixed(2), verdict(ratio, most, `of ${peer}'s overhead`)])
+  }
+  console.log(
+    `success, ${engine}, the only breaker of its process, median of 5: ns over a bare call`,
+  )
+  table(['', 'over bare', 'a bare .then', 'peer', 'ratio', 'may cost'], rows)
+}
+
 function idle() {
   const [count, ms, processes] = [10_000, 1_000, quick ? 1 : 5]
   const runs = [
@@ -193,8 +216,10 @@ function imports() {
 
 const load = () => loadavg()[0].toFixed(1)
 console.log(`load before: ${load()}\n`)
-calls('native')
-calls('wasm')
+for (const engine of ['native', 'wasm']) {
+  calls(engine)
+  single(engine)
+}
 idle()
 imports()
 console.log(`load after: ${load()}; ${judged.met} marks met, ${judged.missed} missed`)

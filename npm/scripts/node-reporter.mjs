@@ -16,6 +16,8 @@ export default async function* report(events) {
     if (type === 'test:stdout' || type === 'test:stderr') {
       printed += data.message
     } else if (type === 'test:pass' && data.skip !== undefined) {
+      // The summary counts tests, and none of a suite that is skipped whole.
+      if (data.details?.type === 'suite') total.skipped++
       yield `  skipped: ${data.name}${typeof data.skip === 'string' ? ` (${data.skip})` : ''}\n`
     } else if (type === 'test:fail' && data.todo !== undefined) {
       yield `  todo: ${data.name}${typeof data.todo === 'string' ? ` (${data.todo})` : ''}\n`
