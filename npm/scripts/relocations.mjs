@@ -51,16 +51,14 @@ export function unpackRelocations(file) {
   // What is zero in memory alone is written out, and sections, which only linkers read, are let go.
   const last = loaded.reduce((one, two) => (two.address > one.address ? two : one))
   const memory = Math.ceil(number(last.at + 40) / 8) * 8
-  const moved = { [RELR.table]: REL.table, [RELR.size]: REL.size, [RELR.entry]: REL.entry }
-  const values = {
-    [REL.table]: last.address + memory,
-    [REL.size]: table.length,
-    [REL.entry]: 16,
-  }
-  for (const [before, after] of Object.entries(moved)) {
-    const at = entries.get(Number(before))
-    set(at, after)
-    set(at + 8, values[after])
+  const replaced = [
+    [RELR.table, REL.table, last.address + memory],
+    [RELR.size, REL.size, table.length],
+    [RELR.entry, REL.entry, 16],
+  ]
+  for (const [before, tag, value] of replaced) {
+    set(entries.get(before), tag)
+    set(entries.get(before) + 8, value)
   }
   set(last.at + 32, memory + table.length)
   set(last.at + 40, memory + table.length)
