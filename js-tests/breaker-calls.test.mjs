@@ -633,3 +633,16 @@ test('a refusal and a change of state say why', async () => {
   isolated[Symbol.dispose]()
   assert.equal(new CircuitBreakerError().because, undefined)
 })
+
+test('openFor: no time at all opens as well, what is no time does not', async () => {
+  for (const [ms, by] of [
+    [0, 'a result'],
+    [-1, undefined],
+    [Number.NaN, undefined],
+    [null, undefined],
+  ]) {
+    const { breaker } = onClock({ openFor: () => ms })
+    await failing(breaker, 1)
+    assert.equal(breaker.explain().opened?.by, by, String(ms))
+  }
+})

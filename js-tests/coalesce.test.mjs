@@ -197,6 +197,20 @@ test('one that hangs does not hold its key for ever', async () => {
   assert.deepEqual(await Promise.all([fresh, joined]), ['fresh', 'fresh'])
 })
 
+test('one that hangs leaves its place to the next also where there is no other', async () => {
+  const clock = new VirtualClock()
+  const shared = new Coalescer({ clock, maxKeys: 1, joinWithinMs: 1000 })
+  const fn = manual()
+  shared.execute('a', fn)
+  clock.set(1001)
+  const both = [shared.execute('a', fn), shared.execute('a', fn)]
+  assert.equal(fn.calls.length, 2)
+  fn.calls[1].resolve('new')
+  assert.deepEqual(await Promise.all(both), ['new', 'new'])
+  const { alone, joined, keys } = shared.explain()
+  assert.deepEqual([alone, joined, keys], [0, 1, 0])
+})
+
 test('bounded: calls beyond the keys are executed for their callers alone', async () => {
   const shared = new Coalescer({ maxKeys: 2 })
   const fn = manual()

@@ -1,7 +1,9 @@
 // Who gets a connection: strategies by name, what they go by, and what a stuck worker gets.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { get as httpGet } from 'node:http'
+import { once } from 'node:events'
+import { Agent, get as httpGet } from 'node:http'
+import { connect } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -60,19 +62,65 @@ describe('strategies', () => {
   })
 })
 
-describe('connections handed over', handedOver, () => {
-  test('peak EWMA leaves out who is slow, and says how slow', async () => {
-    const app = await start({ SLOW_WORKER: '1' }, { options: { loadBalancer: 'peakEwma' } })
-    const [first] = (await app.stats()).workers
-    const pids = []
-    for (let n = 0; n < 30; n++) pids.push((await get(app.port)).body.pid)
-    const slow = pids.filter(pid => pid === first.pid).length
-    assert.ok(slow >= 1 && slow <= 6, `${slow} of 30 by the slow one`)
-    const latencies = (await app.stats()).workers.map(({ latencyMs }) => latencyMs)
-    assert.ok(latencies[0] > 150 && latencies[1] < 150, String(latencies))
+const latencies = async app => (await app.stats()).workers.map(({ latencyMs }) => latencyMs)
+
+describe('peak EWMA', handedOver, () => {
+  for (const mode of ['handoff', 'proxy', 'http']) {
+    test(`leaves out who is slow, and says how slow (${mode})`, async () => {
+      const options = { mode, loadBalancer: 'peakEwma' }
+      const app = await start({ SLOW_WORKER: '1', CALM: '1' }, { options })
+      const [first] = (await app.stats()).workers
+      const pids = []
+      for (let n = 0; n < 30; n++) pids.push((await get(app.port)).body.pid)
+      const slow = pids.filter(pid => pid === first.pid).length
+      assert.ok(slow >= 1 && slow <= 6, `${slow} of 30 by the slow one`)
+      const known = await latencies(app)
+      assert.ok(known[0] > 150 && known[1] < 150, String(known))
+      assert.equal(await app.stop(), 0)
+    })
+  }
+
+  test('goes by every answer of a connection whose bytes are carried', async () => {
+    const options = { mode: 'proxy', loadBalancer: 'peakEwma', workers: 1 }
+    const app = await start({ FRAMEWORK: 'own' }, { options })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    await get(app.port, '/', { agent })
+    // Between two requests nobody waits for anything.
+    await sleep(1200)
+    await get(app.port, '/', { agent })
+    assert.ok((await latencies(app))[0] < 600, String(await latencies(app)))
+    await get(app.port, '/slow?ms=700', { agent })
+    // Noted when the answer has gone on, which the client may see first.
+    let [ms] = await latencies(app)
+    for (let n = 0; n < 100 && ms < 600; n++) {
+      await sleep(10)
+      ;[ms] = await latencies(app)
+    }
+    assert.ok(ms >= 600, `${ms} ms`)
+    agent.destroy()
     assert.equal(await app.stop(), 0)
   })
 
+  test('is not about clients that take their time', async () => {
+    const options = { mode: 'http', loadBalancer: 'peakEwma', workers: 1 }
+    const app = await start({ FRAMEWORK: 'front', CALM: '1' }, { options })
+    const slow = connect(app.port, '127.0.0.1').on('error', () => {})
+    slow.pause()
+    slow.write('GET /download?bytes=30000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    const late = connect(app.port, '127.0.0.1').on('error', () => {})
+    late.write('POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n')
+    late.write('Connection: close\r\n\r\na')
+    await sleep(2500)
+    late.resume().write('b')
+    slow.resume()
+    await Promise.all([once(late, 'close'), once(slow, 'close')])
+    const [ms] = await latencies(app)
+    assert.ok(ms > 0 && ms < 2000, `${ms} ms`)
+    assert.equal(await app.stop(), 0)
+  })
+})
+
+describe('connections handed over', handedOver, () => {
   test('the better of two drawn: both serve', async () => {
     const app = await start({}, { options: { loadBalancer: 'twoChoices' } })
     assert.equal((await workersOf(app.port, 20)).length, 2)

@@ -80,8 +80,16 @@ export async function hostile(port, { count, seed }) {
   await Promise.all(Array.from({ length: 50 }, one))
 }
 
-/** What is under way at the front. */
-export const counters = ({ waiting, offered, asked, leaving }) => [waiting, offered, asked, leaving]
+/** What is under way at the front, whichever mode it has. */
+export const counters = ({ waiting, offered, asked, leaving, open = 0, http }) => [
+  waiting,
+  offered,
+  asked,
+  leaving,
+  open,
+  http?.inFlight ?? 0,
+  (http?.links ?? 0) - (http?.idle ?? 0),
+]
 
 /** Waits until nothing is, there and in the workers; false where it does not come to that. */
 export async function quiet(server) {

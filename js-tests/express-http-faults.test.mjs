@@ -18,7 +18,7 @@ import { endAll, native, start } from './express-tools.mjs'
 after(endAll)
 
 const front = (http = {}, options = {}, env = {}) =>
-  start({ FRAMEWORK: 'front', ...env }, { options: { mode: 'http', http, ...options } })
+  start({ FRAMEWORK: 'front', CALM: '1', ...env }, { options: { mode: 'http', http, ...options } })
 
 /** Ends a server whose counters have to be at zero. */
 async function end(server) {
@@ -299,7 +299,7 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
     })
 
     test('workers under pressure get 503 in native code', async () => {
-      const server = await front({ maxPressure: 0.05 })
+      const server = await front({ maxPressure: 0.05 }, {}, { CALM: '' })
       const statuses = new Set()
       // Both of them again and again, until their own words are heard.
       for (let n = 0; n < 12 && !statuses.has(503); n++) {
@@ -377,21 +377,6 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       agent.destroy()
       await end(server)
     })
-
-    test('that throw are logged, and the request gets 502', async () => {
-      const server = await front({}, {}, { BALANCER: 'throws' })
-      assert.equal((await ask(server.port, '/')).status, 502)
-      const { error } = await server.message(({ error }) => error)
-      assert.equal(error, '[defuss-express] load balancer connection error')
-      await end(server)
-    })
-
-    test('that never answer are not waited for for ever', async () => {
-      const server = await front({}, { patienceMs: 100 }, { BALANCER: 'never' })
-      assert.equal((await ask(server.port, '/')).status, 503)
-      assert.equal((await server.counts()).asked, 0)
-      await end(server)
-    })
   })
 
   for (const [option, value, words] of [
@@ -440,6 +425,8 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       else if (n % 3 === 1) socket.destroySoon()
       else setTimeout(() => socket.destroy(), n % 50)
     }
+    // On a busy machine the queues of workers are full for a while.
+    await expectQuiet(server, 20_000)
     assert.equal((await ask(server.port, '/')).status, 200)
     assert.ok(existsSync(`/proc/${server.child.pid}`))
     await end(server)

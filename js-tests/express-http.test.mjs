@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,13 +13,14 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent as Dispatcher, fetch } from 'undici'
 import { WebSocket } from 'ws'
+import { cases } from './express-cases.mjs'
 import { ask, bodyOf, expectQuiet, raw, talk } from './express-http-tools.mjs'
 import { endAll, native, start } from './express-tools.mjs'
 
 after(endAll)
 
 const front = (http = {}, options = {}, env = {}) =>
-  start({ FRAMEWORK: 'front', ...env }, { options: { mode: 'http', http, ...options } })
+  start({ FRAMEWORK: 'front', CALM: '1', ...env }, { options: { mode: 'http', http, ...options } })
 
 /** Ends a server whose counters have to be at zero. */
 async function end(server) {
@@ -27,6 +29,8 @@ async function end(server) {
 }
 
 describe('requests balanced one by one', { skip: !native && 'native only' }, () => {
+  cases('http')
+
   test('the requests of one connection go to all workers, over few connections', async () => {
     const server = await front()
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -348,6 +352,20 @@ describe('requests balanced one by one', { skip: !native && 'native only' }, () 
       agent.destroy()
       await end(server)
       rmSync(folder, { recursive: true })
+    })
+
+    test('HTTP/2 from the first byte passes through, with what its client says of itself', async () => {
+      const server = await start({ FRAMEWORK: 'h2c' }, { options: { mode: 'http' } })
+      const client = connectHttp2(`http://127.0.0.1:${server.port}`)
+      const stream = client.request({ ':path': '/', 'x-forwarded-for': '192.0.2.9' })
+      let text = ''
+      for await (const part of stream) text += part
+      const { headers } = JSON.parse(text)
+      // Nothing can be changed of it: see the options of the mode.
+      assert.equal(headers['x-forwarded-for'], '192.0.2.9')
+      assert.equal(headers['x-forwarded-host'], undefined)
+      client.close()
+      await end(server)
     })
 
     test('CONNECT is a tunnel', async () => {

@@ -1,63 +1,22 @@
 // Connections whose bytes are carried: real processes, real connections. Native only.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, get as httpGet, request } from 'node:http'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
-import WebSocket from 'ws'
+import { bodyOf, cases, rest, whole } from './express-cases.mjs'
 import { quiet } from './express-hostile.mjs'
-import { bothOf, endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { endAll, get, native, start, workersOf } from './express-tools.mjs'
 
-const folder = mkdtempSync(join(tmpdir(), 'seawall-tls-'))
-after(() => {
-  endAll()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-let hasKey = false
-try {
-  const parameters = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a.test -keyout'.split(' ')
-  const files = [join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
-  execFileSync('openssl', [...parameters, ...files], { stdio: 'ignore' })
-  hasKey = true
-} catch {
-  console.error('SKIPPED LOUDLY: TLS over connections that are carried, for want of openssl')
-}
-const tls = { skip: !hasKey && 'no openssl' }
+after(endAll)
 
 const proxy = (env, { options, ...more } = {}) =>
   start(env, { ...more, options: { mode: 'proxy', ...options } })
 
-/** All that comes until the other side ends. */
-async function rest(socket) {
-  let text = ''
-  socket.setEncoding('latin1')
-  for await (const part of socket) text += part
-  return text
-}
-
-const whole = 'GET /where HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'
-const bodyOf = text => JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))
-
 describe('connections whose bytes are carried', { skip: !native && 'native only' }, () => {
-  for (const framework of ['http', 'express', 'fastify', 'koa', 'hono', 'own']) {
-    test(`${framework}: every worker serves, and ends without losing what is under way`, async () => {
-      const server = await proxy({ FRAMEWORK: framework })
-      assert.equal((await bothOf(server.port)).length, 2)
-      const slow = get(server.port, '/slow?ms=400')
-      await sleep(100)
-      const ended = server.stop()
-      assert.equal((await slow).status, 200)
-      assert.equal(await ended, 0)
-    })
-  }
+  cases('proxy')
 
   test('an application that cuts its clients off ends when none is there', async () => {
     const server = await proxy({ FRAMEWORK: 'own' })
@@ -159,18 +118,6 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
     assert.equal(await server.stop(), 0)
   })
 
-  for (const HALF of ['0', '1']) {
-    test(`a client that has ended its half is as the server wants it (${HALF})`, async () => {
-      const server = await proxy({ FRAMEWORK: 'net', HALF })
-      const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
-      socket.end('bye')
-      const text = await rest(socket)
-      if (HALF === '1') assert.equal(text, 'ended')
-      assert.ok(await quiet(server))
-      assert.equal(await server.stop(), 0)
-    })
-  }
-
   test('a server that has ended its half still gets what the client says', async () => {
     const server = await proxy({ FRAMEWORK: 'half' })
     const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
@@ -187,46 +134,6 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
     assert.equal((await server.message(({ got }) => got)).got, 'one two')
     assert.ok(await quiet(server))
     assert.equal((await server.counts()).open, 0)
-    assert.equal(await server.stop(), 0)
-  })
-
-  test('WebSockets and event streams; both are told to leave', async () => {
-    const server = await proxy({ FRAMEWORK: 'ws' })
-    const socket = new WebSocket(`ws://127.0.0.1:${server.port}`)
-    const [pid] = await once(socket, 'message')
-    assert.ok(Number(pid) > 0)
-    socket.send('hello')
-    assert.equal(String((await once(socket, 'message'))[0]), 'echo hello')
-    const [stream] = await once(
-      httpGet({ port: server.port, path: '/events', agent: false }),
-      'response',
-    )
-    assert.match(String((await once(stream, 'data'))[0]), /^data: \d+\n\n$/)
-    const closed = once(socket, 'close')
-    const ended = once(stream.resume(), 'end')
-    const code = server.stop()
-    assert.equal((await closed)[0], 1001)
-    await ended
-    assert.equal(await code, 0)
-  })
-
-  test('TLS, by the name a client asks for, without waiting for a timer', tls, async () => {
-    const options = { requestInspectionTimeoutMs: 2000 }
-    const server = await proxy({ FRAMEWORK: 'https', KEY: folder, BALANCER: 'sni' }, { options })
-    const ask = async servername => {
-      const host = '127.0.0.1'
-      const more = { localAddress: '127.0.0.3', rejectUnauthorized: false }
-      const socket = connectTls({ port: server.port, host, servername, ...more })
-      await once(socket, 'secureConnect')
-      socket.end(whole)
-      return bodyOf(await rest(socket))
-    }
-    const begun = performance.now()
-    const [a, b, again] = [await ask('a.test'), await ask('b.test'), await ask('a.test')]
-    assert.ok(performance.now() - begun < 1500)
-    assert.equal(a.pid, again.pid)
-    assert.notEqual(a.pid, b.pid)
-    assert.equal(a.from, '127.0.0.3', 'who the client is is known through TLS')
     assert.equal(await server.stop(), 0)
   })
 
@@ -315,6 +222,31 @@ describe('connections whose bytes are carried', { skip: !native && 'native only'
       assert.equal(bytes.readUInt16BE(26), server.port)
       assert.equal(await server.stop(), 0)
     })
+
+    test('is believed of whom it is to be, and anybody else is a client', async () => {
+      const proxyProtocol = { in: true, from: ['127.0.0.2/31', '2001:db8::/32'] }
+      const server = await proxy({}, { options: { proxyProtocol } })
+      const ask = async (localAddress, ...parts) => {
+        const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+        for (const part of parts) socket.write(part)
+        return rest(socket)
+      }
+      assert.equal(bodyOf(await ask('127.0.0.3', four, whole)).from, '192.0.2.7')
+      assert.equal(bodyOf(await ask('127.0.0.1', whole)).from, '127.0.0.1')
+      const line = 'PROXY TCP4 192.0.2.8 192.0.2.1 1 2\r\n'
+      assert.match(await ask('127.0.0.1', line, whole), /^HTTP\/1.1 400 /, 'is no request')
+      assert.equal(bodyOf(await ask('127.0.0.2', line, whole)).from, '192.0.2.8')
+      assert.equal(await server.stop(), 0)
+    })
+
+    for (const from of [['10.0.0.0/40'], 'somebody', [], [7]]) {
+      test(`is from addresses, which ${JSON.stringify(from)} is not`, async () => {
+        const server = await proxy({}, { options: { proxyProtocol: { in: true, from } } })
+        assert.equal(server.up.code, 'SEAWALL_INVALID_OPTION')
+        assert.match(server.up.failed, /`proxyProtocol.from` must be addresses, or ranges of them/)
+        assert.equal(await server.exited, 1)
+      })
+    }
 
     test('has no other options', async () => {
       const server = await proxy({}, { options: { proxyProtocol: { inn: true } } })

@@ -122,6 +122,16 @@ export async function bothOf(port) {
   return [...pids]
 }
 
+/** The worker that gets most of the requests for a path: what a starved one does not take goes elsewhere. */
+export async function usualOf(port, path) {
+  const times = new Map()
+  for (let n = 0; n < 7; n++) {
+    const { pid } = (await get(port, `${path}${n}`)).body
+    times.set(pid, (times.get(pid) ?? 0) + 1)
+  }
+  return [...times].sort(([, a], [, b]) => b - a)[0][0]
+}
+
 export const workersOf = async (port, count = 8) => {
   const pids = new Set()
   for (let n = 0; n < count; n++) pids.add((await get(port)).body.pid)

@@ -5,25 +5,13 @@ import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { cases } from './express-cases.mjs'
+import { endAll, get, native, start } from './express-tools.mjs'
 
 after(endAll)
 
 describe('connections handed over', { skip: !native && 'native only' }, () => {
-  for (const framework of ['http', 'express', 'express4', 'fastify', 'koa', 'hono']) {
-    test(`${framework}: every worker serves, and ends without losing what is under way`, async () => {
-      const server = await start({ FRAMEWORK: framework })
-      assert.equal(server.up.workers, 2)
-      assert.equal((await workersOf(server.port)).length, 2)
-      const { body } = await get(server.port, '/where')
-      assert.equal(body.from, '127.0.0.1')
-      const slow = get(server.port, '/slow?ms=400')
-      await sleep(100)
-      const ended = server.stop()
-      assert.equal((await slow).status, 200)
-      assert.equal(await ended, 0)
-    })
-  }
+  cases('handoff')
 
   test('keep-alive connections stay with their worker', async () => {
     const server = await start()
@@ -32,68 +20,6 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
     for (let n = 0; n < 5; n++) pids.add((await get(server.port, '/', { agent })).body.pid)
     agent.destroy()
     assert.equal(pids.size, 1)
-    assert.equal(await server.stop(), 0)
-  })
-
-  test('a worker that is stuck gets nothing: everybody else is answered in time', async () => {
-    const server = await start()
-    const [first] = await workersOf(server.port)
-    // Blocked by a request of its own; the connection of that one was claimed before.
-    const stuck = get(server.port, '/block?ms=2500', { ms: 8000 })
-    await sleep(150)
-    const begun = performance.now()
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, async (_, n) => {
-        await sleep(n * 10)
-        const at = performance.now()
-        const { body } = await get(server.port)
-        return { pid: body.pid, took: performance.now() - at }
-      }),
-    )
-    assert.ok(performance.now() - begun < 2300, 'all of them while it was stuck')
-    assert.equal(new Set(answers.map(({ pid }) => pid)).size, 1, 'by the one that turns')
-    const worst = Math.max(...answers.map(({ took }) => took))
-    assert.ok(worst < 1000, `${worst} ms`)
-    assert.ok(first)
-    assert.equal((await stuck).status, 200)
-    const { waiting, offered } = await server.counts()
-    assert.deepEqual([waiting, offered], [0, 0])
-    assert.equal((await workersOf(server.port, 20)).length, 2, 'it is back')
-    assert.equal(await server.stop(), 0)
-  })
-
-  test('what was offered to a worker before anybody saw that it is stuck goes to another', async () => {
-    const server = await start()
-    const stuck = get(server.port, '/block?ms=1500', { ms: 8000 })
-    await sleep(10)
-    const begun = performance.now()
-    const answers = await Promise.all(Array.from({ length: 10 }, () => get(server.port)))
-    assert.ok(performance.now() - begun < 1000)
-    assert.equal(new Set(answers.map(({ body }) => body.pid)).size, 1)
-    assert.ok((await server.counts()).takenBack >= 1)
-    assert.equal((await stuck).status, 200)
-    assert.equal(await server.stop(), 0)
-  })
-
-  test('a worker that dies is started again, and meanwhile connections wait', async () => {
-    const server = await start({}, { options: { workers: 1, patienceMs: 4000 } })
-    const [before] = await workersOf(server.port, 1)
-    await assert.rejects(get(server.port, '/die'))
-    const { body, status } = await get(server.port)
-    assert.equal(status, 200)
-    assert.notEqual(body.pid, before)
-    assert.match((await server.message(({ warn }) => warn)).warn, /exited, respawning index 0$/)
-    assert.equal(await server.stop(), 0)
-  })
-
-  test('without a worker a connection gets 503 in native code, and the primary lives', async () => {
-    const server = await start({}, { options: { respawnWorkers: false, patienceMs: 100 } })
-    for (const _ of [1, 2]) await assert.rejects(get(server.port, '/die'))
-    const { status, headers } = await get(server.port)
-    assert.equal(status, 503)
-    assert.match(headers['retry-after'], /^[12]$/)
-    assert.equal(headers.connection, 'close')
-    assert.equal((await server.counts()).refused, 1)
     assert.equal(await server.stop(), 0)
   })
 
@@ -127,37 +53,6 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
   })
 
   describe('balancer functions', () => {
-    test('choose by the head of the request', async () => {
-      // On a busy machine the head comes later than within the 10 ms of the default.
-      const options = { requestInspectionTimeoutMs: 2000 }
-      const server = await start({ BALANCER: 'path' }, { options })
-      const pid = async path => (await get(server.port, path)).body.pid
-      const [a, b] = [await pid('/a'), await pid('/b')]
-      assert.notEqual(a, b)
-      assert.deepEqual([await pid('/a2'), await pid('/b2'), await pid('/a3')], [a, b, a])
-      assert.equal(await server.stop(), 0)
-    })
-
-    test('that throw close the connection and are logged', async () => {
-      const server = await start({ BALANCER: 'throws' })
-      await assert.rejects(get(server.port), { code: 'ECONNRESET' })
-      const { error, because } = await server.message(({ error }) => error)
-      assert.equal(error, '[defuss-express] load balancer connection error')
-      assert.equal(because, 'no idea')
-      assert.equal(await server.stop(), 0)
-    })
-
-    test('that answer late outlive clients that do not wait', async () => {
-      const server = await start({ BALANCER: 'late' })
-      for (let n = 0; n < 20; n++) {
-        const socket = connect(server.port, '127.0.0.1').on('error', () => {})
-        await once(socket, 'connect')
-        socket.resetAndDestroy()
-      }
-      assert.equal((await get(server.port)).status, 200)
-      assert.equal(await server.stop(), 0)
-    })
-
     test('are asked at once about a client that ends within its head', async () => {
       const options = { requestInspectionTimeoutMs: 5000 }
       const server = await start({ BALANCER: 'path' }, { options })
@@ -168,22 +63,6 @@ describe('connections handed over', { skip: !native && 'native only' }, () => {
       socket.resume().end()
       await once(socket, 'close')
       assert.ok(performance.now() - began < 3000)
-      assert.equal(await server.stop(), 0)
-    })
-
-    test('get what has come where the head does not end', async () => {
-      const server = await start({ BALANCER: 'path' })
-      const socket = connect(server.port, '127.0.0.1')
-      await once(socket, 'connect')
-      socket.write('GET /b HTTP/1.1\r\nHo')
-      await sleep(60)
-      socket.write('st: here\r\nConnection: close\r\n\r\n')
-      let text = ''
-      socket.setEncoding('utf8').on('data', part => {
-        text += part
-      })
-      await once(socket, 'close')
-      assert.match(text, /^HTTP\/1.1 200/)
       assert.equal(await server.stop(), 0)
     })
   })

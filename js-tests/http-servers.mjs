@@ -79,9 +79,9 @@ export async function closedPort() {
 }
 
 /** Waits until `condition` holds, or fails. */
-export async function until(condition, ms = 2000) {
+export async function until(condition, ms = 20_000) {
   const end = performance.now() + ms
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${condition}`)
     await new Promise(resolve => setTimeout(resolve, 5))
   }

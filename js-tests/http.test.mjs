@@ -301,14 +301,14 @@ test('a wait longer than accepted ends the call at once', async t => {
 
 test('time-out: an attempt that stalls is given up and repeated', async t => {
   const server = await serve(t, stall, ok())
-  const answer = await client(t, { timeoutMs: 50 })(server.origin)
+  const answer = await client(t, { timeoutMs: 400 })(server.origin)
   assert.equal(answer.status, 200)
   assert.equal(server.seen.length, 2)
 })
 
 test('time-out: all attempts stall', async t => {
   const server = await serve(t, stall)
-  await assert.rejects(client(t, { timeoutMs: 30 })(server.origin), TimeoutError)
+  await assert.rejects(client(t, { timeoutMs: 400 })(server.origin), TimeoutError)
   assert.equal(server.seen.length, 3)
   await until(() => server.open.size === 0)
 })
@@ -316,7 +316,7 @@ test('time-out: all attempts stall', async t => {
 test('time-out: a POST that stalls may have been processed', async t => {
   const server = await serve(t, stall, ok())
   await assert.rejects(
-    client(t, { timeoutMs: 30 })(server.origin, { method: 'POST', body: 'x' }),
+    client(t, { timeoutMs: 400 })(server.origin, { method: 'POST', body: 'x' }),
     TimeoutError,
   )
   assert.equal(server.seen.length, 1)
@@ -335,11 +335,11 @@ test('a fetch that ignores its signal does not hold the call, and its late answe
 test('deadline: no attempt outlives it, no wait reaches over it', async t => {
   const server = await serve(t, stall)
   const started = performance.now()
-  await assert.rejects(client(t, { deadlineMs: 60 })(server.origin), TimeoutError)
-  assert.ok(performance.now() - started < 1000)
+  await assert.rejects(client(t, { deadlineMs: 500 })(server.origin), TimeoutError)
+  assert.ok(performance.now() - started < 5000)
   assert.equal(server.seen.length, 1)
   const busy = await serve(t, status(503, { 'retry-after': '5' }))
-  const answer = await client(t, { deadlineMs: 1000 })(busy.origin)
+  const answer = await client(t, { deadlineMs: 4000 })(busy.origin)
   assert.equal(answer.status, 503)
   assert.equal(busy.seen.length, 1)
 })
@@ -347,27 +347,27 @@ test('deadline: no attempt outlives it, no wait reaches over it', async t => {
 test('deadline: the server is told what is left, less at each attempt', async t => {
   const server = await serve(t, stall, ok())
   const fetch = client(t, {
-    timeoutMs: 5000,
-    deadlineMs: 400,
+    timeoutMs: 9000,
+    deadlineMs: 8000,
     deadlineHeader: 'X-Left-Ms',
     retry: { ...quick },
   })
-  const given = client(t, { timeoutMs: 100, deadlineMs: 400, deadlineHeader: 'X-Left-Ms' })
+  const given = client(t, { timeoutMs: 1000, deadlineMs: 8000, deadlineHeader: 'X-Left-Ms' })
   await given(server.origin)
   const [first, second] = server.seen.map(({ headers }) => Number(headers['x-left-ms']))
-  assert.ok(first <= 100 && second <= 100 && second > 0, `${first} ${second}`)
-  await fetch(server.origin, { seawall: { deadline: performance.now() + 200 } })
+  assert.ok(first <= 1000 && second <= 1000 && second > 0, `${first} ${second}`)
+  await fetch(server.origin, { seawall: { deadline: performance.now() + 4000 } })
   const third = Number(server.seen[2].headers['x-left-ms'])
-  assert.ok(third > 100 && third <= 200, String(third))
+  assert.ok(third > 1000 && third <= 4000, String(third))
 })
 
 test('deadline: in the notation of gRPC under its header, and it can be read back', async t => {
   const server = await serve(t, ok())
-  await client(t, { deadlineMs: 500, deadlineHeader: DEADLINE_HEADER })(server.origin)
+  await client(t, { deadlineMs: 5000, deadlineHeader: DEADLINE_HEADER })(server.origin)
   const value = server.seen[0].headers['grpc-timeout']
-  assert.match(value, /^\d{1,3}m$/)
+  assert.match(value, /^\d{1,4}m$/)
   const left = deadlineFrom(value) - performance.now()
-  assert.ok(left > 0 && left <= 500, String(left))
+  assert.ok(left > 0 && left <= 5000, String(left))
 })
 
 test('budget: no more is repeated than it allows, and the answer there is comes through', async t => {
@@ -386,9 +386,9 @@ test('Response body after return: no time-out ends it', async t => {
   const server = await serve(t, response => {
     response.writeHead(200)
     response.write('first ')
-    setTimeout(() => response.end('last'), 150)
+    setTimeout(() => response.end('last'), 1200)
   })
-  const answer = await client(t, { timeoutMs: 60, deadlineMs: 80 })(server.origin)
+  const answer = await client(t, { timeoutMs: 900, deadlineMs: 1000 })(server.origin)
   assert.equal(await answer.text(), 'first last')
 })
 
@@ -473,7 +473,7 @@ test('abort listeners are not left on a signal that lives on', async t => {
 
 test('sockets: unwanted answers are read to their end and their connection used again', async t => {
   const server = await serve(t, status(503, {}, 'x'.repeat(10_000)), status(503), ok())
-  await (await client(t, { retry: { delayMs: 30, jitterFactor: 0 } })(server.origin)).text()
+  await (await client(t, { retry: { delayMs: 200, jitterFactor: 0 } })(server.origin)).text()
   assert.equal(server.seen.length, 3)
   assert.equal(server.connections(), 1)
 })
@@ -595,10 +595,11 @@ test('instances: in turn, whatever origin is named, below their path', async t =
 test('instances: the next one is asked at once, whatever the failed one says of waiting', async t => {
   const busy = await serve(t, status(503, { 'retry-after': '3600' }))
   const good = await serve(t, ok('good'))
-  const fetch = client(t, { instances: [busy.origin, good.origin], retry: { delayMs: 5000 } })
+  const retry = { delayMs: 9000, jitterFactor: 0 }
+  const fetch = client(t, { instances: [busy.origin, good.origin], retry })
   const started = performance.now()
   assert.equal(await (await fetch('/')).text(), 'good')
-  assert.ok(performance.now() - started < 1000)
+  assert.ok(performance.now() - started < 5000)
 })
 
 test('instances: where the others are down, the waits are kept', async t => {

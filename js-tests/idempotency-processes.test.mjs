@@ -4,6 +4,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
+import { until } from './http-servers.mjs'
 import { redis, skipped } from './servers.mjs'
 
 describe('idempotency over Redis', { skip: skipped('redis') }, () => {
@@ -66,12 +67,17 @@ describe('idempotency over Redis', { skip: skipped('redis') }, () => {
 
   test('one that outlives its lock does not replace the answer of who took over', async t => {
     const { both, orders } = await services(t)
-    const late = post(both[0], { act: 'slow', ms: 1800 })
-    await new Promise(resolve => setTimeout(resolve, 100))
-    const taken = await (await post(both[1], { act: 'slow', ms: 1800 })).json()
+    const order = { act: 'held' }
+    const late = post(both[0], order)
+    await until(async () => (await orders()) === 1)
+    const taken = post(both[1], order)
+    await until(async () => (await orders()) === 2)
+    // Within the lock of the second, which has just begun.
+    both[0].child.send('end')
     assert.equal((await (await late).json()).number, 1)
-    assert.equal(taken.number, 2)
-    assert.equal((await (await post(both[0], { act: 'slow', ms: 1800 })).json()).number, 2)
+    both[1].child.send('end')
+    assert.equal((await (await taken).json()).number, 2)
+    assert.equal((await (await post(both[0], order)).json()).number, 2)
     assert.equal(await orders(), 2)
   })
 })

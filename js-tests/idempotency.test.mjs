@@ -125,7 +125,13 @@ test('a 4xx is an answer and kept', async () => {
 test('duplicates at the same time wait for the first', async () => {
   const { run, count } = counted()
   const gate = Promise.withResolvers()
-  const first = run({}, () => gate.promise)
+  const began = Promise.withResolvers()
+  const first = run({}, () => {
+    began.resolve()
+    return gate.promise
+  })
+  // The first to come need not be the first to have its hash.
+  await began.promise
   const others = [run(), run(), run()]
   await new Promise(resolve => setTimeout(resolve, 60))
   gate.resolve(answerOf('made'))
@@ -142,7 +148,6 @@ test('duplicates of one that fails: exactly one takes over', async () => {
     began.resolve()
     return gate.promise
   })
-  // The first to come need not be the first to have its hash.
   await began.promise
   const others = [run(), run(), run()]
   await new Promise(resolve => setTimeout(resolve, 30))
@@ -199,6 +204,31 @@ test('expiry: an answer, and the lock of one that never ends', async () => {
   lost.resolve(answerOf('first'))
   await stuck
   assert.equal(text((await run({ key: 'k2' })).body), 'second')
+})
+
+test('a failure after its lock has ended takes the key from nobody', async () => {
+  const clock = new VirtualClock()
+  const { run } = counted({ clock, lockMs: 500, waitMs: 5000 })
+  const ends = [Promise.withResolvers(), Promise.withResolvers()]
+  const hanging = end => {
+    const begun = Promise.withResolvers()
+    const answer = run({}, () => {
+      begun.resolve()
+      return end.promise
+    })
+    return begun.promise.then(() => ({ answer }))
+  }
+  const first = await hanging(ends[0])
+  await clock.advance(500)
+  const second = await hanging(ends[1])
+  ends[0].reject(new Error('broken'))
+  await assert.rejects(first.answer, /broken/)
+  const third = run()
+  // It has its hash, and waits for the second; the clock stands still.
+  for (let i = 0; i < 50; i++) await new Promise(setImmediate)
+  ends[1].resolve(answerOf('second'))
+  await second.answer
+  assert.equal(text((await third).body), 'second')
 })
 
 test('size bound: a long answer is not kept, and the request not carried out again', async () => {
@@ -408,6 +438,9 @@ test('options that are wrong are refused by name', () => {
   }
 })
 
+/** What orders with the act "held" wait for. */
+let held = Promise.withResolvers()
+
 /** The same service in each framework: what it does is told by the body. */
 const services = {
   async express5(t, options) {
@@ -427,6 +460,7 @@ const services = {
       if (act === 'throw') throw new Error('broken')
       if (act === 'stream') return reply.send(Readable.from(['in ', 'parts']))
       if (act === 'slow') await new Promise(resolve => setTimeout(resolve, 100))
+      if (act === 'held') await held.promise
       if (act === 'reset' && number === 1) {
         setTimeout(() => request.raw.socket.destroy(), 5)
         await new Promise(resolve => setTimeout(resolve, 20))
@@ -456,6 +490,7 @@ function ordersIn(framework, options) {
       else res.status(201).set('x-order', String(number)).json({ number })
     }
     if (act === 'slow') setTimeout(answer, 100)
+    else if (act === 'held') held.promise.then(answer)
     else if (act === 'reset' && number === 1) {
       setTimeout(() => req.socket.destroy(), 5)
       setTimeout(answer, 20)
@@ -523,8 +558,12 @@ for (const [name, start] of Object.entries(services)) {
     )
     assert.equal(await counts(origin), 1)
     const hasty = await start(t, { waitMs: 0 })
-    const both = await Promise.all([1, 2].map(() => post(hasty, { act: 'slow' })))
-    assert.deepEqual(both.map(({ status }) => status).sort(), [201, 409])
+    held = Promise.withResolvers()
+    const both = [1, 2].map(() => post(hasty, { act: 'held' }))
+    assert.equal((await Promise.race(both)).status, 409)
+    held.resolve()
+    const statuses = (await Promise.all(both)).map(({ status }) => status)
+    assert.deepEqual(statuses.sort(), [201, 409])
   })
 
   test(`${name}: what is thrown gives the key back`, async t => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { OptionError, RateLimiter, RejectedError, SeawallError } from 'seawall'
+import { CircuitBreaker, OptionError, RateLimiter, RejectedError, SeawallError } from 'seawall'
 import { warnings } from './breaker-tools.mjs'
 import { settled, TimerClock } from './timer-clock.mjs'
 
@@ -114,6 +114,29 @@ test('nobody overtakes the line, and a queued call is never refused for a newcom
   assert.deepEqual(log, [['queued', 100]])
 })
 
+test('a line whose timer is late moves before a newcomer is judged', async () => {
+  const { clock, limiter } = limiterOf({ limit: 10, burst: 1 })
+  limiter.tryAcquire()
+  const log = []
+  const waiting = limiter.acquire().then(() => log.push('waited'))
+  // The loop was blocked: time has passed and no timer fired.
+  clock.jump(100)
+  assert.deepEqual(limiter.tryAcquire(), { ok: false, rule: 'limit', retryAfterMs: 100 })
+  await waiting
+  assert.deepEqual(log, ['waited'])
+  assert.equal(clock.timers, 0)
+})
+
+test('a line wakes up once for each call, not before its time', async () => {
+  const { clock, limiter } = limiterOf({ limit: 3, burst: 1 })
+  limiter.tryAcquire()
+  const waiting = limiter.acquire()
+  assert.equal(clock.next, 334)
+  await clock.pass(334)
+  await waiting
+  assert.equal(clock.set, 1)
+})
+
 test('an aborted call leaves the line at once, and all behind move up', async () => {
   const { clock, limiter } = limiterOf({ limit: 10, burst: 1 })
   const { log, go } = notes(clock)
@@ -140,6 +163,29 @@ test('an aborted call leaves the line at once, and all behind move up', async ()
     limiter.execute(() => 1, { signal }),
     reason,
   )
+})
+
+test('who stands behind one that needs more is not kept by its time once it has left', async () => {
+  const { clock, limiter } = limiterOf({ limit: 10, burst: 5 })
+  limiter.tryAcquire(5)
+  const controller = new AbortController()
+  const { log, go } = notes(clock)
+  const heavy = limiter.acquire(5, { signal: controller.signal })
+  const light = limiter.acquire(1).then(go('light'))
+  controller.abort(new Error('gone'))
+  await assert.rejects(heavy, /gone/)
+  await clock.pass(1000)
+  await light
+  assert.deepEqual(log, [['light', 100]])
+})
+
+test("it learns nothing from a refusal of this package's own", async () => {
+  const { limiter } = limiterOf({ limit: 10, burst: 5, learn: true })
+  const breaker = new CircuitBreaker({ resetTimeMs: 60_000 })
+  await breaker.forceOpen()
+  const refusal = await limiter.tryExecute(() => breaker.execute(async () => 1))
+  assert.ok(Number(refusal.error.retryAfterMs) > 50_000)
+  assert.equal(limiter.explain().heldMs, 0)
 })
 
 test('a signal that outlives its calls keeps no listeners', async () => {

@@ -6,6 +6,7 @@ import {
   connectionSchedule,
   constant,
   createRetryWrapper,
+  decorrelated,
   requestSchedule,
   tryRetry,
   withRetry,
@@ -455,4 +456,32 @@ test('tryRetry answers how it ended', async () => {
   assert.deepEqual(await tryRetry(async () => 7), { ok: true, value: 7 })
   const error = new Error('no')
   assert.deepEqual(await tryRetry(() => Promise.reject(error)), { ok: false, error })
+})
+
+test('decorrelated jitter follows the wait before', async () => {
+  const clock = jumping()
+  const backoff = decorrelated({ delayMs: 10, maxDelayMs: 1e6 })
+  await withRetry(failing(12), { maxAttempts: 13, backoff, seed: 3, clock })
+  assert.equal(clock.waits.length, 12)
+  for (const [i, wait] of clock.waits.entries()) {
+    const before = i === 0 ? 10 : clock.waits[i - 1]
+    assert.ok(wait >= 10 && wait <= Math.ceil(before * 3), `${before} ms, then ${wait} ms`)
+  }
+  assert.ok(Math.max(...clock.waits) > 30, 'never more than three times the first')
+})
+
+test('a wait of the caller: its own, none at all, or what is none', async () => {
+  const clock = jumping()
+  const waits = [5, 0, -1, Number.NaN, undefined]
+  const delayFor = () => /** @type {number} */ (waits.shift())
+  await withRetry(failing(5), { maxAttempts: 6, delayMs: 40, backoff: false, delayFor, clock })
+  assert.deepEqual(clock.waits, [5, 0, 40, 40, 40])
+})
+
+test('a filter that takes its time leaves no listener on the signal', async () => {
+  const { signal } = new AbortController()
+  const shouldRetry = /** @type {any} */ (async () => true)
+  const options = { maxAttempts: 4, delayMs: 0, shouldRetry, signal }
+  assert.equal(await withRetry(failing(3), options), 'ok')
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
 })

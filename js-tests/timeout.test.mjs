@@ -272,12 +272,12 @@ test('trap: abort listener leaks: a long-lived signal has none left, however cal
 test('trap: response body after return: it can be read when the time has passed', async () => {
   const server = createServer((_, response) => {
     response.write('first ')
-    setTimeout(() => response.end('and last'), 150)
+    setTimeout(() => response.end('and last'), 1_300)
   }).listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   try {
-    const timeout = new Timeout({ timeoutMs: 100 })
+    const timeout = new Timeout({ timeoutMs: 1_000 })
     const response = await timeout.execute(({ signal }) =>
       fetch(`http://127.0.0.1:${port}/`, { signal }),
     )
@@ -586,6 +586,17 @@ test('explains itself', async () => {
     refused: 0,
     nextMs: 60,
   })
+})
+
+test('says when the next time is up, also of a call that has less than those before it', async () => {
+  const { clock, timeout } = make()
+  const { fn } = controlled()
+  watched(timeout.execute(fn))
+  watched(timeout.execute(fn, { deadline: clock.now() + 30 }))
+  await clock.pass(10)
+  assert.equal(timeout.explain().nextMs, 20)
+  await clock.pass(20)
+  assert.equal(timeout.explain().nextMs, 70)
 })
 
 test('a listener that throws changes no result', async () => {

@@ -26,6 +26,21 @@ export class TimerClock {
     this.#timers.delete(timer)
   }
 
+  /** Moves on by `ms` while the loop is blocked: no timer fires. */
+  jump(ms) {
+    this.#now += ms
+  }
+
+  /** When the first timer is due. */
+  get next() {
+    return Math.min(...[...this.#timers.values()].map(({ at }) => at))
+  }
+
+  /** How many timers there have been. */
+  get set() {
+    return this.#last
+  }
+
   /** How many timers are set. */
   get timers() {
     return this.#timers.size

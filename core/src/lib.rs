@@ -36,6 +36,7 @@ pub mod breaker;
 pub mod cache;
 pub mod chaos;
 pub mod classify;
+pub mod coalesce;
 #[cfg(feature = "std")]
 #[doc(hidden)]
 pub mod door;

@@ -40,6 +40,8 @@ pub enum Rule {
     SameOptions = 13,
     /// Further out than the part named by [`Problem::other`].
     Outside = 14,
+    /// Addresses, or ranges of them, and at least one.
+    Networks = 15,
 }
 
 /// Why options were refused: which one, and what it must be.
@@ -96,6 +98,9 @@ impl fmt::Display for Problem {
             }
             Rule::SameOptions => write!(f, "`{field}` is in use with other options"),
             Rule::Outside => write!(f, "`{field}` must stand outside `{other}`"),
+            Rule::Networks => {
+                write!(f, "`{field}` must be addresses, or ranges as `10.0.0.0/8`")
+            }
             Rule::OneOf => write!(f, "`{field}` must be one of the documented values"),
         }
     }

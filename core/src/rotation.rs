@@ -59,10 +59,9 @@ impl Rotation {
     #[doc(hidden)]
     #[must_use]
     pub fn make(max: f64, idle_ms: f64, checks: &mut Checks) -> Self {
-        let whole = (1.0..=f64::from(u32::MAX)).contains(&max) && libm::floor(max) == max;
-        checks.limit(whole, "max", Rule::IntegerAtLeast, 1.0);
+        let most = checks.count("max", Some(max), 0);
         checks.limit(idle_ms > 0.0, "idleMs", Rule::Above, 0.0);
-        Self::new(max as u32, crate::time::duration_from_millis(idle_ms))
+        Self::new(most, crate::time::duration_from_millis(idle_ms))
     }
 
     /// How many entries there are.

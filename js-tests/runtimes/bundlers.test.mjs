@@ -56,6 +56,28 @@ for (const format of ['esm', 'cjs']) {
   })
 }
 
+test('a bundle that believes to be where it was made', async t => {
+  // webpack writes the URL of each source into its bundles.
+  const work = workplace(t, folder, 'moved')
+  const outfile = join(work, 'main.cjs')
+  await build({
+    stdin: {
+      contents: `import { engineKind } from 'seawall'
+console.log(JSON.stringify(engineKind()))`,
+      resolveDir: folder,
+    },
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    outfile,
+    define: { 'import.meta.url': '"file:///nowhere/node_modules/seawall/dist/engine/x.js"' },
+    logLevel: 'silent',
+  })
+  assert.equal(await report(node, [outfile], { cwd: tmpdir() }), 'native')
+  const alone = elsewhere(t, [outfile])
+  assert.equal(await report(node, [join(alone, 'main.cjs')], { cwd: alone }), 'wasm')
+})
+
 test('esbuild for any platform', async t => {
   const work = workplace(t, folder, 'neutral')
   const outfile = join(work, 'main.mjs')

@@ -68,18 +68,15 @@ test('workerd with nodejs_compat', { skip }, async t => {
 test('what is made in the global scope serves requests', { skip }, async t => {
   const worker = await start(
     t,
-    `import { CircuitBreaker, policy } from 'seawall'
+    `import { CircuitBreaker, policy, Timeout } from 'seawall'
 import { HealthChecks, healthHandler } from 'seawall/health'
 import { resilientFetch } from 'seawall/http'
 import { PressureMonitor } from 'seawall/pressure'
 const monitor = new PressureMonitor()
-// A check runs when it is added, for which there must be a request; later ones run it again.
-let health
-const checked = () => {
-  const checks = new HealthChecks()
-  checks.add('self', () => true, { intervalMs: Infinity })
-  return healthHandler(checks)
-}
+const timeout = new Timeout({ timeoutMs: 500 })
+const checks = new HealthChecks()
+checks.add('self', () => true)
+const health = healthHandler(checks)
 const send = resilientFetch({ fetch: async () => new Response('sent') })
 const byTime = new CircuitBreaker({ failureRate: 0.5, window: { ms: 10_000 }, minimumCalls: 4, resetTimeMs: 50 })
 const whole = policy({ deadlineMs: 1_000, retry: { maxAttempts: 3, delayMs: 2 }, budget: {}, hedge: { delayMs: 200 },
@@ -97,25 +94,29 @@ export default {
       if (++tries < 3) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
       return tries
     })
-    health ??= checked()
+    const { forMs } = checks.verdict('liveness')
     const ready = (await health(new Request('http://here.test/readyz'))).status
     const sent = await (await send('http://here.test/')).text()
     monitor.observe({ utilization: 0.1 })
-    return Response.json({ opened, probe, answer, ready, sent, level: monitor.level, retryAfterMs })
+    const { nextMs } = await timeout.execute(async () => timeout.explain())
+    return Response.json({ opened, probe, answer, ready, sent, level: monitor.level, retryAfterMs, nextMs, forMs })
   },
 }
 `,
   )
-  const { retryAfterMs, ...seen } = JSON.parse(await worker.ask())
+  const { retryAfterMs, nextMs, forMs, ...seen } = JSON.parse(await worker.ask())
   assert.equal(JSON.parse(await worker.ask()).ready, 200, 'by another request')
   const rest = { ready: 200, sent: 'sent', level: 'normal' }
   assert.deepEqual(seen, { opened: true, probe: 'probe', answer: 3, ...rest })
   assert.ok(retryAfterMs > 0 && retryAfterMs <= 51, `${retryAfterMs}`)
+  assert.ok(forMs < 60_000, `${forMs} ms, although the clock of the global scope shows 0`)
+  assert.ok(nextMs > 0 && nextMs <= 500, `${nextMs}`)
 })
 
 /** Policies that requests share, each of which has begun before the one it is asked about. */
 const SHARED = `
 import { Bulkhead, Coalescer, Hedge, RateLimiter, Timeout } from 'seawall'
+import { HealthChecks } from 'seawall/health'
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 const never = () => new Promise(() => {})
 const subjects = {
@@ -124,13 +125,20 @@ const subjects = {
   bulkhead: new Bulkhead({ maxConcurrent: 1, maxQueue: 5, queueTimeoutMs: 300 }),
   rate: new RateLimiter({ limit: 1, perMs: 900, burst: 1, maxWaitMs: 5_000 }),
   coalescer: new Coalescer(),
+  health: new HealthChecks(),
 }
+let look
+subjects.health.add('slow', () => look(), { timeoutMs: 400, intervalMs: 1 })
 const acts = {
   timeout: fn => subjects.timeout.execute(fn),
   hedge: fn => subjects.hedge.execute(({ attempt }) => (attempt === 1 ? fn() : 'hedged')),
   bulkhead: fn => subjects.bulkhead.execute(fn),
   rate: () => subjects.rate.execute(() => 'passed'),
   coalescer: fn => subjects.coalescer.execute('key', fn, { deadline: performance.now() + 1_500 }),
+  health: async fn => {
+    look = fn
+    return (await subjects.health.check('readiness')).reason
+  },
 }
 export default {
   async fetch(request) {
@@ -186,6 +194,12 @@ test('the timer of a request is not waited for by another', { skip }, async t =>
     await soon(50)
     assert.equal(await ask('rate', 0, 300).catch(() => 'gone'), 'gone')
     assert.equal(await waits, 'passed')
+  })
+  await t.test('health check', async () => {
+    assert.deepEqual(await second('health', 300, -1), ['passing', 'passing'])
+    // Whoever joins a run whose request goes away waits for its time at most, and the next runs anew.
+    assert.deepEqual(await second('health', -1, -1, true), ['gone', 'failing'])
+    assert.equal(await ask('health', 1), 'passing')
   })
   await t.test('shared call', async () => {
     assert.deepEqual(await second('coalescer', 700, -1), ['ended', 'ended'])

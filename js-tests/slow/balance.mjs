@@ -1,15 +1,17 @@
-// `npm run soak:balance [-- sequences]`: hostile clients by the thousand, then requests through
-// deaths and reloads. Ends with a failure where a count does not come back or a request is lost.
+// `npm run soak:balance [-- sequences [modes]]`: hostile clients by the thousand, then requests through
+// deaths and reloads, in each of the modes, which are separated by commas. Ends with a failure where a
+// count does not come back or a request is lost.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { counters, hostile, quiet } from '../express-hostile.mjs'
 import { get, start } from '../express-tools.mjs'
 
 const sequences = Number(process.argv[2] ?? 10_000)
+const modes = (process.argv[3] ?? 'handoff,proxy,http').split(',')
 const RELOADS = 5
 
-async function besieged(BALANCER, options, count) {
-  const server = await start({ BALANCER }, { options: { patienceMs: 300, ...options } })
+async function besieged(mode, BALANCER, count) {
+  const server = await start({ BALANCER }, { options: { mode, patienceMs: 300 } })
   await hostile(server.port, { count: 200, seed: 1 })
   assert.ok(await quiet(server))
   const before = await server.ask('fds')
@@ -18,18 +20,23 @@ async function besieged(BALANCER, options, count) {
   assert.ok(await quiet(server), JSON.stringify(await server.stats()))
   const { accepted, handed, refused, closed, ...now } = await server.counts()
   assert.equal(accepted, handed + refused + closed)
-  assert.deepEqual(counters(now), [0, 0, 0, 0])
-  assert.equal(await server.ask('fds'), before)
+  assert.ok(
+    counters(now).every(count => count === 0),
+    JSON.stringify(now),
+  )
+  // Connections to workers are kept for a while without a request.
+  const kept = now.http?.idle ?? 0
+  assert.ok((await server.ask('fds')) <= before + kept)
   assert.equal((await get(server.port)).status, 200)
   assert.equal(await server.stop(), 0)
   const seconds = ((performance.now() - begun) / 1000).toFixed(1)
   console.log(
-    JSON.stringify({ BALANCER, count, seconds, accepted, handed, refused, closed, before }),
+    JSON.stringify({ mode, BALANCER, count, seconds, accepted, handed, refused, closed, before }),
   )
 }
 
-async function abandoned(count) {
-  const server = await start({}, { options: { patienceMs: 50, respawnWorkers: false } })
+async function abandoned(mode, count) {
+  const server = await start({}, { options: { mode, patienceMs: 50, respawnWorkers: false } })
   for (const { pid } of (await server.stats()).workers) process.kill(pid, 'SIGKILL')
   await sleep(200)
   const before = await server.ask('fds')
@@ -39,12 +46,12 @@ async function abandoned(count) {
   assert.deepEqual([accepted, handed], [refused + closed, 0])
   assert.equal(await server.ask('fds'), before)
   assert.equal(await server.stop(), 0)
-  console.log(JSON.stringify({ workers: 0, count, accepted, refused, closed, before }))
+  console.log(JSON.stringify({ mode, workers: 0, count, accepted, refused, closed, before }))
 }
 
 /** Requests on new connections while workers are replaced, and killed while they are idle. */
-async function changing() {
-  const server = await start({}, { options: { patienceMs: 5000 } })
+async function changing(mode) {
+  const server = await start({}, { options: { mode, patienceMs: 5000 } })
   let isOver = false
   let served = 0
   const load = async () => {
@@ -72,11 +79,13 @@ async function changing() {
   const { counts } = await server.stats()
   assert.deepEqual([counts.refused, counts.closed], [0, 0])
   assert.equal(await server.stop(), 0)
-  console.log(JSON.stringify({ reloads: RELOADS, served, duringReloads: reloads, lost: 0 }))
+  console.log(JSON.stringify({ mode, reloads: RELOADS, served, duringReloads: reloads, lost: 0 }))
 }
 
-await besieged('', {}, Math.floor(sequences * 0.5))
-await besieged('path', {}, Math.floor(sequences * 0.25))
-await besieged('late', {}, Math.floor(sequences * 0.15))
-await abandoned(Math.floor(sequences * 0.1))
-await changing()
+for (const mode of modes) {
+  await besieged(mode, '', Math.floor(sequences * 0.5))
+  await besieged(mode, 'path', Math.floor(sequences * 0.25))
+  await besieged(mode, 'late', Math.floor(sequences * 0.15))
+  await abandoned(mode, Math.floor(sequences * 0.1))
+  await changing(mode)
+}

@@ -1,12 +1,13 @@
 //! How long answers are kept: see `core/src/cache`.
 
+use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 use seawall::Rng;
-use seawall::cache::{CacheOptions, Freshness};
+use seawall::cache::{CacheOptions, Freshness, RoomOptions};
 use seawall::door::numbers;
 use seawall::options::Checks;
 
-use crate::handles::{Policy, free, keep, on};
+use crate::handles::{Policy, accept, free, keep, on};
 use crate::millis::{duration, millis, some};
 
 /// A handle, or -1 after a refusal.
@@ -49,6 +50,14 @@ pub fn cache_judge(handle: u32, age_ms: f64, lifespan_ms: f64) -> u32 {
         _ => None,
     });
     freshness.unwrap_or(Freshness::Expired) as u32
+}
+
+/// Bytes in memory, ms for the store; empty after a refusal. The options are `RoomOptions`.
+#[napi]
+pub fn cache_room(options: &[f64]) -> Float64Array {
+    let mut checks = Checks::new();
+    let room = numbers::read::<RoomOptions>(options).make(&mut checks);
+    Float64Array::new(if accept(checks) < 0.0 { Vec::new() } else { room.to_numbers() })
 }
 
 /// Gives the handle back.

@@ -2,11 +2,11 @@
 
 use napi_derive::napi;
 use seawall::Rng;
-use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan};
+use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan, longest_life};
 use seawall::options::Checks;
 
-use crate::handles::{Policy, free, keep, on};
-use crate::millis::{duration, millis};
+use crate::handles::{Policy, accept, free, keep, on};
+use crate::millis::{millis, some};
 
 /// A handle, or -1 after a refusal.
 #[napi]
@@ -48,10 +48,13 @@ pub fn chaos_free(handle: u32) {
     free(handle);
 }
 
-/// How long a process lives in ms, at most `longest_ms`.
+/// How long a process lives in ms, at most `longest_ms`; -1 after a refusal.
 #[napi]
 pub fn chaos_lifespan(longest_ms: f64, seed: f64) -> f64 {
-    millis(lifespan(duration(longest_ms), &mut Rng::new(seed as u64)))
+    let mut checks = Checks::new();
+    let longest = longest_life(some(longest_ms), &mut checks);
+    let life = millis(lifespan(longest, &mut Rng::new(seed as u64)));
+    if accept(checks) < 0.0 { -1.0 } else { life }
 }
 
 /// A handle, or -1 after a refusal.

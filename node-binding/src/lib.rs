@@ -14,6 +14,7 @@ mod cache;
 mod causes;
 mod chaos;
 mod classify;
+mod coalesce;
 mod drain;
 mod handles;
 mod health;

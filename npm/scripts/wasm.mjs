@@ -125,14 +125,17 @@ function exportsOf(part) {
   return Array.from(text.matchAll(/\bjs_name = (\w+)/g), ([, name]) => name)
 }
 
-/** The glue for some of the functions alone. */
+/**
+ * The glue for some of the functions alone, all of it inside one function: until that is called, a
+ * runtime skims it, and makes neither functions nor decoders of it.
+ */
 async function pick(names, glue, folder) {
-  await build({
+  const { outputFiles } = await build({
     stdin: {
       contents: `export { ${names.join(', ')} } from './${basename(glue)}'`,
       resolveDir: dirname(glue),
     },
-    outfile: join(folder, 'wasm-glue.js'),
+    write: false,
     bundle: true,
     format: 'esm',
     target: 'es2023',
@@ -140,4 +143,10 @@ async function pick(names, glue, folder) {
     minifySyntax: true,
     logLevel: 'warning',
   })
+  const [, code, exported] = /^(.*)export\{([^}]*)\};\s*$/s.exec(outputFiles[0].text)
+  const list = exported.split(',').map(name => name.split(' as ').reverse().join(':'))
+  writeFileSync(
+    join(folder, 'wasm-glue.js'),
+    `export function glue(){${code}return{${list.join(',')}}}\n`,
+  )
 }

@@ -17,6 +17,7 @@ import {
   checkBulkhead,
   LIMITS,
 } from './bulkhead-options.js'
+import { explanation } from './bulkhead-report.js'
 import { type Clock, systemClock } from './clock.js'
 import { type CallContext, FreeCall } from './context.js'
 import { Handles } from './engine/handles.js'
@@ -48,8 +49,6 @@ const PRIORITY = 2
 
 /** All places are alike. */
 const TICKET = 0
-
-const OUTLOOKS = ['admit', 'queue', 'refuse'] as const
 
 const MESSAGES = {
   full: 'Bulkhead is full',
@@ -197,30 +196,7 @@ export class Bulkhead implements Disposable {
 
   /** The bulkhead as it stands: counts, limits, and when the next of those who wait has to go. */
   explain(): BulkheadExplanation {
-    const [
-      maxConcurrent = 0,
-      maxQueue = 0,
-      queueTimeoutMs = -1,
-      running = 0,
-      queued = 0,
-      ,
-      outlook = 0,
-      oldestWaitMs = -1,
-      expiresInMs = -1,
-      ...totals
-    ] = this.#numbers()
-    const [waited = 0, admitted = 0, full = 0, priority = 0, queueTimeout = 0, aborted = 0] = totals
-    return {
-      outlook: OUTLOOKS[outlook] ?? 'admit',
-      running,
-      queued,
-      maxConcurrent,
-      maxQueue,
-      queueTimeoutMs: time(queueTimeoutMs),
-      oldestWaitMs: time(oldestWaitMs),
-      expiresInMs: time(expiresInMs),
-      totals: { queued: waited, admitted, full, priority, queueTimeout, aborted },
-    }
+    return explanation(this.#numbers())
   }
 
   /**
@@ -339,10 +315,11 @@ export class Bulkhead implements Disposable {
       const waiter: Waiter = { resolve, reject, signal, abort, cancel: undefined }
       this.#waiters[slot] = waiter
       const ms = Math.max(0, deadline - now)
-      if (this.#isImpatient(ms)) {
-        const due = now + this.#timeoutMs
+      const patience = this.#patience(ms)
+      if (patience >= 0) {
+        const due = now + patience
         const over = (): void => this.#drain(Math.max(this.#now(), due))
-        waiter.cancel = startTimer(this.#clock, Math.ceil(this.#timeoutMs), over)
+        waiter.cancel = startTimer(this.#clock, Math.ceil(patience), over)
         return
       }
       if (deadline === Number.POSITIVE_INFINITY) return
@@ -357,9 +334,10 @@ export class Bulkhead implements Disposable {
     return promise
   }
 
-  /** Whether a call needs a timer of its own for the queue's patience, with so long until its deadline. */
-  #isImpatient(leftMs: number): boolean {
-    return this.#timeoutMs >= 0 && this.#timeoutMs < leftMs && timersEndWithRequest(this.#clock)
+  /** After how long a call needs a timer of its own for the queue's patience, below 0 for none. */
+  #patience(leftMs: number): number {
+    if (!timersEndWithRequest(this.#clock)) return -1
+    return policyEngine().bulkheadPatience(this.#handle, this.#running, leftMs)
   }
 
   #take(slot: number): Waiter | undefined {
@@ -440,10 +418,6 @@ export class Bulkhead implements Disposable {
     this.#listeners?.emit('rejected', { error, bulkhead: this })
     return error
   }
-}
-
-function time(ms: number): number | undefined {
-  return ms < 0 ? undefined : ms
 }
 
 function disposed(): SeawallError {

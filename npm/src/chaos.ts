@@ -174,13 +174,12 @@ export interface Experiment extends Disposable {
 /** Ends the process with status 99 at a random time from now to `longestMs`. */
 export function randomExit(options: RandomExitOptions = {}): Experiment {
   check('randomExit', options, { ...BASE, longestMs: 'number', exit: 'function' })
-  const { longestMs = 100_000_000, clock = systemClock } = options
-  if (longestMs < 0) {
-    throw new OptionError('randomExit: `longestMs` must be at least 0', 'longestMs')
-  }
+  const { longestMs = Number.NaN, clock = systemClock } = options
+  const core = policyEngine()
+  const life = core.chaosLifespan(longestMs, seedOr(options.seed))
+  if (life < 0) throw optionProblem('randomExit', options, core)
   if (!options.enabled) return experiment(() => {})
   const exit = options.exit ?? (status => globalThis.process?.exit(status))
-  const life = policyEngine().chaosLifespan(longestMs, seedOr(options.seed))
   tell(options, `randomExit ends this process on purpose in ${Math.round(life)} ms`)
   const end = (): void => {
     tell({ announce: options.announce }, 'chaos exit')

@@ -4,7 +4,8 @@
  */
 import { type Clock, systemClock } from './clock.js'
 import { Attempt, type CallContext, type CallOptions } from './context.js'
-import { OptionError, SeawallError, TimeoutError } from './errors.js'
+import { policyEngine } from './engine/policies/index.js'
+import { optionProblem, SeawallError, TimeoutError } from './errors.js'
 import { Listeners } from './events.js'
 import { rejecting } from './gate.js'
 import { check } from './options.js'
@@ -16,8 +17,8 @@ export interface CoalescerOptions {
   /** In errors and explanations. */
   name?: string | undefined
   /**
-   * How many shared executions there may be at a time. A call beyond that is executed for its
-   * caller alone. Default 10,000.
+   * How many shared executions there may be at a time, a whole number of at least 1. A call beyond
+   * that is executed for its caller alone. Default 10,000; `Infinity`: no limit.
    */
   maxKeys?: number | undefined
   /**
@@ -119,7 +120,7 @@ export class Coalescer implements Disposable {
   #abandoned = 0
   #disposed = false
 
-  /** @throws OptionError for an option that is unknown or wrong */
+  /** @throws OptionError for an option that is unknown, of a wrong type or out of range. */
   constructor(options: CoalescerOptions = {}) {
     check('Coalescer', options, {
       name: 'string',
@@ -127,12 +128,13 @@ export class Coalescer implements Disposable {
       joinWithinMs: 'number',
       clock: 'object',
     })
-    const { name, maxKeys = 10_000, joinWithinMs = 60_000, clock = systemClock } = options
-    atLeast('maxKeys', maxKeys, 1)
-    atLeast('joinWithinMs', joinWithinMs, 0)
+    const { name, maxKeys = Number.NaN, joinWithinMs = Number.NaN, clock = systemClock } = options
+    const e = policyEngine()
+    const limits = e.coalesceLimits(Float64Array.of(maxKeys, joinWithinMs))
+    if (limits.length === 0) throw optionProblem('Coalescer', options, e)
     this.name = name
-    this.#maxKeys = maxKeys
-    this.#joinWithinMs = joinWithinMs
+    this.#maxKeys = limits[0] as number
+    this.#joinWithinMs = limits[1] as number
     this.#clock = clock
   }
 
@@ -331,14 +333,6 @@ export class Coalescer implements Disposable {
     const who = this.name === undefined ? 'Coalescer' : `Coalescer ${this.name}`
     return new TimeoutError(`${who}: no answer within ${Math.round(ms)} ms`, ms, this.name)
   }
-}
-
-function atLeast(option: string, value: number, least: number): void {
-  if (value >= least) return
-  throw new OptionError(
-    `Coalescer: \`${option}\` must be a number of at least ${least}, got ${value}`,
-    option,
-  )
 }
 
 function disposed(): SeawallError {

@@ -298,6 +298,7 @@ const rules: Record<number, (limit: number, other: string) => string> = {
   12: () => 'must be one of the documented values',
   13: () => 'is in use with other options; one name is one breaker with one set of options',
   14: (_, other) => `must stand outside \`${other}\` in \`order\``,
+  15: () => 'must be addresses, or ranges of them such as "10.0.0.0/8"',
 }
 
 function read(options: object, path: string): unknown {

@@ -30,15 +30,15 @@ export {
   requestSchedule,
   type SpreadBackoff,
 } from './backoff.js'
-export { CircuitBreaker } from './breaker.js'
 export type {
   BreakerEvents,
   BreakerPermit,
   CircuitBreakerState,
   ExecuteOptions,
-} from './breaker-events.js'
-export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker-options.js'
-export type { BreakerExplanation, BreakerSnapshot } from './breaker-report.js'
+} from './breaker/events.js'
+export { CircuitBreaker } from './breaker/index.js'
+export type { BreakerMode, CircuitBreakerOptions, CircuitState } from './breaker/options.js'
+export type { BreakerExplanation, BreakerSnapshot } from './breaker/report.js'
 export {
   type BudgetEvents,
   type BudgetExplanation,
@@ -53,9 +53,10 @@ export type {
   BulkheadOptions,
   BulkheadPermit,
 } from './bulkhead-options.js'
-export { Cache, type CacheEvents, type CacheExplanation } from './cache.js'
-export type { StoreOperation } from './cache-level.js'
-export type { CacheMigration, CacheOptions, CacheTimes } from './cache-options.js'
+export type { CacheEvents, CacheExplanation } from './cache/events.js'
+export { Cache } from './cache/index.js'
+export type { StoreOperation } from './cache/level.js'
+export type { CacheMigration, CacheOptions, CacheTimes } from './cache/options.js'
 
 export {
   type ChaosBase,

@@ -1,12 +1,12 @@
 import type { AdaptiveLimiter } from './adaptive-limiter.js'
 import type { AdaptiveLimiterOptions } from './adaptive-options.js'
-import type { CircuitBreaker } from './breaker.js'
-import type { CircuitBreakerOptions } from './breaker-options.js'
+import type { CircuitBreaker } from './breaker/index.js'
+import type { CircuitBreakerOptions } from './breaker/options.js'
 import type { RetryBudget, RetryBudgetOptions } from './budget.js'
 import type { Bulkhead } from './bulkhead.js'
 import type { BulkheadOptions } from './bulkhead-options.js'
-import type { Cache } from './cache.js'
-import type { CacheOptions } from './cache-options.js'
+import type { Cache } from './cache/index.js'
+import type { CacheOptions } from './cache/options.js'
 import type { ChaosOptions } from './chaos.js'
 import type { Clock } from './clock.js'
 import type { Coalescer, CoalescerOptions } from './coalesce.js'
@@ -78,7 +78,7 @@ export interface PolicyOptions {
   /** The parts named, from the outermost to the innermost. Default {@link STAGES}. */
   order?: readonly Stage[] | undefined
   /**
-   * Keeps the last so many decisions for `Policy.log()`; a whole number. Default 0: none, and no
+   * Keeps the last so many decisions for `Policy.log()`; a whole number up to 10,000,000. Default 0: none, and no
    * cost. Each entry takes 48 bytes.
    */
   log?: number | undefined
@@ -137,8 +137,6 @@ const EITHER: readonly (readonly [Stage, readonly string[], string])[] = [
   ['coalesce', ['boolean', 'object'], 'a boolean, options or a Coalescer'],
   ['timeout', ['number', 'object'], 'a number, options or a Timeout'],
 ]
-/** At 48 bytes each, what an application may ask for by mistake and still get. */
-const MOST_LOGGED = 10_000_000
 
 /** What is wrong with a call, if anything is. Names nobody knows pass: a context may be handed on. @internal */
 export function callProblem(fn: unknown, call: PolicyCall): OptionError | undefined {
@@ -172,10 +170,6 @@ export function usedStages(options: PolicyOptions): Stage[] {
 /** Refuses what nobody knows and orders that leave parts out. Answers the parts in their order. */
 export function stagesOf(options: PolicyOptions): Stage[] {
   check('policy', options ?? null, FIELDS)
-  const { log = 0 } = options
-  if (!(log >= 0 && log <= MOST_LOGGED)) {
-    throw new OptionError(`policy: \`log\` must be from 0 to ${MOST_LOGGED}, got ${log}`, 'log')
-  }
   for (const [option, kinds, words] of EITHER) {
     const value = options[option]
     if (value !== undefined && (value === null || !kinds.includes(typeof value))) {
@@ -234,6 +228,7 @@ export function planNumbers(options: PolicyOptions, stages: readonly Stage[]): F
     hedge && 'delayMs' in hedge ? ms(hedge.delayMs) : undefined,
     bulkhead && 'queueTimeoutMs' in bulkhead ? ms(bulkhead.queueTimeoutMs) : undefined,
     retry?.maxElapsedMs,
+    options.log,
   ]
   return Float64Array.from(numbers, value => (value === undefined ? Number.NaN : Number(value)))
 }

@@ -1,10 +1,10 @@
 /** The parts of a policy, each made of its options. One function a part, and a line in {@link MAKERS}. */
 import { AdaptiveLimiter, adaptiveGate } from './adaptive-limiter.js'
-import { breakerGate, CircuitBreaker } from './breaker.js'
+import { breakerGate, CircuitBreaker } from './breaker/index.js'
 import type { RetryBudget } from './budget.js'
 import { Bulkhead, bulkheadGate } from './bulkhead.js'
-import { Cache } from './cache.js'
-import type { CacheOptions } from './cache-options.js'
+import { Cache } from './cache/index.js'
+import type { CacheOptions } from './cache/options.js'
 import { chaos } from './chaos.js'
 import type { Clock } from './clock.js'
 import { Coalescer } from './coalesce.js'

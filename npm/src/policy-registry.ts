@@ -2,7 +2,8 @@ import type { LRUCache } from 'lru-cache'
 import { lru } from '#lru'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'
-import { OptionError, SeawallError } from './errors.js'
+import { policyEngine } from './engine/policies/index.js'
+import { optionProblem, SeawallError } from './errors.js'
 import { call } from './events.js'
 import { rejecting } from './gate.js'
 import { check } from './options.js'
@@ -19,7 +20,7 @@ export interface PolicyRegistryOptions {
   policy: PolicyOptions | ((key: string) => PolicyOptions)
   /** The most policies it keeps; a whole number from 1. Default 10,000. */
   max?: number | undefined
-  /** A policy nobody used for this long is let go. In ms, above 0. Default 600,000. */
+  /** A policy nobody used for this long is let go. In ms, above 0; `Infinity` keeps all. Default 600,000. */
   idleMs?: number | undefined
   /** Called with the key of each policy that was let go for want of room or use. */
   onEvict?: ((key: string) => void) | undefined
@@ -58,12 +59,17 @@ export class PolicyRegistry implements Disposable {
       clock: 'object',
     })
     const { max = 10_000, idleMs = 600_000, policy, onEvict, clock = systemClock } = options
-    above('max', max)
-    above('idleMs', idleMs)
+    const e = policyEngine()
+    const allowed = e.registryNew(max, idleMs)
+    if (allowed < 0) throw optionProblem('PolicyRegistry', options, e)
+    e.registryFree(allowed)
     this.#options = options
     this.#policies = new (lru())({
-      max,
-      ttl: idleMs,
+      // Not `max`, for which the library takes all memory at once.
+      maxSize: max,
+      sizeCalculation: () => 1,
+      // In whole ms, and 0 for no end.
+      ttl: idleMs === Number.POSITIVE_INFINITY ? 0 : Math.ceil(idleMs),
       updateAgeOnGet: true,
       // Not 0, which to the library is no time.
       ttlResolution: 0,
@@ -140,11 +146,6 @@ export class PolicyRegistry implements Disposable {
     this.#policies.set(key, made)
     return made
   }
-}
-
-function above(option: 'max' | 'idleMs', value: number): void {
-  if (value > 0) return
-  throw new OptionError(`PolicyRegistry: \`${option}\` must be above 0, got ${value}`, option)
 }
 
 /** Options whose breaker has a name of its own: one for each key. */

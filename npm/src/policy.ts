@@ -3,7 +3,7 @@
  * and the engine's business, whether they fit together is the engine's (`core/src/policy`); this
  * file puts them in order.
  */
-import { CircuitBreaker } from './breaker.js'
+import { CircuitBreaker } from './breaker/index.js'
 import { RetryBudget, type RetryBudgetOptions } from './budget.js'
 import { type Clock, systemClock } from './clock.js'
 import type { CallContext } from './context.js'

@@ -3,15 +3,8 @@ import { call, Listeners } from './events.js'
 import type { Gate } from './gate.js'
 import { rejecting } from './gate.js'
 import { updated } from './options.js'
-import type { Outcome } from './outcome.js'
-import {
-  type AcquireOptions,
-  failed,
-  learnFrom,
-  limited,
-  succeeded,
-  waited,
-} from './rate-limiter.js'
+import { failed, type Outcome, succeeded } from './outcome.js'
+import { type AcquireOptions, learnFrom, limited, waited } from './rate-limiter.js'
 import {
   Line,
   NOBODY,

@@ -5,7 +5,7 @@ import { SeawallError } from './errors.js'
 import { Listeners } from './events.js'
 import { type Gate, rejecting, through } from './gate.js'
 import { updated } from './options.js'
-import type { Outcome } from './outcome.js'
+import { failed, type Outcome, succeeded } from './outcome.js'
 import {
   Line,
   type RateDecision,
@@ -102,11 +102,6 @@ export interface AcquireOptions extends CallOptions {
   /** The longest wait in ms. Default that of the limiter, else no limit. */
   maxWaitMs?: number | undefined
 }
-
-/** @internal */
-export const succeeded = <T>(value: T): Outcome<T> => ({ ok: true, value })
-/** @internal */
-export const failed = (error: unknown): Outcome<never> => ({ ok: false, error })
 
 /**
  * So many calls in a while, and no more.

@@ -31,6 +31,8 @@ export class TimerQueue {
   readonly #clock: Clock
   #first: Timed | undefined
   #last: Timed | undefined
+  /** Those with a timer of their own. */
+  #others: Set<Timed> | undefined
   #timer: unknown
   /** When the timer fires. */
   #armed = 0
@@ -47,7 +49,9 @@ export class TimerQueue {
 
   /** When the first wait is over, `undefined` where nothing waits. */
   get nextDue(): number | undefined {
-    return this.#first?.due
+    let next = this.#first?.due
+    for (const { due } of this.#others ?? []) if (next === undefined || due < next) next = due
+    return next
   }
 
   /** Lets `entry` wait for `ms` from `now`, which is the present. */
@@ -80,7 +84,10 @@ export class TimerQueue {
   }
 
   #addApart(entry: Timed, ms: number): void {
+    this.#others ??= new Set()
+    this.#others.add(entry)
     entry.cancel = startTimer(this.#clock, Math.ceil(ms), () => {
+      this.#others?.delete(entry)
       entry.cancel = undefined
       entry.waiting = false
       this.size--
@@ -96,6 +103,7 @@ export class TimerQueue {
     if (entry.cancel !== undefined) {
       entry.cancel()
       entry.cancel = undefined
+      this.#others?.delete(entry)
       return
     }
     this.#unlink(entry)

@@ -131,6 +131,24 @@ fn a_removed_check_is_forgotten_and_its_number_given_again() {
 }
 
 #[test]
+fn asked_for_a_check_runs_when_its_interval_is_over() {
+    let mut set = HealthSet::new(at(0));
+    let id = set.add(WatchConfig::new(Kind::Readiness), at(0)).unwrap();
+    let first = set.begin_due(id, at(0)).unwrap();
+    assert!(set.settle(first, false, at(2)));
+    assert_eq!(set.begin_due(id, at(9_999)), None, "the result is known");
+    assert_eq!(set.refresh(id, at(10_000)), None, "and not too old");
+    let second = set.begin_due(id, at(10_000)).unwrap();
+    assert_eq!(set.begin_due(id, at(20_000)), None, "one at a time");
+    assert!(set.settle(second, true, at(10_001)));
+    let startup = set.add(WatchConfig::new(Kind::Startup), at(0)).unwrap();
+    let run = set.begin_due(startup, at(0)).unwrap();
+    assert!(set.settle(run, true, at(1)));
+    assert_eq!(set.begin_due(startup, at(1_000_000)), None, "it has started");
+    assert_eq!(set.begin_due(7, at(0)), None, "there is no such check");
+}
+
+#[test]
 fn runs_are_numbers_and_back() {
     for run in [Run { check: 0, run: 1 }, Run { check: 2_000_000, run: u32::MAX }] {
         assert_eq!(Run::from_code(run.to_code()), run);
@@ -175,6 +193,7 @@ enum Op {
     Begin,
     Take,
     Refresh,
+    BeginDue,
     Expire(usize),
     Settle(usize, bool),
     Drain(bool),
@@ -187,6 +206,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Begin),
         2 => Just(Op::Take),
         1 => Just(Op::Refresh),
+        1 => Just(Op::BeginDue),
         2 => (0_usize..3).prop_map(Op::Expire),
         4 => (0_usize..3, any::<bool>()).prop_map(|(which, passed)| Op::Settle(which, passed)),
         1 => any::<bool>().prop_map(Op::Drain),
@@ -257,7 +277,7 @@ proptest! {
             let pick = |which: usize| runs.iter().rev().nth(which).copied();
             match op {
                 Op::Wait(ms) => now += ms,
-                Op::Begin | Op::Take | Op::Refresh => {
+                Op::Begin | Op::Take | Op::Refresh | Op::BeginDue => {
                     let hung = matches!(model.flying, Some((_, _, true)));
                     // Two failures may come at one instant: then only their number tells.
                     let heard = || {
@@ -267,6 +287,7 @@ proptest! {
                     let begun = shared.change(at(now), |set| match op {
                         Op::Begin => set.begin(id, at(now)),
                         Op::Take => set.take(at(now)),
+                        Op::BeginDue => set.begin_due(id, at(now)),
                         _ => set.refresh(id, at(now)),
                     });
                     if let Some(run) = begun {

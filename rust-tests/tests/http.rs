@@ -153,6 +153,7 @@ proptest! {
             lock_ms: Some(LOCK as f64),
             wait_ms: Some(WAIT as f64),
             max_body_bytes: None,
+            ..IdempotencyOptions::default()
         }).unwrap();
         let mut now = 0;
         let mut store: Option<Entry> = None;

@@ -109,6 +109,79 @@ fn extras() {
     assert_eq!(extra(&[0xe5, 0, 9, 1], 0xe5), None, "cut");
 }
 
+/// An extra of the type `kind`.
+fn tagged(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&[kind], length.as_slice(), bytes].concat()
+}
+
+#[test]
+fn extras_come_after_the_addresses_of_every_family() {
+    let families = [
+        (0x00, 0),
+        (0x11, 12),
+        (0x21, 36),
+        (0x12, 12),
+        (0x22, 36),
+        (0x31, 216),
+        (0x32, 216),
+        (0x41, 0),
+    ];
+    for command in [0x20, 0x21] {
+        for (family, size) in families {
+            // Zeroes would be extras of their own, nines one that never ends.
+            let rest = [vec![9; size], tagged(0xe5, b"mine")].concat();
+            let bytes = second(command, family, &rest);
+            let header = whole(&bytes);
+            assert_eq!(header.extras, tagged(0xe5, b"mine"), "{command:x} {family:x}");
+            let is_known = command == 0x21 && (family == 0x11 || family == 0x21);
+            assert_eq!(header.introduction.is_some(), is_known, "{command:x} {family:x}");
+            if size > 0 && command == 0x21 {
+                let cut = second(command, family, &vec![9; size - 1]);
+                assert_eq!(read(&cut), Read::Invalid, "{family:x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_extra_of_a_type_wins_and_others_are_passed_over() {
+    let three = [tagged(0xee, b"a"), tagged(0xe5, b""), tagged(0xe5, b"c"), tagged(1, b"d")];
+    let extras = three.concat();
+    assert_eq!(extra(&extras, 0xee), Some(b"a".as_slice()));
+    assert_eq!(extra(&extras, 0xe5), Some(b"".as_slice()));
+    assert_eq!(extra(&extras, 1), Some(b"d".as_slice()));
+    assert_eq!(extra(&extras, 2), None);
+    assert_eq!(extra(&extras[..extras.len() - 1], 1), None, "cut");
+    assert_eq!(extra(&[1, 0], 1), None);
+}
+
+#[test]
+fn the_longest_header_is_read_and_a_byte_more_is_not() {
+    assert_eq!(LONGEST, 4096, "so much is held of who says nothing else");
+    let longest = second(0x21, 0x11, &vec![1; LONGEST - 16]);
+    assert_eq!(whole(&longest).length, LONGEST);
+    // The length alone says it: nobody waits for the rest.
+    let longer = second(0x21, 0x11, &vec![1; LONGEST - 15]);
+    assert_eq!(read(&longer[..16]), Read::Invalid);
+    assert_eq!(read(&longest[..16]), Read::Partial);
+    // By the book a line has 107 bytes at most, with its end.
+    let line = |length: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(length - 16));
+    assert_eq!(whole(line(107).as_bytes()).length, 107);
+    assert_eq!(read(line(108).as_bytes()), Read::Invalid);
+    let endless = line(200).into_bytes();
+    assert_eq!(read(&endless[..106]), Read::Partial);
+    assert_eq!(read(&endless[..107]), Read::Invalid);
+}
+
+#[test]
+fn each_end_has_its_own_port_and_no_port_is_too_small() {
+    let bytes = second(0x21, 0x11, &[192, 0, 2, 1, 198, 51, 100, 2, 0, 1, 2, 0]);
+    assert_eq!(whole(&bytes).introduction, Some(introduced("192.0.2.1:1", "198.51.100.2:512")));
+    let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 0 10\r\n";
+    assert_eq!(whole(line).introduction, Some(introduced("192.0.2.1:0", "192.0.2.2:10")));
+}
+
 #[test]
 fn the_first_version() {
     let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nGET / HTTP/1.1\r\n";
@@ -131,6 +204,20 @@ fn lines_that_are_wrong() {
         "PROXY TCP4 ::1 ::1 1 2\r\n",
         "PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n",
         "PROXY TCP4 192.0.2.256 192.0.2.2 1 2\r\n",
+        "PROXY TCP4 192.0.2.1 ::1 1 2\r\n",
+        "PROXY TCP4 ::1 192.0.2.1 1 2\r\n",
+        "PROXY TCP6 ::1 192.0.2.1 1 2\r\n",
+        "PROXY TCP6 192.0.2.1 ::1 1 2\r\n",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 2 \r\n",
+        "PROXY TCP4  192.0.2.1 192.0.2.2 1 2\r\n",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 00\r\n",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 -2\r\n",
+        "PROXY UNKNOWNS\r\n",
+        "PROXY unknown\r\n",
+        "PROXY UNSPEC\r\n",
+        "PROXYTCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+        "PROXYX TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+        "PROXYX UNKNOWN\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 +1 2\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n",

@@ -5,6 +5,7 @@ mod budget;
 mod bulkhead;
 mod cache;
 mod chaos;
+mod coalesce;
 mod hedge;
 mod http;
 mod idempotency;

@@ -30,10 +30,12 @@
 //! ```
 
 mod options;
+mod room;
 
 use core::time::Duration;
 
 pub use options::CacheOptions;
+pub use room::{Room, RoomOptions};
 
 use crate::Rng;
 use crate::fields::Checks;

@@ -28,6 +28,8 @@ mod pause;
 
 use core::time::Duration;
 
+#[doc(hidden)]
+pub use exit::longest_life;
 pub use exit::{EXIT_CODE, LONGEST_LIFE, lifespan};
 pub use options::{ChaosOptions, LoopPauseOptions};
 pub use pause::{LoopPause, LoopPauseConfig, Pause};

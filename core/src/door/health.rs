@@ -18,6 +18,7 @@ use crate::time::millis;
 /// | 7 a run has passed | run | the same |
 /// | 8, 9 work is wanted, is not wanted | | -1 |
 /// | 10, 11 the process can, cannot recover | | -1 |
+/// | 12 begin a run if it needs one or is due | check | run, -1 for none |
 #[must_use]
 pub fn tell(set: &mut HealthSet, event: u32, subject: f64, now: Instant) -> f64 {
     let run = Run::from_code(subject);
@@ -27,10 +28,11 @@ pub fn tell(set: &mut HealthSet, event: u32, subject: f64, now: Instant) -> f64 
             return -1.0;
         }
         1 => return set.due().map_or(-1.0, Instant::as_millis),
-        2..=4 => {
+        2..=4 | 12 => {
             let run = match event {
                 2 => set.take(now),
                 3 => set.begin(subject as u32, now),
+                12 => set.begin_due(subject as u32, now),
                 _ => set.refresh(subject as u32, now),
             };
             return run.map_or(-1.0, Run::to_code);

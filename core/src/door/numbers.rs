@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 use crate::backoff::BackoffOptions;
 use crate::balance::{BalanceOptions, RespawnOptions};
 use crate::breaker::{BreakerOptions, Snapshot};
-use crate::cache::CacheOptions;
+use crate::cache::{CacheOptions, RoomOptions};
+use crate::coalesce::CoalesceOptions;
 use crate::health::{JudgeOptions, WatchOptions};
 use crate::hedge::HedgeOptions;
 use crate::http::{IdempotencyOptions, TurnOptions};
@@ -174,13 +175,23 @@ in_order! {
 }
 
 in_order! {
+    CoalesceOptions:
+    max_keys join_within_ms
+}
+
+in_order! {
+    RoomOptions:
+    max_bytes store_timeout_ms version migrate_from
+}
+
+in_order! {
     BulkheadOptions:
     max_concurrent max_queue queue_timeout_ms priorities
 }
 
 in_order! {
     IdempotencyOptions:
-    ttl_ms lock_ms wait_ms max_body_bytes
+    ttl_ms lock_ms wait_ms max_body_bytes store_timeout_ms
 }
 
 in_order! {
@@ -202,7 +213,7 @@ in_order! {
 
 in_order! {
     PlanNumbers:
-    order budget deadline_ms timeout_ms hedge_ms queue_ms elapsed_ms
+    order budget deadline_ms timeout_ms hedge_ms queue_ms elapsed_ms log
 }
 
 in_order! {

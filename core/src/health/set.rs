@@ -146,6 +146,14 @@ impl HealthSet {
         if self.watch(id)?.is_old(now) { self.begin(id, now) } else { None }
     }
 
+    /// Begins a run if the last result is missing or too old, or its interval is over; for who
+    /// can run checks only when asked for them.
+    pub fn begin_due(&mut self, id: u32, now: Instant) -> Option<Run> {
+        let watch = self.watch(id)?;
+        let is_due = watch.is_old(now) || watch.due().is_some_and(|due| due <= now);
+        if is_due { self.begin(id, now) } else { None }
+    }
+
     /// The time of a run is up.
     pub fn expire(&mut self, run: Run, now: Instant) -> Expiry {
         let watch = self.watches.get_mut(run.check as usize).and_then(Option::as_mut);

@@ -88,6 +88,9 @@ pub struct IdempotencyOptions {
     pub wait_ms: Option<f64>,
     /// The longest answer that is kept, in bytes. Default 1 MiB.
     pub max_body_bytes: Option<f64>,
+    /// How long the store may take for one thing before it counts as failed, in ms, above 0.
+    /// Default 2 s.
+    pub store_timeout_ms: Option<f64>,
 }
 
 /// What becomes of requests with an idempotency key. Keeps no state: the store does.
@@ -108,6 +111,7 @@ pub struct Idempotency {
     lock: Duration,
     wait: Duration,
     max_body: u32,
+    store_timeout: Duration,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -135,6 +139,11 @@ impl Idempotency {
             lock: checks.positive("lockMs", options.lock_ms, Duration::from_secs(60)),
             wait: checks.millis_or("waitMs", options.wait_ms, Duration::from_secs(10)),
             max_body: checks.whole("maxBodyBytes", options.max_body_bytes, 0.0, 1 << 20),
+            store_timeout: checks.positive(
+                "storeTimeoutMs",
+                options.store_timeout_ms,
+                Duration::from_secs(2),
+            ),
         }
     }
 
@@ -142,6 +151,12 @@ impl Idempotency {
     #[must_use]
     pub const fn ttl(&self) -> Duration {
         self.ttl
+    }
+
+    /// How long the store may take for one thing before it counts as failed.
+    #[must_use]
+    pub const fn store_timeout(&self) -> Duration {
+        self.store_timeout
     }
 
     /// How long a key is held for a request that does not end.

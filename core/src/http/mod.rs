@@ -8,6 +8,8 @@
 mod head;
 mod idempotency;
 mod instances;
+mod leave;
+mod networks;
 #[cfg(feature = "http-head")]
 pub mod pass;
 pub mod proxy_protocol;
@@ -20,6 +22,8 @@ pub use idempotency::{
     Found, Idempotency, IdempotencyOptions, Step, is_kept_header, is_kept_status, is_key,
 };
 pub use instances::Instances;
+pub use leave::{SETTLE_FOR, links_for};
+pub use networks::Networks;
 pub use request::{Judgement, Request, judge, outcome};
 #[doc(hidden)]
 pub use turn::bit;

@@ -21,6 +21,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::fields::Checks;
 use crate::options::{Problem, Rule};
 
 /// A part of a policy. The discriminants cross to JavaScript.
@@ -193,9 +194,26 @@ pub struct PlanNumbers {
     pub hedge_ms: Option<f64>,
     pub queue_ms: Option<f64>,
     pub elapsed_ms: Option<f64>,
+    pub log: Option<f64>,
 }
 
+/// How many decisions a policy remembers at most: at 48 bytes each in JavaScript, what an application
+/// may ask for by mistake and still get.
+const MOST_LOGGED: u32 = 10_000_000;
+
 impl PlanNumbers {
+    /// Whether the parts they describe fit together.
+    ///
+    /// # Errors
+    /// The `log` that is out of range, or the first contradiction of [`Plan::check`].
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut checks = Checks::new();
+        let log = checks.whole("log", self.log, 0.0, 0);
+        checks.limit(log <= MOST_LOGGED, "log", Rule::AtMost, f64::from(MOST_LOGGED));
+        checks.finish(())?;
+        self.plan().check()
+    }
+
     /// The plan they describe.
     #[must_use]
     pub fn plan(&self) -> Plan {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use self::flight::{Flight, Joined};
 use super::clock;
 use crate::Instant;
+use crate::coalesce::Sharing;
 use crate::sync::lock;
 
 /// Lets parallel calls with the same key share one execution; clones are the same coalescer.
@@ -53,8 +54,7 @@ type ByKey<K, T, E> = HashMap<K, Arc<Flight<T, E>>>;
 #[derive(Debug)]
 struct Flights<K, T, E> {
     by_key: Mutex<ByKey<K, T, E>>,
-    most: usize,
-    join_within: Duration,
+    sharing: Sharing,
 }
 
 impl<K, T, E> Default for Coalesce<K, T, E> {
@@ -67,7 +67,7 @@ impl<K, T, E> Coalesce<K, T, E> {
     /// At most 10,000 shared executions at a time, joined within 60 seconds of their beginning.
     #[must_use]
     pub fn new() -> Self {
-        Self::bounded(10_000, Duration::from_secs(60))
+        Self::within(Sharing::default())
     }
 
     /// At most `most` shared executions at a time: a call beyond that is executed for its caller
@@ -75,7 +75,13 @@ impl<K, T, E> Coalesce<K, T, E> {
     /// which hangs does not hold its key for ever (`Duration::MAX`: no limit).
     #[must_use]
     pub fn bounded(most: usize, join_within: Duration) -> Self {
-        Self(Arc::new(Flights { by_key: Mutex::default(), most, join_within }))
+        Self::within(Sharing { most, join_within })
+    }
+
+    /// The same with limits from [`CoalesceOptions`](crate::coalesce::CoalesceOptions).
+    #[must_use]
+    pub fn within(sharing: Sharing) -> Self {
+        Self(Arc::new(Flights { by_key: Mutex::default(), sharing }))
     }
 
     /// How many executions are shared just now.
@@ -118,7 +124,7 @@ where
         let mut by_key = lock(&self.0.by_key);
         let mut flight = self.0.known(&by_key, key, now);
         if flight.is_none() {
-            if by_key.len() >= self.0.most && !by_key.contains_key(key) {
+            if !self.0.sharing.has_room(by_key.len()) && !by_key.contains_key(key) {
                 return None;
             }
             // Not under the lock: it is the caller's code.
@@ -144,7 +150,7 @@ impl<K: Eq + Hash, T, E> Flights<K, T, E> {
     /// The execution that may be joined.
     fn known(&self, by_key: &ByKey<K, T, E>, key: &K, now: Instant) -> Option<Arc<Flight<T, E>>> {
         let flight = by_key.get(key)?;
-        let is_young = now.since(flight.began) <= self.join_within;
+        let is_young = self.sharing.may_join(now.since(flight.began));
         (is_young && !flight.is_over()).then(|| Arc::clone(flight))
     }
 

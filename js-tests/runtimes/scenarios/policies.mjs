@@ -62,6 +62,23 @@ async function windows() {
     is(subject.isOpen(), true, 'open at half of the calls')
     is(subject.explain().opened.by, 'failure rate', 'by')
   }
+  await burst()
+}
+
+/** More calls than anything that waits could end, then a rest longer than the window, then a few. */
+async function burst() {
+  const rule = { failureRate: 0.5, window: { ms: 2_000 }, minimumCalls: 1_000_000 }
+  const subject = new CircuitBreaker(rule)
+  const succeed = async n => {
+    for (let i = 0; i < n; i++) await subject.execute(async () => i)
+  }
+  await succeed(5_000)
+  is(subject.explain().calls, 5_000, 'all are counted')
+  await pause(2_100)
+  await succeed(10)
+  const { calls } = subject.explain()
+  // Where a look at the clock is dear, three may be taken for the end of the burst.
+  holds(calls >= 7 && calls <= 10, `${calls} calls in the window`)
 }
 
 async function sharedName() {

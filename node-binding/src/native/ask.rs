@@ -1,6 +1,8 @@
 //! Asking a function of JavaScript which worker gets a connection.
 
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{IntoRawFd, OwnedFd};
 
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};
@@ -13,10 +15,36 @@ pub(super) struct Question {
     pub(super) address: SocketAddr,
     /// For how long the head was waited for, in ms.
     pub(super) waited: f64,
+    /// The connection itself, where the function is to get it.
+    pub(super) socket: Option<Lent>,
+}
+
+impl Question {
+    /// That nobody waits for the answer to the question `id` any more.
+    pub(super) fn withdrawn(id: u64, address: SocketAddr) -> Self {
+        Self { id, head: Vec::new(), address, waited: -1.0, socket: None }
+    }
+}
+
+/// A descriptor of a connection, beside that of the front.
+#[cfg(unix)]
+pub(super) type Lent = OwnedFd;
+/// There is none that JavaScript could use.
+#[cfg(not(unix))]
+pub(super) type Lent = std::convert::Infallible;
+
+#[cfg(unix)]
+fn number(lent: Lent) -> i32 {
+    lent.into_raw_fd()
+}
+
+#[cfg(not(unix))]
+fn number(lent: Lent) -> i32 {
+    match lent {}
 }
 
 /// A function that is asked about a connection.
-pub(super) type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32, f64)>, ()>;
+pub(super) type Ask<'a> = Function<'a, FnArgs<(f64, Buffer, String, u32, f64, i32)>, ()>;
 
 /// Tells the thread of JavaScript; false where it cannot.
 pub(super) type Tell = Box<dyn Fn(Question) -> bool + Send + Sync>;
@@ -47,10 +75,11 @@ impl Choice {
 pub(super) fn tell(ask: Ask<'_>) -> Result<Tell> {
     let ask =
         ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(|question| {
-            let Question { id, head, address, waited } = question.value;
+            let Question { id, head, address, waited, socket } = question.value;
             let host = address.ip().to_string();
             let port = u32::from(address.port());
-            Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited)))
+            let descriptor = socket.map_or(-1, number);
+            Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited, descriptor)))
         })?;
     Ok(Box::new(move |question| {
         let status = ask.call(question, ThreadsafeFunctionCallMode::NonBlocking);

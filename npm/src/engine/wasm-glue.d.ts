@@ -1,4 +1,9 @@
-/** What wasm-bindgen generates: the exports of the engine, and a way to start it; again, what it started. */
-export function initSync(input?: {
-  module: WebAssembly.Module
-}): WebAssembly.Exports & { memory: WebAssembly.Memory }
+/**
+ * What wasm-bindgen generates: the functions of the engine, and a way to start it; called again, that
+ * answers what it started. Nothing of it exists before this is called.
+ */
+export function glue(): {
+  initSync(input?: {
+    module: WebAssembly.Module
+  }): WebAssembly.Exports & { memory: WebAssembly.Memory }
+}

@@ -4,7 +4,12 @@
  */
 import { processEngine } from '../engine/process/index.js'
 import { seedOr } from '../seed.js'
-import type { BackendCandidate, LoadBalancerContext, LoadBalancerFunction } from './types.js'
+import type {
+  BackendCandidate,
+  LoadBalancerContext,
+  LoadBalancerFunction,
+  SocketLoadBalancerContext,
+} from './types.js'
 
 /** What each part of a load weighs. */
 export interface ResourceAwareLoadBalancerWeights {
@@ -117,6 +122,47 @@ export function balancerNamed(name: LoadBalancerName): LoadBalancerFunction {
     twoChoices: twoChoicesLoadBalancer,
   }
   return balancers[name]
+}
+
+const WITH_SOCKET = new WeakSet<LoadBalancerFunction>()
+
+/**
+ * A balancer function that gets the client's socket itself, a `Socket` of `node:net`, in place of its
+ * addresses. It takes the mode `proxy`, which is the default then, on Unix.
+ *
+ * What it costs: for each connection a socket in the primary's JavaScript and one more descriptor, from
+ * the first bytes until the function has answered. That takes its processor about as long again as asking
+ * a function at all, some 50 microseconds each. The socket is destroyed in this process when the function has answered, which the
+ * client does not notice; nothing that is kept of it is of use after that. A function that destroys it, or
+ * ends it after some words of its own, closes the connection.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { startServer, withSocket } from 'seawall/express'
+ *
+ * export async function main(): Promise<void> {
+ *   const app = createServer((_, response) => response.end('hello'))
+ *   const loadBalancer = withSocket(({ candidates, socket, previousIndex }) => {
+ *     if (socket.localAddress === '10.0.0.1') return candidates[0]!
+ *     return candidates[previousIndex % candidates.length]!
+ *   })
+ *   await startServer(app, { loadBalancer })
+ * }
+ * ```
+ */
+export function withSocket(
+  choose: (context: SocketLoadBalancerContext) => BackendCandidate | Promise<BackendCandidate>,
+): LoadBalancerFunction {
+  const balancer = (context: LoadBalancerContext): BackendCandidate | Promise<BackendCandidate> =>
+    choose(context as SocketLoadBalancerContext)
+  WITH_SOCKET.add(balancer)
+  return balancer
+}
+
+/** Whether it is to get sockets. @internal */
+export function wantsSocket(balancer: LoadBalancerFunction): boolean {
+  return WITH_SOCKET.has(balancer)
 }
 
 /** What `balancer` chooses, or the default one; never a throw, always a promise. */

@@ -6,6 +6,27 @@ import { balancerNamed, defaultLoadBalancer, type LoadBalancerName } from './bal
 import { checkHttp, type HttpOptions } from './http-options.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
+/** Who says who a client is, and to whom. */
+export interface ProxyProtocol {
+  /**
+   * Whether a balancer in front says of each connection who the client is, by version 1 or 2, as the
+   * first it sends; a connection without that is closed. Default false.
+   */
+  in?: boolean | undefined
+  /**
+   * The balancers in front whose word is taken: addresses, and ranges such as `10.0.0.0/8`. A
+   * connection from anywhere else is a client's own: what it sends is for the application, whatever it
+   * says. Default everybody, so that nobody else may be able to connect: anybody could claim to be
+   * anybody.
+   */
+  from?: string | readonly string[] | undefined
+  /**
+   * Whether also an application that opens its sockets itself is told who a client is, by version 2; it
+   * has to understand that. Servers of Node always know. Default false.
+   */
+  out?: boolean | undefined
+}
+
 /** How a server on several workers is run. Times are in milliseconds. */
 export interface ServerConfigInput {
   /** Where clients connect. Default the variable HOST or LISTEN_HOST, else `0.0.0.0`. */
@@ -35,13 +56,8 @@ export interface ServerConfigInput {
   mode?: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
   /** How the mode `http` treats requests; merged key by key. */
   http?: HttpOptions | undefined
-  /**
-   * In the mode `proxy`, the PROXY protocol. `in`: a trusted balancer in front says of each
-   * connection who the client is, by version 1 or 2; a connection without that is closed, so nobody
-   * else may be able to connect. `out`: also an application that opens its sockets itself is told, by
-   * version 2, and has to understand it; servers of Node always know. Default neither.
-   */
-  proxyProtocol?: { in?: boolean | undefined; out?: boolean | undefined } | undefined
+  /** In the mode `proxy`, the PROXY protocol. Default none of it. */
+  proxyProtocol?: ProxyProtocol | undefined
   /** In the mode `proxy`, how many threads carry bytes; at least 1. Default 1. */
   proxyThreads?: number | undefined
   /**
@@ -66,8 +82,9 @@ export interface ServerConfigInput {
   /** How often within a minute; the death after that is final. Default 5. */
   respawnLimit?: number | undefined
   /**
-   * Chooses among workers: a name, or a function, which is asked about each connection. Default
-   * `roundRobin`. Whatever it is, workers that are stuck are left out, except by functions.
+   * Chooses among workers: a name, or a function, which is asked about each connection; one that needs
+   * the socket itself is made by `withSocket`. Default `roundRobin`. Whatever it is, workers that are
+   * stuck are left out, except by functions.
    */
   loadBalancer?: LoadBalancerName | LoadBalancerFunction | undefined
   /** A worker whose event loop has not turned for longer gets nothing while others can. Default 50. */
@@ -119,7 +136,7 @@ export interface ResolvedServerConfig {
   workers: number
   mode: 'handoff' | 'proxy' | 'http' | 'cluster' | undefined
   http: HttpOptions
-  proxyProtocol: { in?: boolean | undefined; out?: boolean | undefined }
+  proxyProtocol: ProxyProtocol
   proxyThreads: number
   workerConnectTimeoutMs: number
   requestInspectionTimeoutMs: number
@@ -182,6 +199,13 @@ const FIELDS: Record<keyof ServerConfigInput, Kind> = {
   telemetry: 'object',
 }
 
+const PROXY_PROTOCOL: Record<keyof ProxyProtocol, Kind> = {
+  in: 'boolean',
+  // Read by core, which knows what an address is.
+  from: 'any',
+  out: 'boolean',
+}
+
 const BALANCERS: readonly LoadBalancerName[] = [
   'roundRobin',
   'leastConnections',
@@ -230,7 +254,7 @@ export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
   const isName = typeof next?.loadBalancer === 'string'
   check('setServerConfig', next, isName ? { ...FIELDS, loadBalancer: BALANCERS } : FIELDS)
   checkHttp(next.http)
-  check('setServerConfig proxyProtocol', next.proxyProtocol, { in: 'boolean', out: 'boolean' })
+  check('setServerConfig proxyProtocol', next.proxyProtocol, PROXY_PROTOCOL)
   const before = getServerConfig()
   // Giving back what was read sets nothing.
   portsAreSet ||= (next.baseWorkerPort ?? before.baseWorkerPort) !== before.baseWorkerPort

@@ -7,6 +7,8 @@ import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live } from './counts.js'
 import type { WorkerMessage } from './messages.js'
 
+export type { Ask } from '../engine/contract/relay.js'
+
 /** A front. Workers have places there by number; see `Place.slot`. @internal */
 export interface Front {
   /**
@@ -35,15 +37,6 @@ export interface Front {
   /** It has ended. */
   gone(pid: number | undefined): void
 }
-
-/** Asks about a connection: its number, the first bytes, its address, how long they were waited for. @internal */
-export type Ask = (
-  id: number,
-  head: Uint8Array,
-  remoteAddress: string,
-  remotePort: number,
-  waitedMs: number,
-) => void
 
 /** The longest path of a Unix socket is 107 bytes on Linux, 103 on macOS. */
 const LONGEST_FOLDER = 80

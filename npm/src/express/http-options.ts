@@ -7,6 +7,11 @@ import { check, type Kind } from '../options.js'
  * The application sees a Unix socket in place of the client, and is told of the client by headers:
  * Express reads them after `app.set('trust proxy', true)`.
  *
+ * What is no HTTP/1 goes to one worker as it is, requests within TLS and HTTP/2 from the first byte on
+ * (`PRI`, h2c) among it. No header of theirs is written or dropped: an `X-Forwarded-For` in them is the
+ * client's own word, and nothing else says who it is. An application that takes such connections must
+ * not believe it; who needs the address takes the mode `handoff` or `proxy`.
+ *
  * @example
  * ```ts
  * import { createServer } from 'node:http'

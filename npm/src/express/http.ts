@@ -59,8 +59,6 @@ const X_FORWARDED = 2
 const FORWARDED = 4
 const HALF_OPEN = 8
 
-/** How long requests that are on their way are waited for before workers hear of the end. */
-const SETTLE_MS = 250
 const LOOK_MS = 10
 
 /** @internal */
@@ -119,7 +117,7 @@ export class Http extends Relay {
 
   /** Requests that are on their way when the front stops still find workers that take them. */
   async settle(): Promise<void> {
-    const until = performance.now() + SETTLE_MS
+    const until = performance.now() + (processEngine().httpSettleMs?.() ?? 0)
     const busy = (): boolean => {
       const { http, open = 0, offered, waiting, asked } = this.counts()
       return (http?.inFlight ?? 0) + open + offered + waiting + asked > 0

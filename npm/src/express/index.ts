@@ -23,8 +23,9 @@ export {
   resourceAwareLoadBalancer,
   roundRobinLoadBalancer,
   twoChoicesLoadBalancer,
+  withSocket,
 } from './balancers.js'
-export type { ResolvedServerConfig, ServerConfigInput } from './config.js'
+export type { ProxyProtocol, ResolvedServerConfig, ServerConfigInput } from './config.js'
 export type { FrontCounts, ServerStats, ServerWorkerStats } from './counts.js'
 export { onServer, type ServerEvents } from './events.js'
 export type {
@@ -47,6 +48,7 @@ export type {
   LoadBalancerFunction,
   LoggerLike,
   ParsedRequest,
+  SocketLoadBalancerContext,
   StartServerResult,
   TelemetrySink,
   WorkerRuntimeStats,

@@ -76,6 +76,12 @@ function names(socket: Socket, words: string[]): boolean {
   return true
 }
 
+/** Lets `socket` say that its client is somebody else than who is connected. */
+export function nameClient(socket: Socket, address: string, port: number): void {
+  const handle = handleOf(socket)
+  if (handle) handle.getpeername = naming(address, port)
+}
+
 /** Over TLS the socket that is served asks the same handle. */
 function naming(address: string, port: number): (into: object) => number {
   const family = address.includes(':') ? 'IPv6' : 'IPv4'

@@ -5,6 +5,7 @@ import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live, ServerStats } from './counts.js'
 import type { Front } from './front.js'
 import { frontOf } from './fronts.js'
+import { Lent } from './lent.js'
 import { listenProblem } from './listen-error.js'
 import { parseRequestHead } from './request.js'
 import type { StartServerResult } from './types.js'
@@ -13,12 +14,17 @@ import { Workers } from './workers.js'
 /** How often counts go to the telemetry sink. */
 const TELL_MS = 1000
 
+/** Answers about a connection in place of a worker's place: it is closed, or goes to whoever is next. */
+const NOBODY = -1
+const ANYBODY = -2
+
 /** A primary that runs. */
 export class Primary {
   readonly #config: ResolvedServerConfig
   readonly #candidates: Candidates
   readonly #workers: Workers
   readonly #front: Front | undefined
+  readonly #lent = new Lent()
   #choices = 0
   #stopped: Promise<void> | undefined
   #reloading: Promise<void> | undefined
@@ -118,34 +124,45 @@ export class Primary {
     remoteAddress: string,
     remotePort: number,
     waitedMs: number,
+    descriptor: number,
   ): void {
+    if (waitedMs < 0) {
+      this.#lent.forget(id)
+      return
+    }
     const { loadBalancer, logger } = this.#config
     this.#count('recordHistogram', 'prelude_duration_ms', waitedMs)
     const live = this.#live()
     const slotOf = (index: number): number => this.#workers.places[index]?.slot ?? index
     const candidates = this.#candidates.able(index => live.get(slotOf(index)))
-    // Nobody to choose among: it waits for whoever comes first.
-    if (candidates.length === 0) {
-      this.#front?.choose(id, -2)
+    const isLent = descriptor >= 0
+    const socket = isLent
+      ? this.#lent.take(id, descriptor, remoteAddress, remotePort)
+      : { remoteAddress, remotePort }
+    if (!socket) {
+      this.#front?.choose(id, NOBODY)
       return
     }
     const answer = async (): Promise<number> => {
+      // Nobody to choose among: it waits for whoever comes first.
+      if (candidates.length === 0) return ANYBODY
       const candidate = await loadBalancer({
         candidates,
         request: parseRequestHead(head, remoteAddress, remotePort),
-        socket: { remoteAddress, remotePort },
+        socket,
         previousIndex: this.#choices++,
       })
       return slotOf(candidate.workerIndex)
     }
-    answer().then(
-      index => this.#front?.choose(id, index),
-      error => {
-        this.#front?.choose(id, -1)
-        this.#count('incrementCounter', 'proxy_errors', 1)
-        logger.error('[defuss-express] load balancer connection error', error)
-      },
-    )
+    const choose = async (slot: number): Promise<void> => {
+      const isServed = !isLent || (await this.#lent.giveBack(id))
+      this.#front?.choose(id, isServed ? slot : NOBODY)
+    }
+    answer().then(choose, error => {
+      void choose(NOBODY)
+      this.#count('incrementCounter', 'proxy_errors', 1)
+      logger.error('[defuss-express] load balancer connection error', error)
+    })
   }
 
   /** Connections are counted where no JavaScript runs for them. */

@@ -1,4 +1,5 @@
 /** What a server on several workers is told and tells; the names are those of `defuss-express`. */
+import type { Socket } from 'node:net'
 
 /** What can be told of what happens; parts that are missing are silent. */
 export interface LoggerLike {
@@ -82,11 +83,21 @@ export interface LoadBalancerContext {
   request: ParsedRequest
   /**
    * Where the connection comes from. A connection that is handed over has no socket in this
-   * process: there are its addresses alone.
+   * process: there are its addresses alone. Who needs the socket itself: `withSocket`.
    */
   socket: { remoteAddress?: string | undefined; remotePort?: number | undefined }
   /** How many choices there were before. */
   previousIndex: number
+}
+
+/** What a balancer function made by `withSocket` chooses by. */
+export interface SocketLoadBalancerContext extends Omit<LoadBalancerContext, 'socket'> {
+  /**
+   * The client's connection, for as long as the function takes. Nothing is read of it here unless the
+   * function does; what it reads the worker does not get. Its address is the client's, also where a
+   * balancer in front says who that is. Ended or destroyed, it gets no worker.
+   */
+  socket: Socket
 }
 
 /** Chooses a worker. What it throws or rejects with is logged, and the connection closed. */

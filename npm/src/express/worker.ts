@@ -28,8 +28,6 @@ import { StatsSampler } from './stats.js'
 import type { ExpressLike, StartServerResult } from './types.js'
 import { FOLDER, INDEX, RELAY, SLOT } from './variables.js'
 
-/** How long a front takes to see that this worker leaves, and to end connections without a request. */
-const LINKS_MS = 150
 /** How often what nothing tells of is written to the board. */
 const BOARD_MS = 100
 /** The same for what takes a call of the system, which is a hundred times as dear. */
@@ -227,7 +225,8 @@ export class Worker {
     const late = setTimeout(() => tracker?.force(), graceful ? gracefulShutdownTimeoutMs : 0)
     // The front ends what is idle: ended by both, a request on its way would be lost.
     if (graceful && process.env[RELAY] === 'http') {
-      await new Promise(resolve => setTimeout(resolve, LINKS_MS))
+      const ms = processEngine().httpLinksMs?.() ?? 0
+      await new Promise(resolve => setTimeout(resolve, ms))
     }
     tracker?.beginDrain(0)
     // What was offered before the front saw that this worker is not ready any more.

@@ -2,7 +2,12 @@ import type { Clock } from '../clock.js'
 import type { Kind } from '../options.js'
 import { type HealthKind, KINDS } from './words.js'
 
-/** How a check runs and counts. Times are in ms. */
+/**
+ * How a check runs and counts. Times are in ms.
+ *
+ * In Workers timers end with the request that set them, and so does a run. Checks run there when
+ * {@link HealthChecks.check} (`healthHandler` calls it) asks after their interval, not by themselves.
+ */
 export interface CheckOptions {
   /**
    * Which question it counts for. `readiness` (default): should this instance be sent work.

@@ -8,7 +8,7 @@ import { processEngine } from '../engine/process/index.js'
 import { OptionError, optionProblem, SeawallError } from '../errors.js'
 import { Listeners } from '../events.js'
 import { check as checkOptions } from '../options.js'
-import { startTimer } from '../timer.js'
+import { startTimer, timersEndWithRequest } from '../timer.js'
 import {
   CHECK_FIELDS,
   type CheckOptions,
@@ -96,6 +96,10 @@ export class HealthChecks implements Disposable {
   /** Whether each kind passed when it was last looked at. */
   readonly #passed: boolean[] = [true, true, true]
   readonly #parts: ChecksParts
+  /** Nothing runs by itself where timers end with the request that set them: see {@link CheckOptions}. */
+  readonly #onDemand: boolean
+  /** Nothing was so before; 0 in the global scope of a Worker, whose clock does not show the time. */
+  #began: number
   #handle: number
   #draining = false
   #unrecoverable: unknown
@@ -106,7 +110,9 @@ export class HealthChecks implements Disposable {
     checkOptions('HealthChecks', options, { clock: 'object' })
     const clock = options.clock ?? systemClock
     this.#clock = clock
-    const handle = processEngine().healthNew(clock.now())
+    this.#onDemand = timersEndWithRequest(clock)
+    this.#began = clock.now()
+    const handle = processEngine().healthNew(this.#began)
     this.#handle = handle
     handles.watch(this, handle)
     const self = this
@@ -134,7 +140,8 @@ export class HealthChecks implements Disposable {
   }
 
   /**
-   * Adds a check and runs it at once; answers a function that takes it out again.
+   * Adds a check and runs it at once; answers a function that takes it out again. In Workers, where
+   * nothing runs outside of a request, it runs when {@link check} or {@link run} first asks for it.
    *
    * @throws OptionError for an option that is unknown, of a wrong type or out of range, and for a
    * name that is taken.
@@ -155,7 +162,7 @@ export class HealthChecks implements Disposable {
     const { kind = 'readiness' } = options
     const entry: Entry = { id, name, kind, check, timeoutMs, flying: new Set() }
     this.#entries.set(name, entry)
-    this.#begin(told.BEGIN, id)
+    if (!this.#onDemand) this.#begin(told.BEGIN, id)
     this.#changed()
     return () => {
       if (this.#entries.get(name) === entry) this.remove(name)
@@ -189,16 +196,17 @@ export class HealthChecks implements Disposable {
   /**
    * Runs the checks of this kind whose last result is missing or too old, waits for the runs under
    * way that the answer hangs on, and answers. A check that hangs makes it wait for its timeout at
-   * most.
+   * most. In Workers it also runs those whose interval is over.
    */
   async check(kind: HealthKind): Promise<HealthVerdict> {
     this.#kind(kind)
     const waiting: Promise<void>[] = []
     for (const entry of this.#entries.values()) {
       if (kind === 'readiness' || entry.kind === kind) {
-        const flying = this.#begin(told.BEGIN_IF_OLD, entry.id)
+        const how = this.#onDemand ? told.BEGIN_IF_DUE : told.BEGIN_IF_OLD
+        const flying = this.#begin(how, entry.id)
         if (flying) waiting.push(flying.decided)
-        else if (entry.last === undefined) waiting.push(...decisions(entry))
+        else if (entry.last === undefined || this.#onDemand) waiting.push(...this.#decisions(entry))
       }
     }
     await Promise.all(waiting)
@@ -218,7 +226,7 @@ export class HealthChecks implements Disposable {
       throw new OptionError(`HealthChecks: there is no check ${JSON.stringify(name)}`, 'name')
     }
     this.#begin(told.BEGIN, entry.id)
-    await Promise.all(decisions(entry))
+    await Promise.all(this.#decisions(entry))
     return this.#reported(entry, this.#clock.now())
   }
 
@@ -312,7 +320,7 @@ export class HealthChecks implements Disposable {
       kind,
       passing: (numbers[PASSING] ?? 0) > 0,
       reason,
-      forMs: Math.max(0, now - (numbers[SINCE] ?? now)),
+      forMs: this.#age(numbers[SINCE], now) ?? 0,
     }
     if (entry) verdict.check = entry.name
     const message = reason === 'unrecoverable' ? this.#parts.unrecoverable : entry?.last?.message
@@ -320,13 +328,16 @@ export class HealthChecks implements Disposable {
     return verdict
   }
 
+  /** How long ago `time` was, in ms; nothing for no time. */
+  #age(time = Number.NaN, now: number): number | null {
+    if (this.#onDemand) this.#began ||= now
+    return Number.isNaN(time) ? null : Math.max(0, now - Math.max(this.#began, time))
+  }
+
   #reported(entry: Entry, now: number): CheckReport {
     const { id, name, kind, last } = entry
     const numbers = processEngine().healthWatch(this.#live(), id, now)
-    const since = (index: number): number | null => {
-      const time = numbers[index] ?? Number.NaN
-      return Number.isNaN(time) ? null : Math.max(0, now - time)
-    }
+    const since = (index: number): number | null => this.#age(numbers[index], now)
     return {
       name,
       kind,
@@ -361,7 +372,8 @@ export class HealthChecks implements Disposable {
       clock: this.#clock,
       expire: error => {
         if (this.#handle < 0) return 0
-        const answer = this.#tell(told.EXPIRE, run)
+        // Nobody would hear of its end: the request that began it may be gone.
+        const answer = this.#tell(this.#onDemand ? told.FAIL : told.EXPIRE, run)
         if (answer > 0) {
           heard({ name, passed: false, message: error.message, error, durationMs: timeoutMs })
         }
@@ -401,7 +413,7 @@ export class HealthChecks implements Disposable {
     if (due >= 0) next = Math.min(next, due)
     this.#cancel?.()
     this.#cancel = undefined
-    if (next === Number.POSITIVE_INFINITY) return
+    if (next === Number.POSITIVE_INFINITY || this.#onDemand) return
     const wait = Math.max(0, Math.ceil(next - now - 1e-6))
     this.#cancel = startTimer(this.#clock, wait, () => this.#wake(), true)
   }
@@ -410,8 +422,13 @@ export class HealthChecks implements Disposable {
     while (this.#handle >= 0 && this.#begin(told.TAKE, 0)) {}
     this.#changed()
   }
-}
 
-function decisions({ flying }: Entry): Promise<void>[] {
-  return Array.from(flying, ({ decided }) => decided)
+  /** When the runs under way are decided. Their own timers may be gone with who set them. */
+  #decisions({ flying, timeoutMs }: Entry): Promise<void>[] {
+    return Array.from(flying, ({ decided, expire }) => {
+      if (!this.#onDemand) return decided
+      const cancel = startTimer(this.#clock, Math.ceil(timeoutMs), expire)
+      return decided.finally(cancel)
+    })
+  }
 }

@@ -46,6 +46,8 @@ export interface Flight {
 export interface Flying {
   /** Resolves when it has ended or its time is up, whichever is first. */
   readonly decided: Promise<void>
+  /** Its time is up, by somebody else's timer. */
+  readonly expire: () => void
   /** Aborts its signal. */
   abort(reason: unknown): void
 }
@@ -56,8 +58,9 @@ export function fly(flight: Flight): Flying {
   const controller = new AbortController()
   const started = clock.now()
   let cancel: (() => void) | undefined
+  let expired!: () => void
   const decided = new Promise<void>(resolve => {
-    const expired = (): void => {
+    expired = (): void => {
       const error = new TimeoutError(
         `Health check ${name} timed out after ${timeoutMs} ms`,
         timeoutMs,
@@ -84,7 +87,7 @@ export function fly(flight: Flight): Flying {
       error => end({ passed: false, message: messageOf(error), error }),
     )
   })
-  return { decided, abort: reason => controller.abort(reason) }
+  return { decided, expire: expired, abort: reason => controller.abort(reason) }
 }
 
 async function answerOf(check: Check, context: CheckContext): Promise<unknown> {

@@ -49,3 +49,4 @@ export const READY = 8
 export const DRAIN = 9
 export const RECOVER = 10
 export const UNRECOVERABLE = 11
+export const BEGIN_IF_DUE = 12

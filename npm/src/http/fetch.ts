@@ -3,8 +3,8 @@
  * what an answer means and whose turn it is are the engine's decisions; this file sends requests,
  * keeps time and passes aborts on.
  */
-import type { CircuitBreaker } from '../breaker.js'
-import type { BreakerExplanation } from '../breaker-report.js'
+import type { CircuitBreaker } from '../breaker/index.js'
+import type { BreakerExplanation } from '../breaker/report.js'
 import type { CallContext } from '../context.js'
 import {
   CircuitBreakerError,

@@ -1,4 +1,4 @@
-export type { CircuitBreaker } from '../breaker.js'
+export type { CircuitBreaker } from '../breaker/index.js'
 export { type ResilientFetch, type ResilientInit, resilientFetch } from './fetch.js'
 export {
   seawallInterceptor,

@@ -1,5 +1,5 @@
 /** What `resilientFetch` and the interceptor share: the engine's judgement, and how to repeat. */
-import { breakerGate, type CircuitBreaker } from '../breaker.js'
+import { breakerGate, type CircuitBreaker } from '../breaker/index.js'
 import { RetryBudget } from '../budget.js'
 import { packedVerdict } from '../classify.js'
 import { type Clock, systemClock } from '../clock.js'

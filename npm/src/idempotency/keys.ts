@@ -79,6 +79,7 @@ export class Idempotency implements Disposable {
   readonly #options: IdempotencyOptions
   readonly #store: Store
   readonly #clock: Clock
+  readonly #storeTimeoutMs: number
   readonly #methods: ReadonlySet<string>
   /** Requests of this process that are under way, by the key of the store. */
   readonly #running = new Map<string, Running>()
@@ -98,6 +99,7 @@ export class Idempotency implements Disposable {
     this.#handle = e.idempotencyNew(idempotencyNumbers(options))
     if (this.#handle < 0) throw optionProblem('idempotency', options, e)
     handles.watch(this, this.#handle)
+    this.#storeTimeoutMs = e.idempotencyStoreTimeout(this.#handle)
   }
 
   /** Whether a request is one of those that may have a key, so that its body is worth a look. */
@@ -307,7 +309,7 @@ export class Idempotency implements Disposable {
 
   /** What the store answers, if it does so in time. */
   #soon<T>(answer: Promise<T>): Promise<T> {
-    const { storeTimeoutMs = 2000 } = this.#options
+    const storeTimeoutMs = this.#storeTimeoutMs
     return new Promise((resolve, reject) => {
       const late = new TimeoutError(
         `The store took longer than ${storeTimeoutMs} ms`,

@@ -88,15 +88,13 @@ const FIELDS: Record<keyof IdempotencyOptions, Kind> = {
 /** Refuses unknown options and wrong types; ranges are the engine's business. */
 export function checkIdempotency(options: IdempotencyOptions): void {
   check('idempotency', options, FIELDS)
-  const { store, methods, storeTimeoutMs } = options
+  const { store, methods } = options
   // A store that lacks one would count as one that fails: at each request, and never before.
   for (const name of ['get', 'add', 'delete', 'compareAndSet'] as const) {
     expect(store === undefined || typeof store[name] === 'function', 'store', `has no \`${name}\``)
   }
   const listed = methods === undefined || Array.from(methods).every(it => typeof it === 'string')
   expect(listed, 'methods', 'must be names of methods')
-  const lasts = storeTimeoutMs === undefined || storeTimeoutMs > 0
-  expect(lasts, 'storeTimeoutMs', `must be above 0, got ${storeTimeoutMs}`)
 }
 
 function expect(holds: boolean, option: string, wrong: string): void {
@@ -105,11 +103,7 @@ function expect(holds: boolean, option: string, wrong: string): void {
 
 /** The options as `IdempotencyOptions` of `core/src/http/idempotency.rs`, field by field. */
 export function idempotencyNumbers(options: IdempotencyOptions): Float64Array {
-  const { ttlMs, lockMs, waitMs, maxBodyBytes } = options
-  return Float64Array.of(
-    ttlMs ?? Number.NaN,
-    lockMs ?? Number.NaN,
-    waitMs ?? Number.NaN,
-    maxBodyBytes ?? Number.NaN,
-  )
+  const { ttlMs, lockMs, waitMs, maxBodyBytes, storeTimeoutMs } = options
+  const numbers = [ttlMs, lockMs, waitMs, maxBodyBytes, storeTimeoutMs]
+  return Float64Array.from(numbers, value => value ?? Number.NaN)
 }

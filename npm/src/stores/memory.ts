@@ -1,6 +1,7 @@
 import { lru } from '#lru'
 import { type Clock, systemClock } from '../clock.js'
-import { OptionError } from '../errors.js'
+import { policyEngine } from '../engine/policies/index.js'
+import { optionProblem } from '../errors.js'
 import { check } from '../options.js'
 import { bytesOf, checkExpiry, type Store, sizeOfBytes, tooLarge } from '../store.js'
 
@@ -33,13 +34,10 @@ interface Item {
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
   check('memoryStore', options, { maxBytes: 'integer', clock: 'object' })
-  const { maxBytes = 2 ** 24, clock = systemClock } = options
-  if (maxBytes < 1) {
-    throw new OptionError(
-      `memoryStore: \`maxBytes\` must be at least 1, got ${maxBytes}`,
-      'maxBytes',
-    )
-  }
+  const { clock = systemClock } = options
+  const e = policyEngine()
+  const [maxBytes] = Array.from(e.cacheRoom(Float64Array.of(options.maxBytes ?? Number.NaN)))
+  if (maxBytes === undefined) throw optionProblem('memoryStore', options, e)
   const items = new (lru())<string, Item>({ maxSize: maxBytes })
   let last = 0
 

@@ -7,6 +7,7 @@ use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::handles::{accept, free, keep, on};
+use crate::millis::{duration, millis};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
 
@@ -93,6 +94,14 @@ pub fn bulkhead_cancel(handle: u32, running: u32, slot: u32) -> u32 {
 pub fn bulkhead_due(handle: u32, running: u32) -> f64 {
     let due = with(handle, running, |bulkhead| bulkhead.due());
     due.flatten().map_or(-1.0, Instant::as_millis)
+}
+
+/// How long a call with so many ms until its deadline may wait, -1 where its deadline ends that.
+#[wasm_bindgen(js_name = bulkheadPatience)]
+pub fn bulkhead_patience(handle: u32, running: u32, left_ms: f64) -> f64 {
+    let left = duration(left_ms);
+    let patience = with(handle, running, |bulkhead| bulkhead.patience(left));
+    patience.flatten().map_or(-1.0, millis)
 }
 
 /// The numbers of `Explanation::to_numbers`.

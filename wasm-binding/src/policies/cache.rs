@@ -1,11 +1,11 @@
 //! How long answers are kept: see `core/src/cache`.
 
 use seawall::Rng;
-use seawall::cache::{CacheOptions, Freshness};
+use seawall::cache::{CacheOptions, Freshness, RoomOptions};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{free, keep, on};
+use crate::handles::{accept, free, keep, on};
 use crate::millis::{duration, millis, some};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
@@ -50,6 +50,14 @@ pub fn cache_judge(handle: u32, age_ms: f64, lifespan_ms: f64) -> u32 {
         _ => None,
     });
     freshness.unwrap_or(Freshness::Expired) as u32
+}
+
+/// Bytes in memory, ms for the store; empty after a refusal. The options are `RoomOptions`.
+#[wasm_bindgen(js_name = cacheRoom)]
+pub fn cache_room(options: Numbers) -> Numbers {
+    let mut checks = Checks::new();
+    let room = options.read::<RoomOptions>().make(&mut checks);
+    (accept(checks) >= 0.0).then(|| room.to_numbers()).into()
 }
 
 /// Gives the handle back.

@@ -1,12 +1,12 @@
 //! Failures on purpose: see `core/src/chaos`.
 
 use seawall::Rng;
-use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan};
+use seawall::chaos::{ChaosOptions, LoopPauseOptions, Strike, lifespan, longest_life};
 use seawall::options::Checks;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::handles::{free, keep, on};
-use crate::millis::{duration, millis};
+use crate::handles::{accept, free, keep, on};
+use crate::millis::{millis, some};
 use crate::numbers::Numbers;
 use crate::policies::Policy;
 
@@ -50,10 +50,13 @@ pub fn chaos_free(handle: u32) {
     free::<Policy>(handle);
 }
 
-/// How long a process lives in ms, at most `longest_ms`.
+/// How long a process lives in ms, at most `longest_ms`; -1 after a refusal.
 #[wasm_bindgen(js_name = chaosLifespan)]
 pub fn chaos_lifespan(longest_ms: f64, seed: f64) -> f64 {
-    millis(lifespan(duration(longest_ms), &mut Rng::new(seed as u64)))
+    let mut checks = Checks::new();
+    let longest = longest_life(some(longest_ms), &mut checks);
+    let life = millis(lifespan(longest, &mut Rng::new(seed as u64)));
+    if accept(checks) < 0.0 { -1.0 } else { life }
 }
 
 /// A handle, or -1 after a refusal.

@@ -54,6 +54,12 @@ pub fn idempotency_lock(handle: u32) -> f64 {
     rule(handle).map_or(0.0, |rule| millis(rule.lock()))
 }
 
+/// How long the store may take for one thing, in ms.
+#[wasm_bindgen(js_name = idempotencyStoreTimeout)]
+pub fn idempotency_store_timeout(handle: u32) -> f64 {
+    rule(handle).map_or(0.0, |rule| millis(rule.store_timeout()))
+}
+
 /// Whether an answer of so many bytes is kept.
 #[wasm_bindgen(js_name = idempotencyHolds)]
 pub fn idempotency_holds(handle: u32, bytes: f64) -> bool {

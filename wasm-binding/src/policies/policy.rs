@@ -9,6 +9,6 @@ use crate::options::refused;
 /// 0 if they do, -1 after a refusal. The plan is the numbers of `PlanNumbers`.
 #[wasm_bindgen(js_name = policyCheck)]
 pub fn policy_check(plan: Numbers) -> f64 {
-    let plan = plan.read::<PlanNumbers>().plan();
+    let plan = plan.read::<PlanNumbers>();
     plan.check().map_or_else(|problem| refused(&problem), |()| 0.0)
 }

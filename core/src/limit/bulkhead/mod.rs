@@ -326,6 +326,14 @@ impl Bulkhead {
         Some(self.queue.first()?.1.after(self.config.queue_timeout?))
     }
 
+    /// How long a call may wait that has `left` until its own deadline, where it is the queue that ends
+    /// its wait; `None` where the deadline comes first, or at the same time. For who can keep no timer
+    /// for the whole queue, but one for each call.
+    #[must_use]
+    pub fn patience(&self, left: Duration) -> Option<Duration> {
+        self.config.queue_timeout.filter(|timeout| *timeout < left)
+    }
+
     /// Other limits from now on. What runs goes on, who waits keeps the place, also where there
     /// are more than the new limits allow; a new time to wait holds for those who wait too.
     ///

@@ -156,7 +156,7 @@ impl Questions {
         let waited = now.saturating_sub(since) as f64 / MILLI as f64;
         wake_for_more(&waiting.stream, 0);
         waiting.until = now.saturating_add(self.patience);
-        if (self.tell)(Question { id, head, address, waited }) {
+        if (self.tell)(Question { id, head, address, waited, socket: None }) {
             self.asked.push((id, waiting));
         } else {
             self.gone = self.gone.saturating_add(1);

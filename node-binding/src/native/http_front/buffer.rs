@@ -5,7 +5,8 @@ const SMALL: usize = 16 * 1024;
 /// Room for bodies: more in one piece saves little.
 const LARGE: usize = 64 * 1024;
 
-/// Bytes at the end of a place that grows to what is needed, and is bounded by who asks for room.
+/// Bytes at the end of a place that grows to what is needed. What is read at once is bounded, so that
+/// it is no larger than who asks for room has to have in one piece, and a little.
 #[derive(Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
@@ -26,6 +27,12 @@ impl Buffer {
         self.end - self.start
     }
 
+    /// How much memory it has.
+    #[cfg(test)]
+    pub(super) const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
         if self.start == self.end {
@@ -33,7 +40,8 @@ impl Buffer {
         }
     }
 
-    /// Room for more, never empty. A buffer that was filled to its end grows.
+    /// Room for more, never empty. A buffer that was filled to its end grows. More than `LARGE` bytes
+    /// are there only where somebody asks again and again, without letting go of any.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.end == self.bytes.len() {
             if self.start > 0 {
@@ -49,7 +57,9 @@ impl Buffer {
                 self.bytes.resize(size, 0);
             }
         }
-        &mut self.bytes[self.end..]
+        let most = LARGE.saturating_sub(self.len()).max(SMALL);
+        let end = self.bytes.len().min(self.end + most);
+        &mut self.bytes[self.end..end]
     }
 
     pub(super) fn added(&mut self, count: usize) {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use seawall::http::Turn;
 use seawall::http::pass::{self, PassedRequest, pass_request};
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Duration, Instant};
 
 use super::super::ask::Choice;
@@ -93,6 +94,8 @@ impl Client<'_> {
     async fn run(&mut self) -> End {
         let mut first = true;
         loop {
+            // Requests that came together need no read between them.
+            consume_budget().await;
             let end = match self.next(first).await {
                 Next::Request(request) => self.exchange(request).await,
                 Next::Refused(refusal) => {
@@ -184,7 +187,7 @@ impl Client<'_> {
         if asks && let Some(questions) = &self.shared.questions {
             let head = self.buffer.filled().get(..bytes).unwrap_or_default().to_vec();
             let _asked = UnderWay::new(&self.shared.counters.asked);
-            match questions.ask(head, self.peer, self.since.elapsed()).await {
+            match questions.ask(head, self.peer, self.since.elapsed(), None).await {
                 Some(Choice::Worker(place)) => named = Some(place),
                 Some(Choice::Anybody) => {}
                 Some(Choice::Nobody) => return Err(Refusal::Lost),

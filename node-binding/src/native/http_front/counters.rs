@@ -2,78 +2,54 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What has been counted so far, and how many there are now.
-#[derive(Default)]
-pub(super) struct HttpCounters {
+macro_rules! counters {
+    ($($(#[doc = $words:literal])* $name:ident,)*) => {
+        /// What has been counted so far, and how many there are now.
+        #[derive(Default)]
+        pub(super) struct HttpCounters {
+            $($(#[doc = $words])* pub(super) $name: AtomicU64,)*
+        }
+
+        impl HttpCounters {
+            /// In the order of the package's `HTTP_COUNTS`.
+            pub(super) fn numbers(&self) -> Vec<f64> {
+                [$(&self.$name),*].map(|count| count.load(Ordering::Relaxed) as f64).to_vec()
+            }
+        }
+    };
+}
+
+counters! {
     /// Requests whose head was read.
-    pub(super) requests: AtomicU64,
+    requests,
     /// Of them, those a worker answered.
-    pub(super) answered: AtomicU64,
+    answered,
     /// Requests sent again.
-    pub(super) retried: AtomicU64,
+    retried,
     /// Requests refused because every worker was full.
-    pub(super) shed: AtomicU64,
+    shed,
     /// Requests refused because none was ready in time.
-    pub(super) unavailable: AtomicU64,
+    unavailable,
     /// Requests whose worker went away or took too long.
-    pub(super) failed: AtomicU64,
+    failed,
     /// What could not be read.
-    pub(super) malformed: AtomicU64,
+    malformed,
     /// Heads and bodies that took too long.
-    pub(super) late: AtomicU64,
+    late,
     /// Requests whose client went away before the whole answer.
-    pub(super) aborted: AtomicU64,
+    aborted,
     /// Connections that became something else than HTTP/1.
-    pub(super) tunnels: AtomicU64,
+    tunnels,
     /// Requests under way.
-    pub(super) in_flight: AtomicU64,
+    in_flight,
     /// Connections to workers.
-    pub(super) links: AtomicU64,
+    links,
     /// Of them, those without a request.
-    pub(super) idle: AtomicU64,
+    idle,
 }
 
 pub(super) fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-impl HttpCounters {
-    /// In the order of the package's `HTTP_COUNTS`.
-    pub(super) fn numbers(&self) -> Vec<f64> {
-        let Self {
-            requests,
-            answered,
-            retried,
-            shed,
-            unavailable,
-            failed,
-            malformed,
-            late,
-            aborted,
-            tunnels,
-            in_flight,
-            links,
-            idle,
-        } = self;
-        [
-            requests,
-            answered,
-            retried,
-            shed,
-            unavailable,
-            failed,
-            malformed,
-            late,
-            aborted,
-            tunnels,
-            in_flight,
-            links,
-            idle,
-        ]
-        .into_iter()
-        .map(|count| count.load(Ordering::Relaxed) as f64)
-        .collect()
-    }
 }
 
 /// Counts one as under way for as long as it lives.

@@ -19,6 +19,7 @@ use super::counters::{UnderWay, add};
 use super::links::{self, Link};
 use super::measure::Measure;
 use super::stream::{Stream, read, reset_at_close, write};
+use super::timing::Timing;
 use super::tunnel::tunnel;
 use super::upload::{Up, Upload};
 use super::watch::Mark;
@@ -60,8 +61,7 @@ impl Client<'_> {
         let front = self.front;
         add(&front.counters.requests);
         self.under_way = Some(UnderWay::new(&front.counters.in_flight));
-        let began = Instant::now();
-        let until = began + self.shared.config.patience;
+        let until = Instant::now() + self.shared.config.patience;
         let (mut tries, mut tried, mut bytes) = (1, 0, request.bytes);
         let switching = request.upgrade || request.connect;
         loop {
@@ -95,7 +95,7 @@ impl Client<'_> {
             let fresh = !link.used;
             match self.attempt(&worker, link, &request).await {
                 Outcome::Ended(end) => {
-                    self.shared.workers.settled(&worker, began.elapsed());
+                    self.shared.workers.succeeded(&worker);
                     return end;
                 }
                 Outcome::Refused(refusal) => return self.give_up(refusal, &request).await,
@@ -163,6 +163,7 @@ impl Client<'_> {
         let (begun, continued) = (AtomicBool::new(false), AtomicBool::new(!request.expects));
         let uploaded = AtomicBool::new(measure.has_ended());
         let ended = AtomicBool::new(false);
+        let timing = Timing::new(&self.shared.workers, worker);
         let socket = &link.socket;
         let (down_end, up_end) = {
             let mut up = pin!(
@@ -175,6 +176,7 @@ impl Client<'_> {
                     front,
                     begun: &begun,
                     uploaded: &uploaded,
+                    timing: timing.as_ref(),
                     held: part,
                     ended: &ended,
                 }
@@ -192,6 +194,7 @@ impl Client<'_> {
                     begun: &begun,
                     uploaded: &uploaded,
                     continued: &continued,
+                    timing: timing.as_ref(),
                 }
                 .run()
             );
@@ -301,14 +304,21 @@ struct Download<'a, W, C> {
     uploaded: &'a AtomicBool,
     /// Whether the client was told to send its body.
     continued: &'a AtomicBool,
+    timing: Option<&'a Timing<'a>>,
 }
 
 impl<W: Stream, C: Stream> Download<'_, W, C> {
     async fn run(mut self) -> Down {
         let response = match self.head().await {
             Ok(response) => response,
-            Err(down) => return down,
+            Err(down) => {
+                if matches!(down, Down::Slow) {
+                    self.answered();
+                }
+                return down;
+            }
         };
+        self.answered();
         self.begun.store(true, Ordering::Relaxed);
         if response.tunnel {
             return if self.write(0).await { Down::Tunnel } else { Down::ClientGone };
@@ -330,6 +340,12 @@ impl<W: Stream, C: Stream> Download<'_, W, C> {
                 Ok(0) | Err(_) => return Down::Broken,
                 Ok(_) => {}
             }
+        }
+    }
+
+    fn answered(&self) {
+        if let Some(timing) = self.timing {
+            timing.answered();
         }
     }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use super::super::relay::{Stream as Socket, Worker};
 use super::buffer::Buffer;
 use super::counters::HttpCounters;
-use super::stream::Stream;
+use super::stream::is_quiet;
 use super::watch::now;
 
-/// How often a worker whose queue is full is tried, and after how long.
-const TRIES: usize = 200;
+/// For how long a worker is tried that does not take a connection, and how often where its queue is full.
+const DIAL_FOR: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// A connection to a worker.
@@ -35,8 +37,7 @@ impl Drop for Link {
 impl Link {
     /// Whether it is as it was left: open, and nothing has come.
     fn is_good(&self) -> bool {
-        let read = self.socket.try_read(&mut [0]);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        is_quiet(&self.socket)
     }
 }
 
@@ -54,20 +55,20 @@ pub(super) async fn take(
         counters.idle.fetch_sub(1, Ordering::Relaxed);
         return Ok(link);
     }
-    let mut tries = 0;
-    let socket = loop {
-        match worker.dial().await {
-            // Its queue of connections is full: it is busy, not gone.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(AGAIN).await;
-            }
-            done => break done?,
-        }
-    };
+    let socket = timeout(DIAL_FOR, dial(worker)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     counters.links.fetch_add(1, Ordering::Relaxed);
     let counters = Arc::clone(counters);
     Ok(Link { socket, buffer: Buffer::default(), used: false, since: 0, counters })
+}
+
+async fn dial(worker: &Worker) -> io::Result<Socket> {
+    loop {
+        match worker.dial().await {
+            // Its queue of connections is full: it is busy, not gone.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
+            done => return done,
+        }
+    }
 }
 
 fn kept(worker: &Arc<Worker>) -> Option<Link> {
@@ -124,4 +125,35 @@ pub(super) fn sweep(keep_for: Duration) {
             !links.is_empty()
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+    use tokio::runtime::Builder;
+
+    use super::super::stream::Stream;
+    use super::*;
+
+    #[test]
+    fn a_link_that_the_worker_has_just_closed_is_not_taken_for_good() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let link = Link {
+                socket: Socket::Unix(ours),
+                buffer: Buffer::default(),
+                used: true,
+                since: 0,
+                counters: Arc::default(),
+            };
+            link.counters.links.store(1, Ordering::Relaxed);
+            // From now on the runtime remembers that there is nothing to read.
+            assert!(link.socket.try_read(&mut [0]).is_err());
+            assert!(link.is_good());
+            // Nothing runs between the two that could tell it otherwise.
+            drop(theirs);
+            assert!(!link.is_good());
+        });
+    }
 }

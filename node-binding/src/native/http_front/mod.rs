@@ -14,6 +14,7 @@ mod exchange;
 mod links;
 mod measure;
 mod stream;
+mod timing;
 mod tunnel;
 mod upload;
 mod watch;
@@ -28,7 +29,7 @@ use napi::{Error, Result};
 use napi_derive::napi;
 use seawall::door::numbers;
 use seawall::http::pass::{Forwarding, Limits};
-use seawall::http::{TurnConfig, TurnOptions};
+use seawall::http::{SETTLE_FOR, TurnConfig, TurnOptions, links_for};
 
 use super::ask::{Ask, tell};
 use super::balancing::balance_config;
@@ -129,6 +130,18 @@ pub fn http_start(
 pub fn http_counts() -> Float64Array {
     let counts = FRONT.with_borrow(|front| front.as_ref().map(|front| front.counters.numbers()));
     Float64Array::new(counts.unwrap_or_default())
+}
+
+/// For how many ms requests that are on their way are waited for after `http_stop`.
+#[napi]
+pub fn http_settle_ms() -> f64 {
+    SETTLE_FOR.as_secs_f64() * 1e3
+}
+
+/// For how many ms a worker that leaves waits until its connections without a request have been ended.
+#[napi]
+pub fn http_links_ms() -> f64 {
+    links_for(SWEEP).as_secs_f64() * 1e3
 }
 
 /// Ends connections without a request, and each of the others with its next answer.

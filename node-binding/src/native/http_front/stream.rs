@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 
 use super::super::relay::Stream as Socket;
 use super::buffer::Buffer;
@@ -82,8 +83,10 @@ impl Stream for Socket {
     }
 }
 
-/// Reads what has come into the room `buffer` has; 0 where nothing more will.
+/// Reads what has come into the room `buffer` has; 0 where nothing more will. Who always has more to
+/// say lets the others have their turn now and then.
 pub(super) async fn read(stream: &impl Stream, buffer: &mut Buffer) -> io::Result<usize> {
+    consume_budget().await;
     let room = buffer.room();
     let count = std::future::poll_fn(|context| {
         loop {
@@ -137,6 +140,15 @@ pub(super) async fn write(
     .await
 }
 
+/// Whether a connection is open and nothing has come. Asked of the system: what the runtime remembers
+/// may be older than the end.
+pub(super) fn is_quiet(stream: &impl Stream) -> bool {
+    let (mut byte, flags) = ([0_u8], libc::MSG_PEEK | libc::MSG_DONTWAIT);
+    // SAFETY: the pointer and the length are those of the list.
+    let count = unsafe { libc::recv(stream.descriptor(), byte.as_mut_ptr().cast(), 1, flags) };
+    count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+}
+
 /// Says that nothing more will come from here.
 pub(super) fn end(stream: &impl Stream) {
     shut(stream.descriptor(), libc::SHUT_WR);
@@ -160,5 +172,83 @@ pub(super) fn reset_at_close(stream: &impl Stream) {
             (&raw const linger).cast(),
             size_of::<libc::linger>() as libc::socklen_t,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::runtime::Builder;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// Always has more to say.
+    struct Endless;
+
+    impl Stream for Endless {
+        fn poll_readable(&self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_writable(&self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn try_write(&self, _parts: &[IoSlice<'_>]) -> io::Result<usize> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn descriptor(&self) -> RawFd {
+            -1
+        }
+    }
+
+    #[test]
+    fn who_always_has_more_to_say_lets_others_have_their_turn() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let turns = Arc::new(AtomicUsize::new(0));
+        runtime.block_on(async {
+            let counted = Arc::clone(&turns);
+            tokio::spawn(async move {
+                loop {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            });
+            let mut buffer = Buffer::default();
+            for _ in 0..10_000 {
+                read(&Endless, &mut buffer).await.unwrap();
+                buffer.consume(buffer.len());
+            }
+        });
+        let turns = turns.load(Ordering::Relaxed);
+        assert!(turns >= 50, "{turns}");
+    }
+
+    #[test]
+    fn bodies_that_are_kept_with_what_follows_them_do_not_add_up() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut buffer = Buffer::default();
+            for _ in 0..12 {
+                // A small one, read with all that has come after it, and then that as a whole, with more.
+                buffer.consume(buffer.len());
+                for held in [100, usize::MAX] {
+                    let held = held.min(buffer.len());
+                    while buffer.len() < held + 16 * 1024 {
+                        read(&Endless, &mut buffer).await.unwrap();
+                    }
+                    buffer.consume(held);
+                }
+            }
+            assert!(buffer.size() <= 128 * 1024, "{}", buffer.size());
+        });
     }
 }

@@ -8,6 +8,7 @@ use super::Front;
 use super::buffer::Buffer;
 use super::measure::Measure;
 use super::stream::{Stream, end, read, write};
+use super::timing::Timing;
 use super::watch::Watch;
 
 /// How much of the next requests is read while one is answered.
@@ -34,6 +35,7 @@ pub(super) struct Upload<'a, W, C> {
     pub(super) begun: &'a AtomicBool,
     /// Whether the whole body was passed on.
     pub(super) uploaded: &'a AtomicBool,
+    pub(super) timing: Option<&'a Timing<'a>>,
     /// How many bytes of the buffer are a body that was sent, and is kept until it is answered.
     pub(super) held: usize,
     /// Whether the client has ended its half.
@@ -47,6 +49,9 @@ impl<W: Stream, C: Stream> Upload<'_, W, C> {
             return end;
         }
         self.uploaded.store(true, Ordering::Relaxed);
+        if let Some(timing) = self.timing {
+            timing.asked();
+        }
         // From now on the worker is waited for.
         if !self.begun.load(Ordering::Relaxed) {
             let wait = self.front.config.answer_for;

@@ -15,6 +15,8 @@ use super::pipe::{Failed, Pipe};
 
 /// How often is looked whether a worker that has ended its half is gone altogether.
 const LOOK: Duration = Duration::from_secs(1);
+/// When is looked for the first time whether a worker has taken a connection; then after twice as long.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// For how long nothing may have happened on a connection that is closed as idle.
 const QUIET: Duration = Duration::from_millis(100);
 /// For how many of these a client whose worker has ended may say nothing before it is let go.
@@ -38,33 +40,55 @@ pub(super) struct Carry<'a> {
     down: Pipe,
     /// Until the worker has taken it.
     offer: Option<Offer>,
-    /// When the offer ends, or when is looked again at half a connection.
+    /// When is looked again whether the worker has taken it, or at half a connection.
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the offer ends, and after how long is looked again at it.
+    offered_until: Instant,
+    again: Duration,
     /// How often there was nothing since the worker ended its half.
     idle: u32,
     /// How many reads there were when this was last looked.
     seen: u64,
     /// Whether the client spoke last: then it waits for an answer.
     asked: bool,
+    /// Since when; where the choice among workers does not go by that, it is not known.
+    asked_at: Option<Instant>,
     /// Where the worker cannot tell idle connections to leave: when it takes no more of them.
     leaving: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl<'a> Carry<'a> {
+    /// `spoke`: the client has said something already.
     pub(super) fn new(
         passing: &'a mut Passing,
         upstream: Upstream,
         up: Pipe,
         offer: Option<Offer>,
+        spoke: bool,
     ) -> Self {
         let offer_for = passing.shared.config.offer_for;
-        let timer = offer.is_some().then(|| Box::pin(sleep(offer_for)));
+        let timer = offer.is_some().then(|| Box::pin(sleep(FIRST_LOOK.min(offer_for))));
+        let (offered_until, again) = (Instant::now() + offer_for, FIRST_LOOK);
+        let timed = passing.shared.workers.timed;
         let worker = upstream.worker();
         let leaving = (!worker.introduced).then(|| Box::pin(worker.leaving()));
         let down = Pipe::default();
-        let (idle, seen, asked) = (0, 0, false);
-        let mut carry =
-            Self { passing, upstream, up, down, offer, timer, idle, seen, asked, leaving };
+        let asked_at = (timed && spoke).then(Instant::now);
+        let mut carry = Self {
+            passing,
+            upstream,
+            up,
+            down,
+            offer,
+            timer,
+            offered_until,
+            again,
+            idle: 0,
+            seen: 0,
+            asked: false,
+            asked_at,
+            leaving,
+        };
         if carry.offer.is_none() {
             carry.taken();
         }
@@ -112,7 +136,15 @@ impl<'a> Carry<'a> {
             return Some(End::Done);
         }
         let is_refused = matches!(up, Poll::Ready(Err(_))) || down.is_ready();
-        let is_late = self.timer.as_mut()?.as_mut().poll(context).is_ready();
+        let mut is_late = false;
+        let timer = self.timer.as_mut()?;
+        while !is_late && timer.as_mut().poll(context).is_ready() {
+            // That it was taken is only seen in memory. One that was has to be seen soon, because its
+            // slot is needed for others, and who waits for a slow answer, or says nothing, shows nothing.
+            is_late = Instant::now() >= self.offered_until;
+            self.again *= 2;
+            timer.as_mut().reset(self.offered_until.min(Instant::now() + self.again));
+        }
         if !is_late && !is_refused {
             return None;
         }
@@ -129,6 +161,16 @@ impl<'a> Carry<'a> {
         self.passing.accepted.staged.set(Stage::Open);
         self.passing.shared.workers.succeeded(self.upstream.worker());
         (self.offer, self.timer, self.up.kept) = (None, None, None);
+    }
+
+    /// Notes how long the answer took that has begun, and that another one is waited for.
+    fn time(&mut self, spoke: bool, answered: bool) {
+        if answered && let Some(since) = self.asked_at.take() {
+            self.passing.shared.workers.answered(self.upstream.worker(), since.elapsed());
+        }
+        if spoke {
+            self.asked_at = Some(Instant::now());
+        }
     }
 
     /// True where the worker takes no more connections, and this one is idle: its application cannot
@@ -178,7 +220,11 @@ impl Future for Carry<'_> {
         let (sent, got) = (carry.up.reads, carry.down.reads);
         let up = carry.move_up(context);
         let down = carry.move_down(context);
-        carry.asked = carry.up.reads != sent || (carry.asked && carry.down.reads == got);
+        let (spoke, answered) = (carry.up.reads != sent, carry.down.reads != got);
+        carry.asked = spoke || (carry.asked && !answered);
+        if carry.passing.shared.workers.timed {
+            carry.time(spoke, answered);
+        }
         if carry.offer.is_some() {
             if let Some(end) = carry.offered(context, &up, &down) {
                 return Poll::Ready(end);

@@ -1,5 +1,6 @@
 //! What a front has counted, and what each connection counts as at present.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,12 @@ impl Counters {
     /// One more of what only grows.
     pub(crate) fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes why nobody can be accepted.
+    pub(super) fn fails_to_accept(&self, error: &io::Error) {
+        let number = error.raw_os_error().and_then(|number| u64::try_from(number).ok());
+        self.accept_error.store(number.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// How many wait for a worker, or for an answer of the user's function.

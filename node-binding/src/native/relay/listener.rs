@@ -4,13 +4,12 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::Shared;
 use super::counters::{Stage, Staged};
@@ -67,7 +66,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut rebalance = interval_at(Instant::now() + REBALANCE, REBALANCE);
+    rebalance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listener = None;
+    // What is to be listened to, until there is a descriptor for it.
+    let mut opening: Option<Arc<StdListener>> = None;
     let begin = |stream: TcpStream, peer: SocketAddr| {
         #[cfg(not(target_os = "linux"))]
         let _ = super::manners(&stream);
@@ -75,6 +77,12 @@ where
         tokio::spawn(serve(Arc::clone(shared), Accepted { stream, peer, staged }));
     };
     loop {
+        if let Some(open) = &opening {
+            match open.try_clone().and_then(TcpListener::from_std) {
+                Ok(open) => (listener, opening) = (Some(open), None),
+                Err(error) => shared.counters.fails_to_accept(&error),
+            }
+        }
         // What there is no room for waits in the kernel.
         let room = shared.counters.undecided() < u64::from(shared.config.max_waiting);
         tokio::select! {
@@ -85,7 +93,7 @@ where
                 }
                 match phase.borrow_and_update().clone() {
                     Phase::Bound => {}
-                    Phase::Open(open) => listener = open.try_clone().and_then(TcpListener::from_std).ok(),
+                    Phase::Open(open) => opening = Some(open),
                     Phase::Ended => return,
                     Phase::Stopped => {
                         if let Some(open) = listener.take() {
@@ -95,16 +103,17 @@ where
                     }
                 }
             }
+            // Before clients: there may always be one more of them.
+            _ = rebalance.tick(), if shared.workers.count() > 0 => shared.workers.rebalance(),
             accepted = accept(listener.as_ref()), if room && listener.is_some() => match accepted {
                 Ok((stream, peer)) => begin(stream, peer),
                 Err(error) => {
-                    let number = error.raw_os_error().and_then(|number| u64::try_from(number).ok());
-                    shared.counters.accept_error.store(number.unwrap_or(0), Ordering::Relaxed);
+                    shared.counters.fails_to_accept(&error);
                     sleep(DEAF).await;
                 }
             },
             () = sleep(LOOK), if !room => {}
-            _ = rebalance.tick(), if shared.workers.count() > 0 => shared.workers.rebalance(),
+            () = sleep(DEAF), if opening.is_some() => {}
         }
     }
     // Accepts no more, and ends with the last connection.

@@ -218,9 +218,7 @@ pub fn relay_counts() -> Float64Array {
 #[napi]
 pub fn relay_loads() -> Float64Array {
     let loads = with_relay(|relay| relay.shared.workers.loads()).unwrap_or_default();
-    Float64Array::new(
-        loads.into_iter().map(|(place, load)| (place, load, 0.0)).flat_map(load_numbers).collect(),
-    )
+    Float64Array::new(loads.into_iter().flat_map(load_numbers).collect())
 }
 
 /// A load in nine numbers: the worker's place, whether it is ready, connections, requests under way,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::super::ask::{Choice, Question, Tell};
+use super::super::ask::{Choice, Lent, Question, Tell};
 
 /// How long an answer is waited for at least, however short the patience is.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -31,20 +31,22 @@ impl Questions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the function answers about a client that sent `head`, for which was waited that long.
-    /// Nothing where it does not answer in time.
+    /// What the function answers about a client that sent `head`, for which was waited that long; it
+    /// gets `socket` until it has answered. Nothing where it does not answer in time.
     pub(crate) async fn ask(
         &self,
         head: Vec<u8>,
         address: SocketAddr,
         waited: Duration,
+        socket: Option<Lent>,
     ) -> Option<Choice> {
         let id = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let (sender, answer) = oneshot::channel();
-        let _asked = Asked { questions: self, id };
+        let lent = socket.is_some().then_some(address);
+        let _asked = Asked { questions: self, id, lent };
         self.open().insert(id, sender);
         let waited = waited.as_secs_f64() * 1e3;
-        if !(self.tell)(Question { id, head, address, waited }) {
+        if !(self.tell)(Question { id, head, address, waited, socket }) {
             return Some(Choice::Nobody);
         }
         timeout(self.patience, answer).await.ok()?.ok()
@@ -63,10 +65,15 @@ impl Questions {
 struct Asked<'a> {
     questions: &'a Questions,
     id: u64,
+    /// Whose connection JavaScript has a descriptor of.
+    lent: Option<SocketAddr>,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.questions.open().remove(&self.id);
+        let was_open = self.questions.open().remove(&self.id).is_some();
+        if let Some(address) = self.lent.filter(|_| was_open) {
+            (self.questions.tell)(Question::withdrawn(self.id, address));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use seawall::Rng;
-use seawall::balance::{BalanceConfig, Balancer, Load, shed_share};
+use seawall::balance::{BalanceConfig, Balancer, Load, Strategy, shed_share};
 use seawall::http::{Turn, TurnConfig};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -28,6 +28,8 @@ struct State {
 pub(crate) struct Workers {
     state: Mutex<State>,
     changed: Notify,
+    /// Whether the choice goes by how long answers take.
+    pub(crate) timed: bool,
 }
 
 /// The bit of a worker; those past the 64th share one.
@@ -41,7 +43,8 @@ impl Workers {
             .map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem.field))?;
         let (workers, loads) = (Vec::new(), Vec::new());
         let state = State { workers, balancer, rng: Rng::new(seed), loads };
-        Ok(Self { state: Mutex::new(state), changed: Notify::new() })
+        let timed = config.strategy == Strategy::PeakEwma;
+        Ok(Self { state: Mutex::new(state), changed: Notify::new(), timed })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,9 +69,12 @@ impl Workers {
         self.state().workers.len()
     }
 
-    /// What each says of itself at this instant, by its place.
-    pub(crate) fn loads(&self) -> Vec<(usize, Load)> {
-        self.state().workers.iter().map(|worker| (worker.place, worker.load())).collect()
+    /// What each says of itself at this instant, by its place, and how many ms its answers take.
+    pub(crate) fn loads(&self) -> Vec<(usize, Load, f64)> {
+        let (state, now) = (self.state(), clock::now());
+        let latency = |place| state.balancer.latency(place, now).as_secs_f64() * 1e3;
+        let load = |worker: &Arc<Worker>| (worker.place, worker.load(), latency(worker.place));
+        state.workers.iter().map(load).collect()
     }
 
     /// One between 0 and 1.
@@ -133,11 +139,9 @@ impl Workers {
         let _ = timeout(LOOK, self.changed.notified()).await;
     }
 
-    /// It answered a request, after that time.
-    pub(crate) fn settled(&self, worker: &Worker, latency: Duration) {
-        let mut state = self.state();
-        state.balancer.succeeded(worker.place);
-        state.balancer.answered(worker.place, latency, clock::now());
+    /// It answered after that time.
+    pub(crate) fn answered(&self, worker: &Worker, latency: Duration) {
+        self.state().balancer.answered(worker.place, latency, clock::now());
     }
 
     /// Tells hot workers which share of their kept connections to give up, and the connections of

@@ -1,8 +1,12 @@
 import type { Classifier } from './types.js'
-import * as glue from './wasm-glue.js'
+import { glue } from './wasm-glue.js'
+
+let made: ReturnType<typeof glue> | undefined
 
 /** As `instantiate` of the engine's first part, of another file. */
 export function instantiate(module: WebAssembly.Module): Classifier {
-  glue.initSync({ module })
-  return Object.assign({ kind: 'wasm' as const }, glue as unknown as Omit<Classifier, 'kind'>)
+  made ??= glue()
+  const { initSync, ...functions } = made
+  initSync({ module })
+  return Object.assign({ kind: 'wasm' as const }, functions as unknown as Omit<Classifier, 'kind'>)
 }

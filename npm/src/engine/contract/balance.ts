@@ -1,3 +1,5 @@
+import type { Ask } from './relay.js'
+
 /** Which worker is next (`core/src/balance`), and connections handed over by native code. */
 export interface BalanceEngine {
   /** Which of `count` is next after `previous` choices; -1 of none. */
@@ -30,9 +32,7 @@ export interface BalanceEngine {
     control: string,
     options: Float64Array,
     seed: number,
-    ask:
-      | ((id: number, head: Uint8Array, host: string, port: number, waitedMs: number) => void)
-      | undefined,
+    ask: Ask | undefined,
   ): number
   /** Lets clients connect; throws where another process came first. */
   frontOpen?(): void

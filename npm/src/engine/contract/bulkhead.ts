@@ -24,6 +24,8 @@ export interface BulkheadEngine {
   bulkheadCancel(handle: number, running: number, slot: number): number
   /** When the first in the queue has waited too long, or -1. */
   bulkheadDue(handle: number, running: number): number
+  /** How long a call with so many ms until its deadline may wait, or -1 where that ends its wait. */
+  bulkheadPatience(handle: number, running: number, leftMs: number): number
   /** The numbers of `Explanation::to_numbers`. */
   bulkheadExplain(handle: number, running: number, nowMs: number): ArrayLike<number>
   /** Gives the handle back. */

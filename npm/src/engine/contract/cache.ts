@@ -15,6 +15,11 @@ export interface CacheEngine {
    * the core). One from the future has an age below 0.
    */
   cacheJudge(handle: number, ageMs: number, lifespanMs: number): number
+  /**
+   * How many bytes are kept in memory, and for how many ms a store is waited for; empty after a
+   * refusal. `options` are the numbers of `RoomOptions` in core.
+   */
+  cacheRoom(options: Float64Array): ArrayLike<number>
   /** Gives the handle back. */
   cacheFree(handle: number): void
 }

@@ -13,7 +13,7 @@ export interface ChaosEngine {
   chaosDraw(handle: number, rate: number): number
   /** Gives the handle back. */
   chaosFree(handle: number): void
-  /** How long a process lives in ms, at most `longestMs`. */
+  /** How long a process lives in ms, at most `longestMs`, NaN for the default; -1 after a refusal. */
   chaosLifespan(longestMs: number, seed: number): number
   /** A handle, or -1 after a refusal. */
   loopPauseNew(

@@ -1,3 +1,5 @@
+import type { Ask } from './relay.js'
+
 /** Requests balanced one by one, in native code alone; the rest of it is the relay's. */
 export interface HttpFrontEngine {
   /**
@@ -11,12 +13,14 @@ export interface HttpFrontEngine {
     turns: Float64Array,
     flags: number,
     seed: number,
-    ask:
-      | ((id: number, head: Uint8Array, host: string, port: number, waitedMs: number) => void)
-      | undefined,
+    ask: Ask | undefined,
   ): number
   /** What was counted of requests, in the order of `HTTP_COUNTS`. */
   httpCounts?(): Float64Array
+  /** For how many ms requests that are on their way are waited for after `httpStop`. */
+  httpSettleMs?(): number
+  /** For how many ms a worker that leaves waits for the end of its connections without a request. */
+  httpLinksMs?(): number
   /** Ends connections without a request, and each of the others with its next answer. */
   httpStop?(): void
 }

@@ -22,6 +22,8 @@ export interface IdempotencyEngine {
   idempotencyTtl(handle: number): number
   /** How long a key is held for a request that does not end, in ms. */
   idempotencyLock(handle: number): number
+  /** How long the store may take for one thing, in ms. */
+  idempotencyStoreTimeout(handle: number): number
   /** Whether an answer of so many bytes is kept. */
   idempotencyHolds(handle: number, bytes: number): boolean
   /** Whether an answer with this status is repeated for later requests. */

@@ -1,3 +1,16 @@
+/**
+ * Asks about a connection: its number, the first bytes, its address, for how long they were waited for,
+ * and a descriptor of it where the function is to get its socket, else -1.
+ */
+export type Ask = (
+  id: number,
+  head: Uint8Array,
+  remoteAddress: string,
+  remotePort: number,
+  waitedMs: number,
+  descriptor: number,
+) => void
+
 /** Fronts that stay between client and worker, in native code alone. */
 export interface RelayEngine {
   /** The port that clients connect to. */
@@ -43,15 +56,17 @@ export interface RelayEngine {
   relayIntroduced?(descriptor: number): string[] | null
   relayLeave?(): void
 
-  /** Takes an address for clients and carries their bytes; see `proxy_start`. */
+  /**
+   * Takes an address for clients and carries their bytes; see `proxy_start`. Balancers in front are
+   * those in `trusted`, addresses and ranges of them; all where that is left out.
+   */
   proxyStart?(
     host: string,
     port: number,
     options: Float64Array,
     settings: Float64Array,
+    trusted: string[] | undefined,
     seed: number,
-    ask:
-      | ((id: number, head: Uint8Array, host: string, port: number, waitedMs: number) => void)
-      | undefined,
+    ask: Ask | undefined,
   ): number
 }

@@ -3,6 +3,7 @@ import type { BudgetEngine } from '../contract/budget.js'
 import type { BulkheadEngine } from '../contract/bulkhead.js'
 import type { CacheEngine } from '../contract/cache.js'
 import type { ChaosEngine } from '../contract/chaos.js'
+import type { CoalesceEngine } from '../contract/coalesce.js'
 import type { HedgeEngine } from '../contract/hedge.js'
 import type { HttpEngine } from '../contract/http.js'
 import type { IdempotencyEngine } from '../contract/idempotency.js'
@@ -27,6 +28,7 @@ export interface PoliciesEngine
     BulkheadEngine,
     CacheEngine,
     ChaosEngine,
+    CoalesceEngine,
     HedgeEngine,
     HttpEngine,
     IdempotencyEngine,

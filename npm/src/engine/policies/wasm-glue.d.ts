@@ -1,2 +1,2 @@
-/** What wasm-bindgen generates: the exports of the engine, and the word what they are to call. */
-export function use(exports: WebAssembly.Exports): void
+/** What wasm-bindgen generates: the functions of this part, and the word what they are to call. */
+export function glue(): { use(exports: WebAssembly.Exports): void }

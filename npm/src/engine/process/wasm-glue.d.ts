@@ -1,2 +1,4 @@
-/** What wasm-bindgen generates: the exports of the engine, and a way to start it. */
-export function initSync(input: { module: WebAssembly.Module }): { memory: WebAssembly.Memory }
+/** As `glue` of the engine's first part. */
+export function glue(): {
+  initSync(input: { module: WebAssembly.Module }): { memory: WebAssembly.Memory }
+}

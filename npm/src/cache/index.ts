@@ -6,82 +6,35 @@
  * and is fresh while its age is from 0 to that. All else is the engine's to judge.
  */
 
-import type { LRUCache } from 'lru-cache'
-import { lru } from '#lru'
-import { type Found, type Kept, Level, type StoreOperation } from './cache-level.js'
+import { type Clock, systemClock } from '../clock.js'
+import { Coalescer } from '../coalesce.js'
+import type { CallContext, CallOptions } from '../context.js'
+import { Handles } from '../engine/handles.js'
+import { policyEngine } from '../engine/policies/index.js'
+import type { PoliciesEngine } from '../engine/policies/types.js'
+import { optionProblem, SeawallError } from '../errors.js'
+import { Listeners } from '../events.js'
+import { rejecting } from '../gate.js'
+import { updated } from '../options.js'
+import { failed, type Outcome, succeeded } from '../outcome.js'
+import { seedOr } from '../seed.js'
+import type { CacheEvents, CacheExplanation } from './events.js'
+import { type Found, type Kept, Level, type StoreOperation } from './level.js'
+import { type Entry, Memory } from './memory.js'
 import {
   type CacheOptions,
   type CacheTimes,
   cacheNumbers,
   checkCache,
   checkTimes,
-} from './cache-options.js'
-import { deepFreeze } from './cache-values.js'
-import { type Clock, systemClock } from './clock.js'
-import { Coalescer } from './coalesce.js'
-import type { CallContext, CallOptions } from './context.js'
-import { Handles } from './engine/handles.js'
-import { policyEngine } from './engine/policies/index.js'
-import type { PoliciesEngine } from './engine/policies/types.js'
-import { optionProblem, SeawallError } from './errors.js'
-import { Listeners } from './events.js'
-import { rejecting } from './gate.js'
-import { updated } from './options.js'
-import type { Outcome } from './outcome.js'
-import { seedOr } from './seed.js'
-import { sizeOfBytes } from './store.js'
+  roomNumbers,
+} from './options.js'
 
 /** `Freshness` of the core. */
 const FRESH = 0
 const STALE = 1
 const ON_ERROR = 2
 const EXPIRED = 3
-
-/** What a cache tells; see {@link Cache.on}. */
-export interface CacheEvents {
-  /** An answer was given that is no longer fresh; with the error for which no new one was had. */
-  stale: { key: string; ageMs: number; cause: unknown }
-  /** A new answer could not be fetched in the background. The old one stays. */
-  refreshFailed: { key: string; error: unknown }
-  /** The store failed or took too long. The call went on without it. */
-  storeFailed: { key: string; operation: StoreOperation; error: unknown }
-  /** A value could not be held, read, converted or measured, or is too large. It is not kept. */
-  refused: { key: string; error: unknown }
-  /** A value had to go for the sake of others. */
-  evicted: { key: string; bytes: number }
-}
-
-/** What a cache holds and has done; see {@link Cache.explain}. */
-export interface CacheExplanation {
-  name: string | undefined
-  /** Values in memory, their bytes and how many there may be. */
-  entries: number
-  bytes: number
-  maxBytes: number
-  /** Calls answered from memory while fresh, with what was stale, and all others. */
-  hits: number
-  stale: number
-  misses: number
-  /** Misses that were answered from the store. */
-  storeHits: number
-  storeFailures: number
-  /** How often a value was fetched, in the background among them, and how often calls shared one. */
-  loads: number
-  refreshes: number
-  joined: number
-  /** Values that had to go, and such that could not be kept. */
-  evictions: number
-  refused: number
-}
-
-interface Entry {
-  held: unknown
-  /** Ms of the clock; below its beginning where another process stored it. */
-  stored: number
-  lifespanMs: number
-  /** What it counts for, once it is in memory. */
-  bytes: number
-}
 
 /** What a miss brought. */
 interface Loaded<V> {
@@ -133,9 +86,7 @@ export class Cache<V> implements Disposable {
   readonly name: string | undefined
   readonly #options: CacheOptions<V>
   readonly #clock: Clock
-  readonly #wallNow: () => number
-  readonly #memory: LRUCache<string, Entry>
-  readonly #maxBytes: number
+  readonly #memory: Memory<V>
   readonly #level: Level | null
   readonly #coalescer: Coalescer
   /** The fetch of each key whose result may be kept; a key that is changed meanwhile has none. */
@@ -160,19 +111,23 @@ export class Cache<V> implements Disposable {
     checkCache(options)
     this.#options = { ...options }
     this.#engine = policyEngine()
+    const [maxBytes = 0, storeTimeoutMs = 0] = Array.from(
+      this.#engine.cacheRoom(roomNumbers(options)),
+    )
+    if (maxBytes === 0) throw optionProblem('Cache', options, this.#engine)
     this.#times = this.#options
     this.#handle = this.#rule(options)
     handles.watch(this, this.#handle)
     this.name = options.name
     this.#clock = options.clock ?? systemClock
-    this.#wallNow = options.wallNow ?? (() => Date.now())
-    this.#maxBytes = options.maxBytes ?? 2 ** 24
-    this.#memory = new (lru())<string, Entry>({
-      maxSize: this.#maxBytes,
-      dispose: ({ bytes }, key, reason) => {
-        if (reason !== 'evict') return
+    this.#memory = new Memory(this.#options, maxBytes, this.#clock, {
+      evicted: (key, bytes) => {
         this.#evictions++
         this.#listeners?.emit('evicted', { key, bytes })
+      },
+      refused: (key, error) => {
+        this.#refused++
+        this.#listeners?.emit('refused', { key, error })
       },
     })
     this.#coalescer = new Coalescer({
@@ -180,11 +135,12 @@ export class Cache<V> implements Disposable {
       joinWithinMs: JOIN_WITHIN_MS,
       clock: this.#clock,
     })
-    const failed = (operation: StoreOperation, key: string, error: unknown): void => {
+    const storeFailed = (operation: StoreOperation, key: string, error: unknown): void => {
       this.#storeFailures++
       this.#listeners?.emit('storeFailed', { key, operation, error })
     }
-    this.#level = options.store ? new Level(options.store, options, this.#clock, failed) : null
+    const { store } = options
+    this.#level = store ? new Level(store, options, storeTimeoutMs, this.#clock, storeFailed) : null
   }
 
   /**
@@ -203,7 +159,7 @@ export class Cache<V> implements Disposable {
     const entry = this.#memory.get(key)
     const freshness = entry === undefined ? EXPIRED : this.#judge(entry)
     if (entry !== undefined && freshness <= STALE) {
-      const opened = this.#open(key, entry)
+      const opened = this.#memory.open(key, entry)
       if (opened !== undefined) {
         if (freshness === FRESH) this.#hits++
         else {
@@ -223,19 +179,16 @@ export class Cache<V> implements Disposable {
     fn: (context: CallContext) => PromiseLike<V> | V,
     options?: CallOptions,
   ): Promise<Outcome<V>> {
-    return this.execute(key, fn, options).then(
-      value => ({ ok: true, value }),
-      error => ({ ok: false, error }),
-    )
+    return this.execute(key, fn, options).then<Outcome<V>, Outcome<V>>(succeeded, failed)
   }
 
   /** The answer that is kept, also a stale one, or `undefined`. Nothing is fetched or counted. */
   async get(key: string): Promise<V | undefined> {
     const entry = this.#memory.get(key)
-    if (entry && this.#judge(entry) <= STALE) return this.#open(key, entry)?.value
+    if (entry && this.#judge(entry) <= STALE) return this.#memory.open(key, entry)?.value
     const found = await this.#level?.get(key)
     const old = found && this.#adopt(key, found, false)
-    return old && this.#judge(old) <= STALE ? this.#open(key, old)?.value : undefined
+    return old && this.#judge(old) <= STALE ? this.#memory.open(key, old)?.value : undefined
   }
 
   /**
@@ -249,7 +202,7 @@ export class Cache<V> implements Disposable {
     if (entry === undefined || !(entry.lifespanMs > 0)) {
       return this.delete(key).then(() => false)
     }
-    const kept = this.#keep(key, entry, value)
+    const kept = this.#memory.keep(key, entry, value)
     return this.#level ? this.#write(key, entry) : Promise.resolve(kept)
   }
 
@@ -275,8 +228,8 @@ export class Cache<V> implements Disposable {
     return {
       name: this.name,
       entries: this.#memory.size,
-      bytes: this.#memory.calculatedSize,
-      maxBytes: this.#maxBytes,
+      bytes: this.#memory.bytes,
+      maxBytes: this.#memory.maxBytes,
       hits: this.#hits,
       stale: this.#stale,
       misses: this.#misses,
@@ -357,7 +310,7 @@ export class Cache<V> implements Disposable {
       loaded = { entry: old, cause, stale: true }
     }
     const { entry, cause, stale } = loaded
-    const opened = entry && this.#open(key, entry)
+    const opened = entry && this.#memory.open(key, entry)
     if (entry === undefined || opened === undefined) {
       if ('value' in loaded) return loaded.value as V
       // An old value that cannot be read stands in for nothing.
@@ -391,7 +344,7 @@ export class Cache<V> implements Disposable {
         const freshness = this.#judge(adopted)
         if (freshness === FRESH || (freshness === STALE && !refreshing)) {
           this.#storeHits++
-          if (this.#flights.get(key) === flight) this.#keep(key, adopted, undefined)
+          if (this.#flights.get(key) === flight) this.#memory.keep(key, adopted, undefined)
           return { entry: adopted, stale: freshness === STALE }
         }
         if (spare === undefined || adopted.stored > spare.stored) spare = adopted
@@ -406,7 +359,7 @@ export class Cache<V> implements Disposable {
       }
       const entry = this.#entryOf(key, value)
       if (entry && entry.lifespanMs > 0 && this.#flights.get(key) === flight) {
-        this.#keep(key, entry, value)
+        this.#memory.keep(key, entry, value)
         if (this.#level) void this.#write(key, entry)
       }
       return entry ? { entry, value } : { value }
@@ -430,83 +383,24 @@ export class Cache<V> implements Disposable {
     this.#coalescer.forget(key)
   }
 
-  /** A value as it is held, or `undefined` if it cannot be. */
   #entryOf(key: string, value: V): Entry | undefined {
-    const { frozen, serialize = JSON.stringify } = this.#options
-    try {
-      const held = frozen ? deepFreeze(value) : serialize(value)
-      // JSON has no word for it.
-      if (held === undefined && !frozen) return undefined
-      const { ttlMs } = this.#times
-      const asked = typeof ttlMs === 'function' ? toMillis(ttlMs(value)) : Number.NaN
-      const lifespanMs = this.#engine.cacheLifespan(this.#handle, asked)
-      return { held, stored: this.#clock.now(), lifespanMs, bytes: 0 }
-    } catch (error) {
-      this.#refuse(key, error)
-      return undefined
-    }
+    return this.#memory.entryOf(key, value, this.#lifespanOf)
   }
 
-  /** The value of an entry; nothing where it cannot be read, and then it is forgotten. */
-  #open(key: string, { held }: Entry): { value: V } | undefined {
-    const { frozen, deserialize = JSON.parse as (held: unknown) => V } = this.#options
-    if (frozen) return { value: held as V }
-    try {
-      return { value: deserialize(held as string) }
-    } catch (error) {
-      this.#memory.delete(key)
-      this.#refuse(key, error)
-      return undefined
-    }
+  readonly #lifespanOf = (value: V): number => {
+    const { ttlMs } = this.#times
+    const asked = typeof ttlMs === 'function' ? toMillis(ttlMs(value)) : Number.NaN
+    return this.#engine.cacheLifespan(this.#handle, asked)
   }
 
-  /** An entry of the store as one of the memory, of the present version; that is kept if `keep`. */
+  /** An entry of the store as one of the memory, of the present version; that is stored if `keep`. */
   #adopt(key: string, found: Found, keep: boolean): Entry | undefined {
-    const { frozen, migrate, serialize = JSON.stringify } = this.#options
-    const { deserialize = JSON.parse as (held: unknown) => V } = this.#options
-    const stored = this.#clock.now() - Math.abs(this.#wallNow() - found.storedWall)
-    try {
-      let { held } = found
-      if (migrate && this.#level?.isOld(found)) {
-        const version = found.version as number
-        held = serialize(migrate.convert(deserialize(held as string), version))
-        const { storedWall, lifespanMs } = found
-        const left = this.#expiry(stored, lifespanMs)
-        if (keep && left > 0)
-          void this.#level.set(key, { held, storedWall, lifespanMs }, left, true)
-      }
-      const value = frozen ? deepFreeze(deserialize(held as string)) : held
-      return { held: value, stored, lifespanMs: found.lifespanMs, bytes: 0 }
-    } catch (error) {
-      this.#refuse(key, error)
-      return undefined
-    }
-  }
-
-  /** Puts an entry into memory, if it fits. `value` is what it was made of, where that is at hand. */
-  #keep(key: string, entry: Entry, value: V | undefined): boolean {
-    const { sizeOf, frozen, deserialize = JSON.parse as (held: unknown) => V } = this.#options
-    const { held } = entry
-    try {
-      let bytes: number
-      if (sizeOf) {
-        bytes = sizeOf((frozen ? held : (value ?? deserialize(held as string))) as V)
-        if (!(bytes >= 0)) throw new RangeError(`sizeOf answered ${bytes}`)
-      } else {
-        bytes = sizeOfBytes((frozen ? (JSON.stringify(held) ?? '') : held) as string)
-      }
-      entry.bytes = Math.max(1, Math.ceil(bytes + sizeOfBytes(key)))
-      if (entry.bytes > this.#maxBytes) {
-        throw new RangeError(`${entry.bytes} bytes are more than all, ${this.#maxBytes}`)
-      }
-      this.#memory.set(key, entry, { size: entry.bytes })
-      return true
-    } catch (error) {
-      // An older one would outlive what it was replaced by.
-      this.#memory.delete(key)
-      this.#refuse(key, error)
-      return false
-    }
+    const level = this.#level as Level
+    return this.#memory.adopt(key, found, level.isOld(found), (held, stored) => {
+      const { storedWall, lifespanMs } = found
+      const left = this.#expiry(stored, lifespanMs)
+      if (keep && left > 0) void level.set(key, { held, storedWall, lifespanMs }, left, true)
+    })
   }
 
   #write(key: string, entry: Entry): Promise<boolean> {
@@ -515,7 +409,7 @@ export class Cache<V> implements Disposable {
     const expiry = this.#expiry(stored, lifespanMs)
     const text = this.#options.frozen ? JSON.stringify(held) : (held as string | Uint8Array)
     if (text === undefined) return Promise.resolve(false)
-    const kept: Kept = { held: text, storedWall: this.#wallNow(), lifespanMs }
+    const kept: Kept = { held: text, storedWall: this.#memory.wallNow(), lifespanMs }
     return level.set(key, kept, expiry)
   }
 
@@ -529,11 +423,6 @@ export class Cache<V> implements Disposable {
     this.#stale++
     if (!this.#listeners?.has('stale')) return
     this.#listeners.emit('stale', { key, ageMs: this.#clock.now() - stored, cause })
-  }
-
-  #refuse(key: string, error: unknown): void {
-    this.#refused++
-    this.#listeners?.emit('refused', { key, error })
   }
 }
 

@@ -1,7 +1,8 @@
 /** What a caller is told whom a breaker does not let through. */
-import type { CircuitBreaker } from './breaker.js'
-import type { CircuitBreakerOptions } from './breaker-options.js'
-import { CircuitBreakerError, type RejectionReason, stackless } from './errors.js'
+
+import { CircuitBreakerError, type RejectionReason, stackless } from '../errors.js'
+import type { BreakerCalls } from './calls.js'
+import type { CircuitBreakerOptions } from './options.js'
 
 /** By the number of the engine. */
 export const REASONS: readonly RejectionReason[] = [
@@ -20,7 +21,7 @@ const MESSAGES: Record<RejectionReason, string> = {
 
 /** The error of a refusal; `left` is in how many ms the answer may be another. */
 export function refusal(
-  breaker: CircuitBreaker,
+  breaker: BreakerCalls,
   options: CircuitBreakerOptions,
   reason: RejectionReason,
   left: number | undefined,
@@ -40,12 +41,12 @@ export function refusal(
 /** A refusal as a result; the error is made when somebody looks at it. */
 export class Refused {
   readonly ok = false
-  readonly #breaker: CircuitBreaker
+  readonly #breaker: BreakerCalls
   readonly #options: CircuitBreakerOptions
   readonly #left: number
   #error: CircuitBreakerError | undefined
 
-  constructor(breaker: CircuitBreaker, options: CircuitBreakerOptions, left: number) {
+  constructor(breaker: BreakerCalls, options: CircuitBreakerOptions, left: number) {
     this.#breaker = breaker
     this.#options = options
     this.#left = left

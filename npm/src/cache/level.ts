@@ -1,9 +1,10 @@
 /** The second level of a cache: entries in a {@link Store}, with their age and under their version. */
-import type { CacheOptions } from './cache-options.js'
-import type { Clock } from './clock.js'
-import { TimeoutError } from './errors.js'
-import { bytesOf, type Store, versionedKey } from './store.js'
-import { startTimer } from './timer.js'
+
+import type { Clock } from '../clock.js'
+import { TimeoutError } from '../errors.js'
+import { bytesOf, type Store, versionedKey } from '../store.js'
+import { startTimer } from '../timer.js'
+import type { CacheOptions } from './options.js'
 
 /** A value as it is held, and since when. */
 export interface Kept {
@@ -51,15 +52,16 @@ export class Level {
     store: Store,
     // biome-ignore lint/suspicious/noExplicitAny: the values are not looked at
     options: CacheOptions<any>,
+    timeoutMs: number,
     clock: Clock,
     failed: (operation: StoreOperation, key: string, error: unknown) => void,
   ) {
-    const { type, version = 1, migrate, storeTimeoutMs = 500 } = options
+    const { type, version = 1, migrate } = options
     this.#store = store
     this.#type = type
     this.#version = version
     this.#oldest = migrate?.from ?? version
-    this.#timeoutMs = storeTimeoutMs
+    this.#timeoutMs = timeoutMs
     this.#clock = clock
     this.#failed = failed
   }

@@ -1,7 +1,7 @@
-import type { CircuitBreaker } from './breaker.js'
-import type { CircuitState } from './breaker-options.js'
-import type { BreakerExplanation } from './breaker-report.js'
-import type { RejectionReason } from './errors.js'
+import type { RejectionReason } from '../errors.js'
+import type { CircuitBreaker } from './index.js'
+import type { CircuitState } from './options.js'
+import type { BreakerExplanation } from './report.js'
 
 /** The state in `@kysera/infra`'s form. */
 export interface CircuitBreakerState {

@@ -1,5 +1,5 @@
-import { type BreakerMode, type CircuitBreakerOptions, MODES } from './breaker-options.js'
-import { engine } from './engine/index.js'
+import { engine } from '../engine/index.js'
+import { type BreakerMode, type CircuitBreakerOptions, MODES } from './options.js'
 
 /** The states of the engine, by number. */
 export const STATES = ['closed', 'open', 'half-open', 'recovering', 'isolated'] as const

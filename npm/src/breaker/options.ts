@@ -1,7 +1,7 @@
-import { type BackoffOptions, backoffNumbers, checkBackoff } from './backoff.js'
-import type { Clock } from './clock.js'
-import { describe, OptionError } from './errors.js'
-import { check, type Kind } from './options.js'
+import { type BackoffOptions, backoffNumbers, checkBackoff } from '../backoff.js'
+import type { Clock } from '../clock.js'
+import { describe, OptionError } from '../errors.js'
+import { check, type Kind } from '../options.js'
 
 /** What a circuit breaker does with calls, in `@kysera/infra`'s three words. */
 export type CircuitState = 'closed' | 'open' | 'half-open'

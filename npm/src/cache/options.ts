@@ -1,7 +1,7 @@
-import type { Clock } from './clock.js'
-import { OptionError } from './errors.js'
-import { check, type Kind } from './options.js'
-import type { Store } from './store.js'
+import type { Clock } from '../clock.js'
+import { OptionError } from '../errors.js'
+import { check, type Kind } from '../options.js'
+import type { Store } from '../store.js'
 
 /** How long answers are good. Times are in milliseconds. */
 export interface CacheTimes<V> {
@@ -99,14 +99,7 @@ const FIELDS: Record<string, Kind> = {
 export function checkCache<V>(options: CacheOptions<V>): void {
   check('Cache', options, FIELDS)
   checkTtl(options)
-  const { maxBytes, frozen, version, migrate, storeTimeoutMs } = options
-  expect(maxBytes === undefined || maxBytes > 0, 'maxBytes', 'must be at least 1', maxBytes)
-  expect(
-    storeTimeoutMs === undefined || storeTimeoutMs > 0,
-    'storeTimeoutMs',
-    'must be above 0',
-    storeTimeoutMs,
-  )
+  const { frozen, migrate } = options
   together(options, 'serialize', 'deserialize')
   together(options, 'deserialize', 'serialize')
   together(options, 'version', 'type')
@@ -119,13 +112,11 @@ export function checkCache<V>(options: CacheOptions<V>): void {
     'must not be set together with `serialize`',
     frozen,
   )
-  expect(version === undefined || version >= 0, 'version', 'must be at least 0', version)
   if (migrate === undefined) return
   check('Cache migrate', migrate, { from: 'integer', convert: 'function' })
   const { from, convert } = migrate
+  expect(from !== undefined, 'migrate.from', 'must be given', from)
   expect(typeof convert === 'function', 'migrate.convert', 'must be a function', convert)
-  const older = from >= 0 && from < (version as number)
-  expect(older, 'migrate.from', 'must be at least 0 and below `version`', from)
 }
 
 /** Refuses times of a wrong type. @internal */
@@ -153,6 +144,15 @@ function together<V>(
 
 function expect(holds: boolean, option: string, must: string, got: unknown): void {
   if (!holds) throw new OptionError(`Cache: \`${option}\` ${must}, got ${String(got)}`, option)
+}
+
+/** What is kept as `RoomOptions` of `core/src/cache/room.rs`, field by field. @internal */
+export function roomNumbers<V>(options: CacheOptions<V>): Float64Array {
+  const { maxBytes, storeTimeoutMs, version, migrate } = options
+  return Float64Array.from(
+    [maxBytes, storeTimeoutMs, version, migrate?.from],
+    value => value ?? Number.NaN,
+  )
 }
 
 /** The times as `CacheOptions` of `core/src/cache/options.rs`, field by field. @internal */
