@@ -196,6 +196,7 @@ test('platform packages say where they fit, at the version of the package', () =
     )
     assert.deepEqual(manifest.libc, libc && [libc === 'gnu' ? 'glibc' : libc])
     assert.deepEqual(manifest.engines, publishedManifest().engines)
+    assert.deepEqual(manifest.files, ['seawall.node', 'LICENSE', 'README.md'])
   }
 })
 

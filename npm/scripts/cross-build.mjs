@@ -6,9 +6,22 @@ import { cache, platformName, targetDir } from './paths.mjs'
 import { glibc, platforms } from './platforms.mjs'
 import { ask, must } from './run.mjs'
 import { loud, Stop, step } from './say.mjs'
+import { install, python } from './wheels.mjs'
 
-/** Both are wheels of PyPI; the first runs cargo with the second as compiler and linker. */
-const zig = { 'cargo-zigbuild': '0.24.0', ziglang: '0.17.1' }
+/**
+ * Both are wheels of PyPI; the first runs cargo with the second as compiler and linker. What they make
+ * is published, so they are taken as they were when these versions were chosen, for x64 and arm64.
+ */
+const zig = {
+  'cargo-zigbuild==0.24.0': [
+    '484412e39e4c6039474535ce97ee75a22bab22d58233056f8ec8a8f9034bb957',
+    '6942e4320f7b05d8fb29e0a8ce5670bcbb3d254275100b85b5b7c86552f9a744',
+  ],
+  'ziglang==0.17.1': [
+    'ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54',
+    'b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e',
+  ],
+}
 
 const crate = ['--release', '--locked', '-p', 'seawall-node']
 
@@ -20,23 +33,43 @@ export function compile(name) {
   const own = os === process.platform
   step(`${name} (cargo, release, ${own && os !== 'linux' ? 'its own system' : 'zig'})`)
   if (os !== 'linux') must('cargo', ['build', ...crate, '--target', target])
-  else zigbuild(name, target)
+  else zigbuild([name])
   return join(targetDir, target, 'release', library)
 }
 
-function zigbuild(name, target) {
+/**
+ * Compiles ahead what `compile` will be asked for, as far as that can be done in one go: the end of
+ * each, where all of it is optimised together, occupies one processor.
+ */
+export function compileTogether(names) {
+  const linux = names.filter(
+    name => platforms[name].os === 'linux' && platforms[name].os === process.platform,
+  )
+  if (linux.length < 2 || linux.some(name => lackingTarget(platforms[name].target))) return
+  if (zigFolder() === undefined) return
+  step(`${linux.join(', ')} (cargo, release, zig)`)
+  zigbuild(linux)
+}
+
+function zigbuild(names) {
   const folder = zigFolder()
   if (folder === undefined) throw new Stop('pip could not install cargo-zigbuild and ziglang')
-  const wanted = name.endsWith('-gnu') ? `${target}.${glibc}` : target
-  const flags = `CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_RUSTFLAGS`
-  must('cargo', ['zigbuild', ...crate, '--target', wanted], {
+  const targets = names.flatMap(name => {
+    const { target } = platforms[name]
+    return ['--target', name.endsWith('-gnu') ? `${target}.${glibc}` : target]
+  })
+  // Rust's default for musl is a program of one piece, which an addon cannot be.
+  const flags = names
+    .filter(name => name.endsWith('-musl'))
+    .map(name => platforms[name].target.toUpperCase().replaceAll('-', '_'))
+    .map(target => [`CARGO_TARGET_${target}_RUSTFLAGS`, '-Ctarget-feature=-crt-static'])
+  must('cargo', ['zigbuild', ...crate, ...targets], {
     env: {
       ...process.env,
       PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
       PYTHONPATH: folder,
       CARGO_ZIGBUILD_PYTHON_PATH: python(),
-      // Rust's default for musl is a program of one piece, which an addon cannot be.
-      ...(name.endsWith('-musl') && { [flags]: '-Ctarget-feature=-crt-static' }),
+      ...Object.fromEntries(flags),
     },
   })
 }
@@ -67,22 +100,16 @@ let found
 /** Where pip put zig; nothing where it could not. */
 function zigFolder() {
   if (found !== undefined) return found
-  const folder = join(cache, `zig-${Object.values(zig).join('-')}`)
+  const versions = Object.keys(zig).map(wheel => wheel.split('==')[1])
+  const folder = join(cache, `zig-${versions.join('-')}`)
   if (!existsSync(join(folder, 'ziglang'))) {
-    if (python() === undefined) return undefined
     step('zig (pip, once)')
     mkdirSync(folder, { recursive: true })
-    const wanted = Object.entries(zig).map(([what, version]) => `${what}==${version}`)
-    const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', folder, ...wanted]
-    if (ask(python(), pip, { timeout: 300_000 }) === undefined) {
-      loud(`pip could not install ${wanted.join(' and ')}`)
+    if (!install(zig, folder)) {
+      loud(`pip could not install ${Object.keys(zig).join(' and ')}`)
       return undefined
     }
   }
   found = folder
   return found
-}
-
-function python() {
-  return ['python3', 'python'].find(name => ask(name, ['-m', 'pip', '--version']) !== undefined)
 }

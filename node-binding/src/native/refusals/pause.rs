@@ -11,6 +11,7 @@ use napi::Env;
 use crate::native::uv::{Loop, function};
 
 /// A socket in the epoll of the loop of this thread.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no epoll to ask"))]
 pub(super) struct Pause {
     epoll: c_int,
     descriptor: c_int,
