@@ -12,7 +12,8 @@ const reporter = new URL('node-reporter.mjs', import.meta.url).href
 /** A test may take two minutes, a file of them four. */
 const flags = ['--test', '--test-timeout=120000', '--expose-gc', `--test-reporter=${reporter}`]
 const fileMs = 240_000
-const lanes = Math.max(2, Math.min(4, availableParallelism()))
+/** Much of a test is waiting. */
+const lanes = Math.min(5, availableParallelism() + 1)
 /** More failures than this are no accident of a busy machine. */
 const secondRuns = 5
 
