@@ -92,6 +92,27 @@ describe('a balancer function with the socket', { skip: !native && 'native only'
     assert.equal(await app.stop(), 0)
   })
 
+  test('answers whole also where much is unread, or its client goes away meanwhile', async () => {
+    const app = await lending()
+    const body = 'x'.repeat(200_000)
+    const post = `POST /own HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    assert.match((await say(app.port, post)).answer, /^HTTP\/1.1 418 /)
+    assert.equal((await say(app.port, whole('/page'))).answer.length, 20_000_043)
+    for (let n = 0; n < 5; n++) {
+      const socket = connect(app.port, '127.0.0.1').on('error', () => {})
+      socket.write(whole('/page'))
+      await once(socket, 'readable')
+      socket.resetAndDestroy()
+    }
+    // The primary is there, and what the function said before a worker's answer is no end of it.
+    assert.match(
+      (await say(app.port, whole('/words'))).answer,
+      /^HTTP\/1.1 103[\s\S]*HTTP\/1.1 200 /,
+    )
+    assert.ok(await quiet(app))
+    assert.equal(await app.stop(), 0)
+  })
+
   test('that never answers keeps no socket, nor one whose client is gone', async () => {
     const app = await lending({ patienceMs: 100 })
     const fds = async () => {

@@ -84,15 +84,14 @@ proptest! {
                     balancer.answered(worker, at(latency).since(Instant::ZERO), now);
                 }
                 Event::Pick(loads) => {
-                    if balancer.is_full(&loads) {
-                        let turning = |load: &&Load| load.ready && load.block_ms <= 50.0;
-                        prop_assert!(loads.iter().any(|load| turning(&load)));
-                        let spare = |load: &Load| load.unanswered < config.credit;
-                        prop_assert!(!loads.iter().filter(turning).any(spare));
-                        continue;
-                    }
+                    let full = balancer.is_full(&loads, now);
                     let free = |load: &Load| load.ready && load.unanswered < config.credit;
                     let picked = balancer.pick(&loads, now, &mut rng);
+                    let turns = |load: &Load| load.ready && load.block_ms <= 50.0;
+                    prop_assert_eq!(full, picked.is_none() && loads.iter().any(turns));
+                    if full {
+                        continue;
+                    }
                     let turning = |load: &Load| load.block_ms <= 50.0;
                     let better = loads.iter().any(|load| load.ready && turning(load));
                     if !better {

@@ -156,13 +156,19 @@ impl Balancer {
         Some(picked)
     }
 
-    /// Whether every worker that is ready and turns has as many hand-overs unanswered as it may, so
-    /// that a connection had better wait for a moment where it is. Not where there is none.
+    /// Whether every worker that may be chosen has as many hand-overs unanswered as it may, so that a
+    /// connection had better wait for a moment where it is. Not where none is ready and turns.
     #[must_use]
-    pub fn is_full(&self, loads: &[Load]) -> bool {
-        let turns = |load: &&Load| load.ready && load.block_ms <= self.stuck_ms();
-        let mut able = loads.iter().filter(turns).peekable();
-        able.peek().is_some() && able.all(|load| load.unanswered >= self.config.credit)
+    pub fn is_full(&mut self, loads: &[Load], now: Instant) -> bool {
+        let stuck = self.stuck_ms();
+        if !loads.iter().any(|load| load.ready && load.block_ms <= stuck) {
+            return false;
+        }
+        if loads.len() > self.workers.len() {
+            self.workers.resize(loads.len(), Worker::default());
+        }
+        self.find_able(loads, now);
+        self.able.is_empty()
     }
 
     fn stuck_ms(&self) -> f64 {

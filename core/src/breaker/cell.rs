@@ -53,6 +53,12 @@ impl Gate {
         self.0 & 3
     }
 
+    /// Whether somebody holds the breaker isolated, in whichever mode.
+    #[cfg(feature = "tower")]
+    pub(crate) const fn is_isolated(self) -> bool {
+        (self.0 >> Self::STATE_SHIFT) & 7 == State::Isolated as u32
+    }
+
     /// Whether it lets calls through, as it did when a call of `generation` was.
     pub(crate) const fn lets_all_of(self, generation: u32) -> bool {
         self.kind() == Self::ADMIT && self.generation() == generation

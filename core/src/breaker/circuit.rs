@@ -15,6 +15,8 @@ use super::config::{BreakerConfig, Mode, TripRule};
 use super::explain::Explanation;
 use super::machine::{Machine, State, Totals};
 use super::members::{Member, Members};
+#[cfg(feature = "tower")]
+use super::permit::Reason;
 use super::permit::{RawPermit, Rejection, Settled};
 use super::snapshot::Snapshot;
 use crate::options::Problem;
@@ -228,6 +230,18 @@ impl CircuitBreaker {
     /// See [`Machine::force_open`].
     pub fn force_open(&self, now: Instant, wall_ms: f64) {
         self.change(|inner| inner.machine.force_open(now, wall_ms));
+    }
+
+    /// The refusal of an isolation that is enforced, which is yet to be counted.
+    #[cfg(feature = "tower")]
+    pub(super) fn isolation(&self) -> Option<Rejection> {
+        let inner = lock(&self.inner);
+        let machine = &inner.machine;
+        (machine.state() == State::Isolated && machine.mode() == Mode::Enforce).then(|| Rejection {
+            reason: Reason::Isolated,
+            retry_after: None,
+            generation: machine.generation(),
+        })
     }
 
     /// See [`Machine::isolate`].

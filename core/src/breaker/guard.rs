@@ -300,15 +300,21 @@ impl Drop for Permit<'_> {
 /// Refusals that are known before there is a call.
 #[cfg(feature = "tower")]
 impl CircuitBreaker {
-    /// Whether its gate refuses all calls, for as long as it holds.
+    /// Whether its gate refuses all calls, for as long as it holds, or somebody isolates it.
     #[inline]
     pub(crate) fn refuses(&self) -> bool {
-        self.front.as_deref().is_some_and(|front| front.gate().kind() == Gate::REFUSE)
+        self.front.as_deref().is_some_and(|front| {
+            let gate = front.gate();
+            gate.kind() == Gate::REFUSE || gate.is_isolated()
+        })
     }
 
-    /// What a call would be told now, where that takes no more than a look.
+    /// What a call would be told now, where that takes no more than a look, or the breaker is isolated.
     pub(crate) fn refusal(&self, clock: &impl Clock) -> Option<Rejection> {
-        if self.refuses() { self.refusal_at(clock.now()) } else { None }
+        if !self.refuses() {
+            return None;
+        }
+        self.isolation().or_else(|| self.refusal_at(clock.now()))
     }
 
     /// A call was told so.

@@ -288,6 +288,10 @@ impl Watch {
     /// Begins a run and answers its number; `None` while one is under way.
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub(super) fn begin(&mut self, now: Instant) -> Option<u32> {
+        // One that is under way has the time of its successor already.
+        if self.began.is_some() && !self.hangs && self.due > now {
+            return None;
+        }
         self.due = later(now, self.interval);
         if let Some(began) = self.began {
             if !self.hangs {

@@ -99,12 +99,14 @@ mod coarse {
 
 /// Whether tokio was built with `test-util`, so that somebody may pause its clock: what only it tells
 /// is the time then.
+#[cfg(target_os = "linux")]
 const MAY_BE_PAUSED: bool = {
     #[allow(unused_imports, reason = "its `pause`, if it has one, hides the one below")]
     use ::tokio::time::*;
     // A function has no size.
     size_of_val(&pause) == 0
 };
+#[cfg(target_os = "linux")]
 #[allow(non_upper_case_globals, dead_code, reason = "it stands for a function")]
 const pause: u8 = 0;
 

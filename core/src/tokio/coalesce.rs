@@ -158,11 +158,12 @@ impl<K: Eq + Hash, T, E> Flights<K, T, E> {
     fn leave(&self, key: &K, flight: &Arc<Flight<T, E>>, seat: usize) {
         // Under the lock of the keys, so that nobody joins what is given up.
         let mut by_key = lock(&self.by_key);
-        let is_last = flight.stand_up(seat);
+        let (is_last, waker) = flight.stand_up(seat);
         let gone = (is_last || flight.is_over())
             && by_key.get(key).is_some_and(|other| Arc::ptr_eq(other, flight));
         let gone = if gone { by_key.remove(key) } else { None };
         drop(by_key);
         drop(gone);
+        drop(waker);
     }
 }

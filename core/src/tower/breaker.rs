@@ -12,8 +12,11 @@ use crate::tokio::{Breaker, BreakerCall};
 
 /// A [`Breaker`] around a service. A call costs no allocation.
 ///
-/// While it is open it is ready, whether or not the service is: a call is refused at once rather than
-/// wait for a service that hangs.
+/// Asked while it is open it is ready, whether or not the service is: the next call is refused rather
+/// than wait for a service that hangs, also where it comes when the breaker has closed again. Who waits
+/// for the service already when it opens goes on waiting unless asked anew: put a time-out around the
+/// waiting. A service whose call was refused keeps what the inner one has reserved for its next call,
+/// such as a place of a bulkhead: drop it, or call it again.
 #[derive(Debug, Clone)]
 pub struct BreakerLayer<J = ByResult> {
     breaker: Breaker,

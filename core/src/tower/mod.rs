@@ -8,7 +8,8 @@
 //! **Readiness is back-pressure.** What lets calls wait ([`BulkheadLayer`], [`AdaptiveLayer`],
 //! [`RateLimitLayer`]) does so in `poll_ready`, so that nobody upstream takes on more work meanwhile.
 //! A refusal is no end of the service: `poll_ready` is then ready, and the call answers the refusal.
-//! A breaker and a throttle decide in `call`, before the inner service is called.
+//! A throttle decides in `call`, before the inner service is called; so does a breaker, unless it is
+//! open when it is asked whether it is ready: then the next call is refused, whenever it comes.
 //!
 //! **Which order.** As in [`policy::Stage`](crate::policy::Stage): retry outside, then rate limit,
 //! throttle, breaker, time-out, and innermost what limits how many run at a time.

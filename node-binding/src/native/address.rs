@@ -5,8 +5,9 @@ use std::net::ToSocketAddrs;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// The longest queue of connections the kernel keeps, as Node's own default.
-pub(super) const BACKLOG: i32 = 511;
+/// The longest queue of connections the kernel keeps, in which those wait that no worker can take yet.
+/// The system has a bound of its own.
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A socket with the first address of `host` that can be had. Bound, but not listening: a port that
 /// is taken is found before any worker is started, and nobody connects before one is ready.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::{IntoRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};
@@ -15,8 +16,22 @@ pub(super) struct Question {
     pub(super) address: SocketAddr,
     /// For how long the head was waited for, in ms.
     pub(super) waited: f64,
-    /// The connection itself, where the function is to get it.
-    pub(super) socket: Option<Lent>,
+    /// The connection itself, where the function is to get it; nothing in it: nobody waits any more.
+    pub(super) socket: Option<Lending>,
+}
+
+/// A descriptor that whoever comes first takes: the function, or who no longer waits for it.
+#[derive(Clone)]
+pub(super) struct Lending(Arc<Mutex<Option<Lent>>>);
+
+impl Lending {
+    pub(super) fn new(lent: Lent) -> Self {
+        Self(Arc::new(Mutex::new(Some(lent))))
+    }
+
+    pub(super) fn take(&self) -> Option<Lent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Question {
@@ -75,10 +90,16 @@ impl Choice {
 pub(super) fn tell(ask: Ask<'_>) -> Result<Tell> {
     let ask =
         ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(|question| {
-            let Question { id, head, address, waited, socket } = question.value;
+            let Question { id, head, address, mut waited, socket } = question.value;
             let host = address.ip().to_string();
             let port = u32::from(address.port());
-            let descriptor = socket.map_or(-1, number);
+            let mut descriptor = -1;
+            match socket.map(|socket| socket.take()) {
+                Some(Some(lent)) => descriptor = number(lent),
+                // As one that is withdrawn.
+                Some(None) => waited = -1.0,
+                None => {}
+            }
             Ok(FnArgs::from((id as f64, Buffer::from(head), host, port, waited, descriptor)))
         })?;
     Ok(Box::new(move |question| {

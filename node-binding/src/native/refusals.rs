@@ -13,10 +13,10 @@ mod thread;
 mod waiter;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::IntoRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, Error, Float64Array, FnArgs, Function, Result};
@@ -59,14 +59,26 @@ pub fn refusals_open(
 ) -> Result<u32> {
     let monitor = monitor(handle).ok_or_else(|| Error::from_reason("no such monitor"))?;
     // Weak: what waits for connections that are refused keeps no process alive.
+    // Beside the calls: what an isolate that ends has not taken is closed with these two functions, while
+    // the data of its calls is forgotten.
+    let queue: Arc<Mutex<VecDeque<Passed>>> = Arc::default();
+    let taken = Arc::clone(&queue);
     let passed =
-        passed.build_threadsafe_function::<Passed>().weak::<true>().build_callback(|passed| {
-            let (descriptor, bytes) = passed.value.take();
+        passed.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+            let next = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = next.ok_or_else(|| Error::from_reason("there is no connection"))?;
+            let (descriptor, bytes) = next.take();
             Ok(FnArgs::from((descriptor.into_raw_fd(), Buffer::from(bytes))))
         })?;
     let pass = move |what: Passed| {
-        let status = passed.call(what, ThreadsafeFunctionCallMode::NonBlocking);
-        status == napi::Status::Ok
+        queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(what);
+        let is_called =
+            passed.call((), ThreadsafeFunctionCallMode::NonBlocking) == napi::Status::Ok;
+        if !is_called {
+            // Only one thread puts something there: the last one has no call.
+            drop(queue.lock().unwrap_or_else(PoisonError::into_inner).pop_back());
+        }
+        is_called
     };
     let failed = |error: std::io::Error| Error::from_reason(error.to_string());
     let pause = Pause::of(&env, descriptor);

@@ -17,10 +17,12 @@ export function chooseBundled<P extends object>(wasm: () => P): P | ReturnType<t
  * where this file was when they were made; then the program that was started is as near as can be told.
  */
 function requireBeside(id: string): unknown {
+  // The place in a checkout: relative to another directory it would be anybody's.
+  if (id.startsWith('.')) throw Object.assign(new Error(`no ${id}`), { code: 'MODULE_NOT_FOUND' })
   // Not imported: webpack takes the calls of what it knows for `createRequire` out of the code.
   const { createRequire } = process.getBuiltinModule('node:module')
   let failed: unknown
-  for (const place of [import.meta.url, process.argv[1], `${process.cwd()}/`]) {
+  for (const place of [import.meta.url, process.argv[1] ?? `${process.cwd()}/`]) {
     if (!place) continue
     try {
       return createRequire(place)(id)

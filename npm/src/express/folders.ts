@@ -1,12 +1,14 @@
 /** Folders of a primary. It removes them when it ends; those of one that was killed the next one removes. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const PREFIX = 'seawall-'
 
 /** With what goes into it, the path of a Unix socket is at most 107 bytes on Linux, 103 on macOS. */
-const LONGEST_PLACE = 50
+const LONGEST_PLACE = 72
+/** The same where the name of the folder says whose it is. */
+const LONGEST_NAMED = 50
 
 /** A folder for the sockets between the processes, for this user alone. @internal */
 export function makeFolder(): string {
@@ -15,7 +17,7 @@ export function makeFolder(): string {
 
 /** A new folder in `place`, for this user alone. @internal */
 export function folderIn(place: string): string {
-  const realm = findRealm()
+  const realm = place.length > LONGEST_NAMED ? undefined : findRealm()
   if (realm === undefined) return mkdtempSync(join(place, PREFIX))
   sweep(place, `${PREFIX}${realm}-`)
   return mkdtempSync(join(place, `${PREFIX}${realm}-${process.pid}-`))
@@ -40,10 +42,21 @@ function sweep(place: string, ours: string): void {
     for (const name of readdirSync(place)) {
       if (!name.startsWith(ours)) continue
       const pid = Number.parseInt(name.slice(ours.length), 10)
-      if (pid > 0 && !isThere(pid)) rmSync(join(place, name), { recursive: true, force: true })
+      if (pid > 0 && !isThere(pid)) remove(join(place, name))
     }
   } catch {
-    // Not to be read, or another user's.
+    // Not to be read.
+  }
+}
+
+/** A folder of this user: another one could change theirs while it is removed. */
+function remove(folder: string): void {
+  try {
+    const found = lstatSync(folder)
+    if (!found.isDirectory() || found.uid !== process.getuid?.()) return
+    rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // Gone already.
   }
 }
 

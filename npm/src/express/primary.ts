@@ -158,11 +158,14 @@ export class Primary {
       const isServed = !isLent || (await this.#lent.giveBack(id))
       this.#front?.choose(id, isServed ? slot : NOBODY)
     }
-    answer().then(choose, error => {
-      void choose(NOBODY)
-      this.#count('incrementCounter', 'proxy_errors', 1)
-      logger.error('[defuss-express] load balancer connection error', error)
-    })
+    const lost = (error: unknown): void => report(error, 'startServer: the socket of a balancer')
+    answer()
+      .then(choose, error => {
+        this.#count('incrementCounter', 'proxy_errors', 1)
+        logger.error('[defuss-express] load balancer connection error', error)
+        return choose(NOBODY)
+      })
+      .catch(lost)
   }
 
   /** Connections are counted where no JavaScript runs for them. */

@@ -63,7 +63,7 @@ export class Workers {
     this.#follow()
     for (let index = 0; index < this.#config.workers; index++) this.#places.push(this.#place(index))
     const ready = this.#firstReady()
-    for (const place of this.#places) this.#fork(place)
+    for (const place of this.#places) this.#again(place)
     await ready
   }
 
@@ -163,9 +163,13 @@ export class Workers {
     const flag = heapFlag(this.#config)
     const { execArgv = process.execArgv } = cluster.settings
     if (flag) cluster.setupPrimary({ execArgv: [...execArgv, flag] })
-    const worker = cluster.fork(env)
-    // The user's own processes are none of this.
-    if (flag) cluster.setupPrimary({ execArgv })
+    let worker: ClusterWorker
+    try {
+      worker = cluster.fork(env)
+    } finally {
+      // The user's own processes are none of this.
+      if (flag) cluster.setupPrimary({ execArgv })
+    }
     // Where the system has no descriptor or no process left, none was started, and none exits.
     worker.on('error', error => {
       this.#config.logger.error('[defuss-express] worker error', error)

@@ -374,6 +374,7 @@ export class HealthChecks implements Disposable {
         if (this.#handle < 0) return 0
         // Nobody would hear of its end: the request that began it may be gone.
         const answer = this.#tell(this.#onDemand ? told.FAIL : told.EXPIRE, run)
+        if (this.#onDemand) all.delete(flying)
         if (answer > 0) {
           heard({ name, passed: false, message: error.message, error, durationMs: timeoutMs })
         }

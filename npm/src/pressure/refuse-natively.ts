@@ -221,6 +221,11 @@ class Refusals implements NativeRefusals {
 
 /** Gives a connection to a server, with the bytes that were read of it. */
 function takeIn(server: Server, descriptor: number, bytes: Uint8Array): void {
+  if (!server.listening) {
+    // It has closed meanwhile.
+    builtin<{ closeSync(fd: number): void }>('node:fs')?.closeSync(descriptor)
+    return
+  }
   const before = (socket: Socket): void => {
     if (bytes.length > 0) socket.unshift(bytes)
   }

@@ -19,6 +19,8 @@ interface Inner extends Omit<PressureResponse, 'end'> {
   _header?: string | null
   _headerSent?: boolean
   readonly shouldKeepAlive?: boolean
+  readonly _expect_continue?: boolean
+  readonly _sent100?: boolean
   readonly sendDate?: boolean
   statusCode: number
   statusMessage?: string
@@ -60,6 +62,8 @@ export function answerWritten(
   const inner = response as unknown as Inner
   if (inner._header !== null || answer.close || inner.shouldKeepAlive !== true) return false
   if (inner.sendDate !== true || inner._headerSent !== false) return false
+  // Who waits to be asked for the body may send it or not: `writeHead` ends that connection.
+  if (inner._expect_continue && !inner._sent100) return false
   const server = (request.socket as { server?: Server } | undefined)?.server
   const timeout = server?.keepAliveTimeout
   if ((request as Inquiry).httpVersionMinor !== 1 || timeout === undefined) return false
@@ -80,14 +84,21 @@ export function answerWritten(
   return true
 }
 
-/** The functions that nobody has put others in the place of. */
+/** Node's own functions. */
 function functions(): Functions {
   if (usual === undefined) {
     const http = builtin<Http>('node:http')
     const { writeHead } = http?.ServerResponse.prototype ?? {}
-    usual = { writeHead, end: http?.OutgoingMessage.prototype.end }
+    const { end } = http?.OutgoingMessage.prototype ?? {}
+    usual = { writeHead: own(writeHead, '_storeHeader('), end: own(end, '_send(') }
   }
   return usual
+}
+
+/** Node's own function, told by what it calls; none where an agent has wrapped it. */
+function own(fn: unknown, calls: string): unknown {
+  const isOwn = typeof fn === 'function' && Function.prototype.toString.call(fn).includes(calls)
+  return isOwn ? fn : null
 }
 
 function written(answer: ShedAnswer, timeout: number): WrittenAnswer {

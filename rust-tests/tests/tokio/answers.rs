@@ -1,7 +1,8 @@
 use std::fmt::Error as Failed;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use seawall::cache::LifetimesConfig;
@@ -245,4 +246,27 @@ async fn a_call_that_is_not_polled_any_more_does_not_hold_up_the_others() {
     let other = tokio::time::timeout(ms(1_000), coalesce.call(1, fetch));
     assert_eq!(other.await, Ok(Ok(7)));
     assert_eq!(kept.await, Ok(7));
+}
+
+/// As an execution does whose turn is used up, where the task has no scheduler that would put it off.
+#[tokio::test]
+async fn an_execution_that_wakes_itself_lets_others_have_their_turn() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&flag);
+    let execution = move || {
+        let flag = Arc::clone(&waits);
+        poll_fn(move |cx| {
+            if flag.load(Ordering::SeqCst) {
+                return Poll::Ready(Ok::<u32, Failed>(1));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    };
+    let coalesce = Coalesce::new();
+    // The first is polled first: did it not come back, the second never would be.
+    let (answer, ()) = tokio::join!(coalesce.call(1, execution), async {
+        flag.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(answer, Ok(1));
 }

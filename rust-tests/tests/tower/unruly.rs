@@ -66,6 +66,19 @@ async fn an_open_breaker_refuses_while_the_service_is_never_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_isolated_breaker_refuses_while_the_service_is_never_ready() {
+    let breaker = breaker();
+    let mut service = BreakerLayer::new(breaker.clone()).layer(Picky::new());
+    breaker.circuit().isolate(seawall::tokio::now());
+    assert!(poll_ready(&mut service).is_ready());
+    let refusal = service.call(()).await.unwrap_err();
+    assert_eq!(refusal.rejected().map(|refused| refused.retry_after), Some(None));
+    assert_eq!(breaker.circuit().explain(seawall::tokio::now()).totals.rejected, 1);
+    breaker.circuit().release(seawall::tokio::now());
+    assert!(poll_ready(&mut service).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_that_was_ready_is_kept_when_the_breaker_would_let_the_call_through_by_now() {
     let (breaker, inner) = (breaker(), Picky::new());
     let mut service = BreakerLayer::new(breaker.clone()).layer(inner.clone());

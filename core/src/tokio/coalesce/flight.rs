@@ -85,17 +85,14 @@ impl<T, E> Flight<T, E> {
         seat
     }
 
-    /// Whether that was the last one.
-    pub(super) fn stand_up(&self, seat: usize) -> bool {
+    /// Whether that was the last one, and its waker: not to be dropped under a lock, since it may be all
+    /// that is left of a task.
+    pub(super) fn stand_up(&self, seat: usize) -> (bool, Option<Waker>) {
         let mut seats = lock(&self.crew.seats);
         let waker = seats.wakers.get_mut(seat).and_then(Option::take);
         seats.taken = seats.taken.saturating_sub(1);
         seats.free.push(seat);
-        let is_last = seats.taken == 0;
-        // Not under the lock: it may be all that is left of a task.
-        drop(seats);
-        drop(waker);
-        is_last
+        (seats.taken == 0, waker)
     }
 
     fn register(&self, seat: usize, waker: &Waker) {
@@ -113,29 +110,28 @@ impl<T, E> Flight<T, E> {
     /// Polls the execution unless another one does just now, who then sees to all.
     fn drive(&self) {
         let waker = Waker::from(Arc::clone(&self.crew));
-        loop {
-            let mut execution = match self.execution.try_lock() {
-                Ok(execution) => execution,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            // Out of its place meanwhile: should it panic, nobody polls it again.
-            let Some(mut future) = execution.take() else { return };
-            self.crew.woken.swap(false, Ordering::SeqCst);
-            let over = Over(self);
-            if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                let _ = self.result.set(Some(result));
-                drop(execution);
-                drop(future);
-                return drop(over);
-            }
-            *execution = Some(future);
+        let mut execution = match self.execution.try_lock() {
+            Ok(execution) => execution,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        // Out of its place meanwhile: should it panic, nobody polls it again.
+        let Some(mut future) = execution.take() else { return };
+        self.crew.woken.store(false, Ordering::SeqCst);
+        let over = Over(self);
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let _ = self.result.set(Some(result));
             drop(execution);
-            std::mem::forget(over);
-            // Whoever was woken meanwhile found it being polled.
-            if !self.crew.woken.load(Ordering::SeqCst) {
-                return;
-            }
+            drop(future);
+            return drop(over);
+        }
+        *execution = Some(future);
+        drop(execution);
+        std::mem::forget(over);
+        // Whoever was woken meanwhile found it being polled, and is woken once more. It is not polled
+        // again here: one that has used up its turn wakes itself until its task has returned.
+        if self.crew.woken.load(Ordering::SeqCst) {
+            self.crew.wake_all();
         }
     }
 }

@@ -169,7 +169,7 @@ impl Run {
             return false;
         }
         self.look(now);
-        self.balancer.is_full(&self.loads)
+        self.balancer.is_full(&self.loads, instant(now))
     }
 
     fn full_until(&self) -> u64 {

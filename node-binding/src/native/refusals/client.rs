@@ -52,6 +52,8 @@ pub(super) struct Desk {
     /// Numbers them.
     turn: usize,
     text: String,
+    /// Whether there is no room for connections that are kept.
+    pub(super) full: bool,
 }
 
 /// A connection.
@@ -94,7 +96,9 @@ impl Client {
         for _ in 0..AT_ONCE {
             // What it wants now is for JavaScript to answer.
             if self.phase != Phase::Leaving && !self.door.is_shut() {
-                return Next::Pass;
+                // Who goes without a word wants nothing of it.
+                let gone = self.bytes.is_empty() && matches!(self.stream.peek(&mut [0]), Ok(0));
+                return if gone { Next::Close } else { Next::Pass };
             }
             let read = match self.stream.read(&mut buffer) {
                 Ok(0) => return Next::Close,
@@ -129,7 +133,7 @@ impl Client {
         let (mut next, mut more) = (Next::Wait, false);
         while next == Next::Wait && !rest.is_empty() {
             let most = rest.get(..MOST_BYTES).unwrap_or(rest);
-            let request = match head::read(most, &self.door.paths) {
+            let mut request = match head::read(most, &self.door.paths) {
                 Head::Partial => break,
                 Head::Foreign => {
                     next = Next::Pass;
@@ -137,6 +141,7 @@ impl Client {
                 }
                 Head::Whole(request) => request,
             };
+            request.stays &= !desk.full;
             self.door.answer(desk.turn, request, &mut desk.text);
             desk.turn = desk.turn.wrapping_add(1);
             given += 1;

@@ -16,8 +16,9 @@ use crate::native::backlog::accept_once;
 /// Node do.
 pub(super) const KEEP: Duration = Duration::from_secs(5);
 
-/// How many connections wait for JavaScript to take them.
-const MOST_PASSED: usize = 256;
+/// How many connections wait for JavaScript to take them: as many as are kept, for all of them may ask
+/// at once when the pressure is over.
+const MOST_PASSED: usize = 1024;
 
 /// A connection that JavaScript is to serve, with the bytes that were read of it. Closed where nobody
 /// takes it.

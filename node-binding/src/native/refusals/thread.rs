@@ -275,6 +275,7 @@ impl Porter {
     }
 
     fn go_on(&mut self, key: u64, now: Instant) {
+        self.desk.full = self.clients.len() > MOST_CLIENTS;
         let Some(client) = self.clients.get_mut(&key) else { return };
         let next = client.step(now, &mut self.desk);
         if next == Next::Wait {
@@ -323,6 +324,7 @@ impl Porter {
 
     fn admit(&mut self, mut client: Client, now: Instant) {
         client.door.counts().accepted.fetch_add(1, Ordering::Relaxed);
+        self.desk.full = self.clients.len() >= MOST_CLIENTS;
         match client.step(now, &mut self.desk) {
             Next::Pass => client.pass(),
             Next::Close => give_up(&client),
@@ -340,12 +342,13 @@ impl Porter {
     }
 
     /// Closes the connection of which nothing was heard for longest, where there are too many: who
-    /// means well has said what it wants by then.
+    /// means well has said what it wants by then. One that was told it is kept goes last.
     fn make_room(&mut self) {
         if self.clients.len() < MOST_CLIENTS {
             return;
         }
-        let oldest = self.clients.iter().min_by_key(|(_, client)| client.deadline);
+        let oldest =
+            self.clients.iter().min_by_key(|(_, client)| (client.is_answered(), client.deadline));
         let key = oldest.map(|(key, _)| *key);
         if let Some(client) = key.and_then(|key| self.clients.remove(&key)) {
             self.close(client);

@@ -96,7 +96,10 @@ where
                     Phase::Open(open) => opening = Some(open),
                     Phase::Ended => return,
                     Phase::Stopped => {
-                        if let Some(open) = listener.take() {
+                        let late = |open: Arc<StdListener>| {
+                            open.try_clone().and_then(TcpListener::from_std).ok()
+                        };
+                        if let Some(open) = listener.take().or_else(|| opening.take().and_then(late)) {
                             rest(open, begin);
                         }
                         break;

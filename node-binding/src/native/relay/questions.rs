@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::super::ask::{Choice, Lent, Question, Tell};
+use super::super::ask::{Choice, Lending, Lent, Question, Tell};
 
 /// How long an answer is waited for at least, however short the patience is.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -42,7 +42,8 @@ impl Questions {
     ) -> Option<Choice> {
         let id = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let (sender, answer) = oneshot::channel();
-        let lent = socket.is_some().then_some(address);
+        let socket = socket.map(Lending::new);
+        let lent = socket.clone().map(|socket| (socket, address));
         let _asked = Asked { questions: self, id, lent };
         self.open().insert(id, sender);
         let waited = waited.as_secs_f64() * 1e3;
@@ -65,14 +66,17 @@ impl Questions {
 struct Asked<'a> {
     questions: &'a Questions,
     id: u64,
-    /// Whose connection JavaScript has a descriptor of.
-    lent: Option<SocketAddr>,
+    /// What JavaScript gets a descriptor of, and whose connection it is.
+    lent: Option<(Lending, SocketAddr)>,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         let was_open = self.questions.open().remove(&self.id).is_some();
-        if let Some(address) = self.lent.filter(|_| was_open) {
+        let Some((socket, address)) = self.lent.take().filter(|_| was_open) else { return };
+        // Where JavaScript has it already, it has to hear that nobody waits; else it never gets it, and
+        // a process that is blocked keeps no descriptors of those who left.
+        if socket.take().is_none() {
             (self.questions.tell)(Question::withdrawn(self.id, address));
         }
     }
