@@ -123,7 +123,11 @@ function judge({ kind, rounds }) {
     const [, second, ...later] = list
     for (const { bytes, breakers } of [second, ...later]) {
       assert.equal(breakers, 0, `${way}: breakers that are left`)
-      assert.deepEqual(bytes, second.bytes, `${way}: memory after each round`)
+      // When the dropped are collected within a round is the runtime's affair: memory that had to grow
+      // for more of them at once does not shrink. A round that is kept takes a dozen pages.
+      const spare = way === 'dropped' ? 4 * PAGE : 0
+      const grown = bytes.some((size, part) => size > second.bytes[part] + spare)
+      assert.ok(!grown, `${way}: memory after each round: ${JSON.stringify(list)}`)
     }
     for (const size of second.bytes) assert.ok(size <= 64 * PAGE, `${size} bytes`)
   }
