@@ -16,10 +16,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Error, Float64Array, FnArgs, Function, Result};
+use napi::bindgen_prelude::{Buffer, Error, Float64Array, Function, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
@@ -37,13 +37,26 @@ struct Opened {
     pause: Option<Pause>,
 }
 
+/// Connections on their way to the thread of an isolate.
+type Queue = Mutex<VecDeque<Passed>>;
+
 thread_local! {
     static DOORS: RefCell<BTreeMap<u32, Opened>> = const { RefCell::new(BTreeMap::new()) };
+    /// Connections that JavaScript was told of, by their tickets. An isolate that is being ended is
+    /// told too, but does not run: so nothing is given away before it is asked for.
+    static TOLD: RefCell<BTreeMap<u32, Passed>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A connection for JavaScript.
+#[napi(object, object_from_js = false)]
+pub struct PassedConnection {
+    pub descriptor: i32,
+    /// What was read of it.
+    pub bytes: Buffer,
 }
 
 /// Refuses for the monitor of a handle what comes to the socket of a descriptor, from now on. Requests
-/// for one of `paths` are given to `passed`, as a descriptor and the bytes that were read. `body` is
-/// JSON.
+/// for one of `paths` are JavaScript's: `passed` gets a ticket for each, to take it with. `body` is JSON.
 ///
 /// # Errors
 ///
@@ -55,28 +68,29 @@ pub fn refusals_open(
     handle: u32,
     paths: Vec<String>,
     body: String,
-    passed: Function<'_, FnArgs<(i32, Buffer)>, ()>,
+    passed: Function<'_, u32, ()>,
 ) -> Result<u32> {
     let monitor = monitor(handle).ok_or_else(|| Error::from_reason("no such monitor"))?;
     // Weak: what waits for connections that are refused keeps no process alive.
-    // Beside the calls: what an isolate that ends has not taken is closed with these two functions, while
-    // the data of its calls is forgotten.
-    let queue: Arc<Mutex<VecDeque<Passed>>> = Arc::default();
+    // Beside the calls, for what an isolate that ends was not called for is forgotten.
+    let queue: Arc<Queue> = Arc::default();
     let taken = Arc::clone(&queue);
+    let left = Arc::downgrade(&queue);
     let passed =
         passed.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-            let next = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = lock(&taken).pop_front();
             let next = next.ok_or_else(|| Error::from_reason("there is no connection"))?;
-            let (descriptor, bytes) = next.take();
-            Ok(FnArgs::from((descriptor.into_raw_fd(), Buffer::from(bytes))))
+            let ticket = NEXT.fetch_add(1, Ordering::Relaxed);
+            TOLD.with_borrow_mut(|told| told.insert(ticket, next));
+            Ok(ticket)
         })?;
     let pass = move |what: Passed| {
-        queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(what);
+        lock(&queue).push_back(what);
         let is_called =
             passed.call((), ThreadsafeFunctionCallMode::NonBlocking) == napi::Status::Ok;
         if !is_called {
             // Only one thread puts something there: the last one has no call.
-            drop(queue.lock().unwrap_or_else(PoisonError::into_inner).pop_back());
+            drop(lock(&queue).pop_back());
         }
         is_called
     };
@@ -87,9 +101,20 @@ pub fn refusals_open(
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     thread::add(number, Arc::clone(&door)).map_err(failed)?;
     DOORS.with_borrow_mut(|doors| doors.insert(number, Opened { door, pause }));
-    // An isolate that ends takes its doors with it.
-    env.add_env_cleanup_hook(number, close)?;
+    // An isolate that ends takes its doors with it, and closes what it will not take.
+    env.add_env_cleanup_hook((number, left), |(number, left)| {
+        close(number);
+        drop(left.upgrade().map(|left| lock(&left).drain(..).collect::<Vec<_>>()));
+        drop(TOLD.take());
+    })?;
     Ok(number)
+}
+
+/// The connection of a ticket, which is JavaScript's from now on; nothing if it was taken.
+#[napi]
+pub fn refusals_take(ticket: u32) -> Option<PassedConnection> {
+    let (descriptor, bytes) = TOLD.with_borrow_mut(|told| told.remove(&ticket))?.take();
+    Some(PassedConnection { descriptor: descriptor.into_raw_fd(), bytes: bytes.into() })
 }
 
 /// Keeps JavaScript from accepting while all are refused, and lets it again afterwards; to be called
@@ -118,6 +143,10 @@ pub fn refusals_counts(number: u32) -> Float64Array {
 #[napi]
 pub fn refusals_close(number: u32) {
     close(number);
+}
+
+fn lock(queue: &Queue) -> MutexGuard<'_, VecDeque<Passed>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn close(number: u32) {

@@ -166,8 +166,9 @@ class Refusals implements NativeRefusals {
         pressureHandle(this.#monitor),
         this.#paths,
         REFUSAL_BODY,
-        (descriptor, bytes) => {
-          takeIn(this.#server, descriptor, bytes)
+        ticket => {
+          const passed = core.refusalsTake?.(ticket)
+          if (passed) takeIn(this.#server, passed.descriptor, passed.bytes)
         },
       )
     } catch (error) {

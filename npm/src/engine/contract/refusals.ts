@@ -2,16 +2,18 @@
 export interface RefusalEngine {
   /**
    * Refuses for the monitor of `handle` what comes to the listening socket of `descriptor` while all
-   * are refused; answers a number. Requests for one of `paths` are given to `passed`, with the bytes
-   * that were read. `body` is JSON. Throws where the system has no room for it.
+   * are refused; answers a number. Requests for one of `paths` are JavaScript's: `passed` gets a ticket
+   * for each. `body` is JSON. Throws where the system has no room for it.
    */
   refusalsOpen?(
     descriptor: number,
     handle: number,
     paths: string[],
     body: string,
-    passed: (descriptor: number, bytes: Uint8Array) => void,
+    passed: (ticket: number) => void,
   ): number
+  /** The connection of a ticket, with the bytes that were read of it; once. */
+  refusalsTake?(ticket: number): { descriptor: number; bytes: Uint8Array } | null
   /**
    * Keeps JavaScript from accepting while all are refused, and lets it again afterwards; whether all
    * are refused.
