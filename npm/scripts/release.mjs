@@ -54,8 +54,8 @@ function buildProblems() {
     const addon = join(folderOf(name), 'seawall.node')
     const wrong = existsSync(addon) ? mismatch(addon, platform, glibc) : 'it is missing'
     if (wrong !== undefined) found.push(`the addon for ${name}: ${wrong}`)
-    if (!existsSync(join(folderOf(name), NOTICES))) {
-      found.push(`the addon for ${name}: nobody's licences are beside it`)
+    else if (!existsSync(join(folderOf(name), NOTICES))) {
+      found.push(`the addon for ${name}: ${NOTICES} is missing beside it`)
     }
   }
   return found
