@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mismatch } from '../npm/scripts/binary.mjs'
+import { NOTICES } from '../npm/scripts/notices.mjs'
 import { platformName, root } from '../npm/scripts/paths.mjs'
 import {
   folderOf,
@@ -196,13 +197,56 @@ test('platform packages say where they fit, at the version of the package', () =
     )
     assert.deepEqual(manifest.libc, libc && [libc === 'gnu' ? 'glibc' : libc])
     assert.deepEqual(manifest.engines, publishedManifest().engines)
-    assert.deepEqual(manifest.files, ['seawall.node', 'LICENSE', 'README.md'])
+    assert.deepEqual(manifest.files, ['seawall.node', 'LICENSE', NOTICES, 'README.md'])
   }
 })
 
 test('the sources ask no registry for platform packages', () => {
   const sources = JSON.parse(readFileSync(join(root, 'npm/package.json'), 'utf8'))
   assert.equal(sources.optionalDependencies, undefined)
+})
+
+/** As much of a library of Windows as says which others it needs. */
+function dll(...names) {
+  const bytes = Buffer.alloc(1024)
+  const name = index => 640 + index * 32
+  bytes.write('MZ')
+  bytes.writeUInt32LE(128, 0x3c)
+  bytes.write('PE', 128)
+  // The machine, one section, and how long what follows is.
+  bytes.writeUInt16LE(34404, 132)
+  bytes.writeUInt16LE(1, 134)
+  bytes.writeUInt16LE(240, 148)
+  bytes.writeUInt32LE(0x1000, 152 + 120)
+  // The section: its length, where it is loaded and where it stands.
+  for (const [index, value] of [512, 0x1000, 512, 512].entries()) {
+    bytes.writeUInt32LE(value, 392 + 8 + index * 4)
+  }
+  for (const [index, needed] of names.entries()) {
+    bytes.writeUInt32LE(0x1000 + name(index) - 512, 512 + index * 20 + 12)
+    bytes.write(needed, name(index))
+  }
+  const file = join(folder, `${names.join('-')}.dll`)
+  writeFileSync(file, bytes)
+  return file
+}
+
+test('an addon for Windows needs nothing that Windows does not have', () => {
+  const windows = platforms['win32-x64']
+  const system = ['KERNEL32.dll', 'api-ms-win-crt-heap-l1-1-0.dll']
+  assert.equal(mismatch(dll(...system), windows), undefined)
+  assert.match(mismatch(dll(...system), platforms['linux-x64-gnu']), /made for win32-x64/)
+  for (const name of [
+    'VCRUNTIME140.dll',
+    'libgcc_s_seh-1.dll',
+    'libwinpthread-1.dll',
+    'libnode.dll',
+  ]) {
+    assert.equal(
+      mismatch(dll(...system, name), windows),
+      `it needs ${name}, which Windows does not have`,
+    )
+  }
 })
 
 test('an addon in the package of another platform is found out', () => {

@@ -22,6 +22,10 @@ export function mismatch(file, { os, cpu, libc }, newest) {
   if (found.os !== os || found.cpu !== cpu) {
     return `it is made for ${found.os}-${found.cpu}`
   }
+  const beside = found.needs.filter(name => notOfWindows.test(name))
+  if (os === 'win32' && beside.length > 0) {
+    return `it needs ${beside.join(', ')}, which Windows does not have`
+  }
   const musl = found.needs.some(name => /^libc\.musl|^libc\.so$/.test(name))
   const glibc = found.needs.includes('libc.so.6')
   if (libc === 'glibc' && (musl || !glibc)) return `it needs ${found.needs.join(', ')}, not glibc`
@@ -31,6 +35,9 @@ export function mismatch(file, { os, cpu, libc }, newest) {
   }
   return undefined
 }
+
+/** Libraries that compilers and installations of theirs bring along; and Node, which is a program here. */
+const notOfWindows = /^(vcruntime|msvcp|msvcr\d|concrt|ucrtbased|lib)/i
 
 function compare(a, b) {
   const [one, two] = [a, b].map(version => version.split('.').map(Number))
@@ -107,5 +114,24 @@ function machO(bytes) {
 function pe(bytes) {
   const header = bytes.readUInt32LE(0x3c)
   const cpu = { 34404: 'x64', 43620: 'arm64' }[bytes.readUInt16LE(header + 4)] ?? 'unknown'
-  return { os: 'win32', cpu, needs: [] }
+  const optional = header + 24
+  const after = optional + bytes.readUInt16LE(header + 20)
+  const sections = Array.from({ length: bytes.readUInt16LE(header + 6) }, (_, index) => {
+    const at = after + index * 40
+    const [length, address, , offset] = [8, 12, 16, 20].map(each => bytes.readUInt32LE(at + each))
+    return { length, address, offset }
+  })
+  const place = address => {
+    const found = sections.find(
+      ({ address: from, length }) => address >= from && address < from + length,
+    )
+    return found.offset + address - found.address
+  }
+  // The second table of the directory: who is imported from, 20 bytes each, the last all zero.
+  const imports = bytes.readUInt32LE(optional + 112 + 8)
+  const needs = []
+  for (let at = imports && place(imports); at && bytes.readUInt32LE(at + 12); at += 20) {
+    needs.push(text(bytes, place(bytes.readUInt32LE(at + 12))))
+  }
+  return { os: 'win32', cpu, needs }
 }

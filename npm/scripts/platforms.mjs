@@ -2,11 +2,14 @@
 // but for the names the package looks for (`npm/src/engine/platform.ts`; a test compares the two).
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { NOTICES, writeNotices, writeNoticesOfWasm } from './notices.mjs'
 import { root } from './paths.mjs'
+import { ask } from './run.mjs'
 
 /**
  * By name: the target of Rust, the file it makes, and for npm the values of `os`, `cpu` and `libc`.
- * A package of the wrong C library would not load, so npm must know which one is meant.
+ * A package of the wrong C library would not load, so npm must know which one is meant. What is built
+ * on its own system may have a `rehearsal`: a target that Linux can link, to try the same code.
  */
 export const platforms = {
   'linux-x64-gnu': linux('x86_64', 'x64', 'gnu'),
@@ -17,6 +20,7 @@ export const platforms = {
   'darwin-arm64': darwin('aarch64', 'arm64'),
   'win32-x64': {
     target: 'x86_64-pc-windows-msvc',
+    rehearsal: 'x86_64-pc-windows-gnu',
     library: 'seawall_node.dll',
     os: 'win32',
     cpu: 'x64',
@@ -70,7 +74,7 @@ export function manifestOf(name) {
     ...(libc && { libc: [libc] }),
     type: 'commonjs',
     main: 'seawall.node',
-    files: ['seawall.node', 'LICENSE', 'README.md'],
+    files: ['seawall.node', 'LICENSE', NOTICES, 'README.md'],
   }
 }
 
@@ -93,11 +97,18 @@ Install \`seawall\`, which brings it along where it fits.\n`
 
 /** Makes the package of a platform from the library that cargo built. */
 export function placeAddon(name, library) {
-  const addon = join(writePlatform(name), 'seawall.node')
+  const folder = writePlatform(name)
+  const addon = join(folder, 'seawall.node')
   // A fresh file each time: a running process may have the old one mapped.
   rmSync(addon, { force: true })
   cpSync(library, addon)
+  writeNotices(folder, 'seawall-node', platformOf(name).target ?? ownTarget())
   return addon
+}
+
+/** What cargo builds for where it is not told. */
+function ownTarget() {
+  return /^host: (.*)$/m.exec(ask('rustc', ['-vV']) ?? '')?.[1]
 }
 
 /**
@@ -119,4 +130,5 @@ export function writePublished() {
   const manifest = `${JSON.stringify(publishedManifest(), null, 2)}\n`
   writeFileSync(join(root, 'npm/package.json'), manifest)
   cpSync(join(root, 'README.md'), join(root, 'npm/README.md'))
+  writeNoticesOfWasm()
 }

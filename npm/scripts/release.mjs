@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { mismatch } from './binary.mjs'
+import { NOTICES } from './notices.mjs'
 import { archive } from './pack.mjs'
 import { dist, root, wasmParts } from './paths.mjs'
 import {
@@ -53,6 +54,9 @@ function buildProblems() {
     const addon = join(folderOf(name), 'seawall.node')
     const wrong = existsSync(addon) ? mismatch(addon, platform, glibc) : 'it is missing'
     if (wrong !== undefined) found.push(`the addon for ${name}: ${wrong}`)
+    else if (!existsSync(join(folderOf(name), NOTICES))) {
+      found.push(`the addon for ${name}: ${NOTICES} is missing beside it`)
+    }
   }
   return found
 }

@@ -1,5 +1,4 @@
 /** The user's `ultimate-express`, else their `express`, loaded when first used. */
-import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { SeawallError } from '../errors.js'
 
@@ -15,6 +14,8 @@ function load(): Framework {
   // From where the program runs, since the framework is its own; then from beside this package.
   const places = [pathToFileURL(`${process.cwd()}/`).href, import.meta.url]
   if (process.argv[1]) places.unshift(pathToFileURL(process.argv[1]).href)
+  // Not imported: webpack takes the calls of what it knows for `createRequire` out of the code.
+  const { createRequire } = process.getBuiltinModule('node:module')
   for (const name of NAMES) {
     for (const place of places) {
       const require = createRequire(place)

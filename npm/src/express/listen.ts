@@ -1,6 +1,5 @@
 /** Makes any application listen on a socket of the worker's own, and finds the server it does it with. */
 
-import { createRequire } from 'node:module'
 import type { ListenOptions } from 'node:net'
 import { Server } from 'node:net'
 import { OptionError, SeawallError } from '../errors.js'
@@ -100,6 +99,8 @@ function start(
 
 /** Hono and the like: their adapter for Node makes the server. */
 function serveFetch(fetch: Listen, place: Place): unknown {
+  // Not imported: webpack takes the calls of what it knows for `createRequire` out of the code.
+  const { createRequire } = process.getBuiltinModule('node:module')
   const require = createRequire(`${process.cwd()}/`)
   const { createAdaptorServer } = require('@hono/node-server') as {
     createAdaptorServer(options: object): Server

@@ -41,14 +41,19 @@ use super::board::SLOTS;
 use super::failed::failed;
 use listener::Phase;
 
-pub(crate) use counters::{Counters, Stage, Staged};
+pub(crate) use counters::{Counters, Stage};
 pub(crate) use introduced::introduce;
 pub(crate) use listener::Accepted;
 pub(crate) use offer::Offer;
 pub(crate) use questions::Questions;
 pub(crate) use refuse::refuse;
-pub(crate) use worker::{Address, Counted, Stream, Upstream, Worker, is_ours};
+pub(crate) use worker::{Address, Upstream, Worker, is_ours};
 pub(crate) use workers::{Workers, bit};
+#[cfg(unix)]
+pub(crate) use {
+    counters::Staged,
+    worker::{Counted, Stream},
+};
 
 thread_local! {
     static RELAY: RefCell<Option<Relay>> = const { RefCell::new(None) };
