@@ -85,6 +85,11 @@ struct Kept<T> {
     lifespan: Duration,
 }
 
+/// A key, an answer, or both, kept no more.
+type One<K, T> = (Option<K>, Option<Kept<T>>);
+/// What goes for an answer that comes: the one before it, and those that make room.
+type Gone<K, T> = (Option<One<K, T>>, Vec<One<K, T>>);
+
 /// What a [`Cache`] has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -212,19 +217,25 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
     /// Keeps an answer, fresh for `ttl` (`None`: as long as the cache's answers are).
     pub fn insert(&self, key: K, value: T, ttl: Option<Duration>) {
         let now = clock::now();
-        let state = &mut *lock(&self.0.state);
+        let mut state = lock(&self.0.state);
         let lifespan = self.0.lifetimes.lifespan(ttl, &mut state.rng);
         if !self.0.lifetimes.kept(lifespan).is_zero() {
-            state.keep(key, Kept { value, stored: now, lifespan }, now);
+            let gone = state.keep(key, Kept { value, stored: now, lifespan }, now);
+            // What comes of dropping it is not this cache's to know.
+            drop(state);
+            drop(gone);
         }
     }
 
     /// Forgets the answer for `key`; whether there was one.
     pub fn forget(&self, key: &K) -> bool {
-        let State { by_key, entries, .. } = &mut *lock(&self.0.state);
+        let mut state = lock(&self.0.state);
+        let State { by_key, entries, .. } = &mut *state;
         // Its place goes when the hand comes by: nobody uses it.
         let entry = by_key.get(key).and_then(|id| entries.get_mut(*id as usize));
-        entry.and_then(|entry| entry.kept.take()).is_some()
+        let kept = entry.and_then(|entry| entry.kept.take());
+        drop(state);
+        kept.is_some()
     }
 
     /// What it has done.
@@ -236,12 +247,13 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T> State<K, T> {
-    fn keep(&mut self, key: K, kept: Kept<T>, now: Instant) {
+    /// Keeps an answer; what goes for it, to be dropped where nothing is locked.
+    #[must_use]
+    fn keep(&mut self, key: K, kept: Kept<T>, now: Instant) -> Gone<K, T> {
         let known = self.by_key.get(&key).and_then(|id| self.entries.get_mut(*id as usize));
         if let Some(entry) = known {
-            entry.kept = Some(kept);
             entry.uses = entry.uses.wrapping_add(1);
-            return;
+            return (Some((Some(key), entry.kept.replace(kept))), Vec::new());
         }
         let Self { by_key, entries, free, rotation, seen, .. } = self;
         let new = entries.len();
@@ -252,18 +264,20 @@ impl<K: Eq + Hash + Clone, T> State<K, T> {
             None => entries.push(entry),
         }
         let uses = |id| entries.get(id as usize).map_or(0, |entry: &Entry<K, T>| entry.uses);
+        let mut ids = Vec::new();
+        rotation.add(id, now, |id| Activity { uses: uses(id), holds: false }, |id| ids.push(id));
         let mut gone = Vec::new();
-        rotation.add(id, now, |id| Activity { uses: uses(id), holds: false }, |id| gone.push(id));
-        for id in gone {
+        for id in ids {
             let Some(entry) = entries.get_mut(id as usize) else { continue };
-            entry.kept = None;
-            if let Some(key) = entry.key.take() {
-                by_key.remove(&key);
-            }
+            let key = entry.key.take();
+            let known = key.as_ref().and_then(|key| by_key.remove_entry(key));
+            gone.push((key, entry.kept.take()));
+            gone.extend(known.map(|(key, _)| (Some(key), None)));
             free.push(id);
             seen.evictions = seen.evictions.saturating_add(1);
         }
         by_key.insert(key, id);
+        (None, gone)
     }
 }
 

@@ -8,15 +8,15 @@ use tower_service::Service;
 use crate::breaker::Rejection;
 use crate::classify::{ByResult, Judge};
 use crate::error::Error;
-use crate::tokio::{Breaker, BreakerCall};
+use crate::tokio::{Breaker, BreakerCall, Waiting};
 
 /// A [`Breaker`] around a service. A call costs no allocation.
 ///
 /// Asked while it is open it is ready, whether or not the service is: the next call is refused rather
 /// than wait for a service that hangs, also where it comes when the breaker has closed again. Who waits
-/// for the service already when it opens goes on waiting unless asked anew: put a time-out around the
-/// waiting. A service whose call was refused keeps what the inner one has reserved for its next call,
-/// such as a place of a bulkhead: drop it, or call it again.
+/// for the service already when a call opens it is woken and refused as well; where it is opened by
+/// hand, when it is asked next by anybody. A service whose call was refused keeps what the inner one has
+/// reserved for its next call, such as a place of a bulkhead: drop it, or call it again.
 #[derive(Debug, Clone)]
 pub struct BreakerLayer<J = ByResult> {
     breaker: Breaker,
@@ -56,17 +56,26 @@ pub struct BreakerService<S, J = ByResult> {
     judge: J,
     /// Why it is ready although the service may not be.
     refusal: Option<Rejection>,
+    /// While the service is not ready.
+    waiting: Option<Waiting>,
 }
 
 impl<S, J> BreakerService<S, J> {
     const fn new(inner: S, breaker: Breaker, judge: J) -> Self {
-        Self { inner, breaker, judge, refusal: None }
+        Self { inner, breaker, judge, refusal: None, waiting: None }
     }
 
     #[cold]
     fn is_refused(&mut self) -> bool {
         self.refusal = self.breaker.refusal();
         self.refusal.is_some()
+    }
+
+    /// Whether there is a refusal by now for who would have to wait.
+    #[cold]
+    fn is_refused_waiting(&mut self, cx: &Context<'_>) -> bool {
+        let waiting = self.waiting.get_or_insert_with(|| Waiting::new(&self.breaker));
+        waiting.is_refused(cx.waker()) && self.is_refused()
     }
 }
 
@@ -89,9 +98,15 @@ where
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if (self.breaker.refuses() || self.refusal.is_some()) && self.is_refused() {
+            self.waiting = None;
             return Poll::Ready(Ok(()));
         }
-        self.inner.poll_ready(cx).map_err(Error::Failed)
+        let ready = self.inner.poll_ready(cx);
+        if ready.is_pending() && !self.is_refused_waiting(cx) {
+            return Poll::Pending;
+        }
+        self.waiting = None;
+        if self.refusal.is_some() { Poll::Ready(Ok(())) } else { ready.map_err(Error::Failed) }
     }
 
     #[inline]

@@ -4,8 +4,10 @@
 //! keeping, without a fuzzer.
 
 mod bytes;
+mod http;
 mod limits;
 mod machine;
+mod native;
 mod options;
 mod text;
 
@@ -14,12 +16,18 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("answered", native::answered),
     ("breaker", machine::breaker),
     ("bulkhead", limits::bulkhead),
+    ("chunks", http::chunks),
     ("classify", text::classify),
+    ("config", options::config),
     ("head", text::head),
+    ("networks", http::networks),
     ("options", options::options),
     ("os", text::os),
+    ("pass", http::pass),
+    ("proxy", http::proxy),
     ("rate", limits::rate),
     ("recording", text::recording),
     ("snapshot", options::snapshot),

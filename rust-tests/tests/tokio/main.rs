@@ -10,6 +10,7 @@ mod hedge;
 mod places;
 mod policy;
 mod rate;
+mod reentry;
 mod retry;
 mod timeout;
 
