@@ -9,6 +9,7 @@ mod limits;
 mod machine;
 mod native;
 mod options;
+mod sequences;
 mod text;
 
 /// What takes the bytes of a fuzzer.
@@ -16,13 +17,17 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("adaptive", sequences::adaptive),
     ("answered", native::answered),
     ("breaker", machine::breaker),
     ("bulkhead", limits::bulkhead),
     ("chunks", http::chunks),
+    ("claim", sequences::claim),
     ("classify", text::classify),
     ("config", options::config),
     ("head", text::head),
+    ("health", sequences::health),
+    ("lifecycle", sequences::lifecycle),
     ("networks", http::networks),
     ("options", options::options),
     ("os", text::os),
@@ -30,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy", http::proxy),
     ("rate", limits::rate),
     ("recording", text::recording),
+    ("shares", sequences::shares),
     ("snapshot", options::snapshot),
     ("wait", text::wait),
 ];
