@@ -56,13 +56,40 @@ pub fn networks(data: &[u8]) {
     };
     assert!(older.is_none_or(|older| alone.contains(older)));
     let Ok(all) = all else { return };
-    let each = |address| {
-        ranges.lines().any(|range| {
-            Networks::parse([range], "from").is_ok_and(|range| range.contains(address))
-        })
-    };
-    assert_eq!(all.contains(address), each(address));
-    assert!(older.is_none_or(|older| all.contains(older) == all.contains(address)));
+    let plain = plain(address, if address.is_ipv4() { 32 } else { 128 }).0;
+    let expected = ranges.lines().any(|range| {
+        let (first, bits) = range.split_once('/').unwrap_or((range, "128"));
+        let first = first.parse::<IpAddr>().expect("it was read before");
+        let most = if first.is_ipv4() { 32 } else { 128 };
+        let (first, bits) =
+            self::plain(first, bits.parse().map_or(most, |bits: u32| bits.min(most)));
+        match (plain, first) {
+            (IpAddr::V4(one), IpAddr::V4(two)) => {
+                begins_like(one.to_bits().into(), two.to_bits().into(), bits, 32)
+            }
+            (IpAddr::V6(one), IpAddr::V6(two)) => {
+                begins_like(one.to_bits(), two.to_bits(), bits, 128)
+            }
+            _ => false,
+        }
+    });
+    assert_eq!(all.contains(address), expected);
+    assert!(older.is_none_or(|older| all.contains(older) == expected));
+}
+
+/// An address and how many of its bits count, as IPv4 where it is that in the clothes of IPv6.
+fn plain(address: IpAddr, bits: u32) -> (IpAddr, u32) {
+    match (address, bits.checked_sub(96)) {
+        (IpAddr::V6(newer), Some(left)) => match newer.to_ipv4_mapped() {
+            Some(older) => (IpAddr::V4(older), left),
+            None => (address, bits),
+        },
+        _ => (address, bits),
+    }
+}
+
+fn begins_like(one: u128, two: u128, bits: u32, all: u32) -> bool {
+    (0..bits).all(|bit| (one ^ two) >> (all - 1 - bit) & 1 == 0)
 }
 
 /// Heads of requests and of answers as they are passed on. The first byte says what is told of the
