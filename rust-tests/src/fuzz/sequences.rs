@@ -259,7 +259,7 @@ pub fn lifecycle(data: &[u8]) {
         phase = process.phase();
         // What it is to be woken for moves it on.
         let mut turns = 0;
-        let mut woken = process.clone();
+        let mut woken = process;
         while let Some(due) = woken.due() {
             assert_ne!(woken.advance(due.max(now), Event::Time), Phase::Running);
             turns += 1;

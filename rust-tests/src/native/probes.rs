@@ -1,7 +1,7 @@
 //! Heads of requests for probes.
 
 #[path = "../../../node-binding/src/native/probes/head.rs"]
-#[allow(dead_code, reason = "the addon has more uses for it")]
+#[allow(dead_code, reason = "as the addon has it")]
 pub(in crate::native) mod head;
 
 use head::{Head, parse};

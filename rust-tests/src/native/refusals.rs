@@ -1,7 +1,7 @@
 //! Heads of requests that are refused before JavaScript sees them.
 
 #[path = "../../../node-binding/src/native/refusals/head.rs"]
-#[allow(dead_code, reason = "the addon has more uses for it")]
+#[allow(dead_code, clippy::bool_assert_comparison, reason = "as the addon has it")]
 mod head;
 
 /// What can be answered: whether the connection stays, how many bytes are there, and whether more
