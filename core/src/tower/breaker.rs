@@ -68,14 +68,26 @@ impl<S, J> BreakerService<S, J> {
     #[cold]
     fn is_refused(&mut self) -> bool {
         self.refusal = self.breaker.refusal();
+        if self.refusal.is_some() {
+            self.wait_no_more();
+        }
         self.refusal.is_some()
     }
 
-    /// Whether there is a refusal by now for who would have to wait.
+    /// Ready where there is a refusal by now, or else as soon as there is.
     #[cold]
-    fn is_refused_waiting(&mut self, cx: &Context<'_>) -> bool {
+    fn wait(&mut self, cx: &Context<'_>) -> Poll<()> {
         let waiting = self.waiting.get_or_insert_with(|| Waiting::new(&self.breaker));
-        waiting.is_refused(cx.waker()) && self.is_refused()
+        if waiting.is_refused(cx.waker()) && self.is_refused() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    #[cold]
+    fn wait_no_more(&mut self) {
+        self.waiting = None;
     }
 }
 
@@ -98,15 +110,16 @@ where
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if (self.breaker.refuses() || self.refusal.is_some()) && self.is_refused() {
-            self.waiting = None;
             return Poll::Ready(Ok(()));
         }
         let ready = self.inner.poll_ready(cx);
-        if ready.is_pending() && !self.is_refused_waiting(cx) {
-            return Poll::Pending;
+        if ready.is_pending() {
+            return self.wait(cx).map(Ok);
         }
-        self.waiting = None;
-        if self.refusal.is_some() { Poll::Ready(Ok(())) } else { ready.map_err(Error::Failed) }
+        if self.waiting.is_some() {
+            self.wait_no_more();
+        }
+        ready.map_err(Error::Failed)
     }
 
     #[inline]
