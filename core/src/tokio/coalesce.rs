@@ -115,6 +115,13 @@ where
         }
     }
 
+    /// Lets nobody join the execution under way for `key` any more, as after a change of what it
+    /// fetches; those who wait for it go on waiting. Whether there was one.
+    pub fn forget(&self, key: &K) -> bool {
+        let gone = lock(&self.0.by_key).remove_entry(key);
+        gone.is_some()
+    }
+
     /// A place among those who wait for the execution, or none where there are too many.
     fn join<F>(&self, key: &K, call: &mut impl FnMut() -> F) -> Option<Joined<'_, K, T, E>>
     where

@@ -69,6 +69,18 @@ impl<F: Future> Future for Cut<F> {
     }
 }
 
+/// Lets `subscriber` hear what this thread tells of, until what is answered is dropped.
+///
+/// There are two of it: a place in the code that a thread without any meets first would be taken for
+/// one that nobody listens to, if there were only one.
+pub fn heard_by<S>(subscriber: S) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch)
+where
+    S: tracing::Subscriber + Clone + Send + Sync + 'static,
+{
+    let second = tracing::Dispatch::new(subscriber.clone());
+    (tracing::subscriber::set_default(subscriber), second)
+}
+
 /// What one poll of a future says.
 pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(std::task::Waker::noop()))

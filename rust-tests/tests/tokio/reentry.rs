@@ -14,7 +14,7 @@ use seawall::limit::throttle::ThrottleConfig;
 use seawall::tokio::{Bulkhead, Cache, Coalesce, RateLimiter, Setup, Throttle};
 use tracing::span;
 
-use crate::{ms, poll};
+use crate::{heard_by, ms, poll};
 
 /// Runs on a thread of its own, which hangs alone where a lock is asked for twice.
 fn ends(test: impl FnOnce() + Send + 'static) {
@@ -155,6 +155,7 @@ fn an_answer_that_is_kept_no_more() {
 
 #[test]
 fn an_event_of_a_call_that_is_held_back() {
+    #[derive(Clone)]
     struct Asks(Throttle);
 
     impl tracing::Subscriber for Asks {
@@ -175,7 +176,7 @@ fn an_event_of_a_call_that_is_held_back() {
 
     ends(|| {
         let throttle = Throttle::with(ThrottleConfig::default(), Setup::default().seed(1)).unwrap();
-        let _guard = tracing::subscriber::set_default(Asks(throttle.clone()));
+        let _guard = heard_by(Asks(throttle.clone()));
         for _ in 0..100 {
             let _ = poll(Box::pin(throttle.call(async { Err::<(), _>(()) })).as_mut());
         }
