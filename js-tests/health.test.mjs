@@ -355,6 +355,21 @@ describe('the set', () => {
     assert.deepEqual(results, [])
   })
 
+  it('what a removed check still answers says nothing of one that is added after it', async () => {
+    const { checks, results } = make()
+    const [old, next] = [manual(), manual()]
+    checks.add('a', old.check)
+    checks.remove('a')
+    checks.add('a', next.check)
+    old.runs[0].resolve(true)
+    await settled()
+    assert.equal(checks.verdict('readiness').reason, 'pending')
+    assert.deepEqual(results, [])
+    next.runs[0].resolve(true)
+    await settled()
+    assert.equal(checks.verdict('readiness').passing, true)
+  })
+
   it('a listener that throws changes nothing', async t => {
     t.mock.method(process, 'emitWarning', () => {})
     const { checks } = make()

@@ -7,6 +7,8 @@ pub mod breaker_world;
 pub mod fuzz;
 #[cfg(not(loom))]
 pub mod js_caller;
+#[cfg(not(loom))]
+pub mod native;
 pub mod vectors;
 
 /// `cases` random cases, or as many times more as `SEAWALL_TEST_EFFORT` says; two under Miri.

@@ -131,6 +131,23 @@ fn a_removed_check_is_forgotten_and_its_number_given_again() {
 }
 
 #[test]
+fn what_a_removed_check_still_answers_is_not_the_answer_of_who_has_its_number() {
+    let mut set = HealthSet::new(at(0));
+    let id = set.add(WatchConfig::new(Kind::Readiness), at(0)).unwrap();
+    let old = set.begin(id, at(0)).unwrap();
+    for round in 1..4 {
+        set.remove(id, at(round));
+        assert_eq!(set.add(WatchConfig::new(Kind::Readiness), at(round)), Ok(id));
+        let new = set.begin(id, at(round)).unwrap();
+        assert!(!set.settle(old, true, at(round)), "nobody asked it in round {round}");
+        assert_eq!(set.expire(old, at(10_000)), Expiry::Ignored);
+        assert!(!set.verdict(Kind::Readiness, at(round)).passing);
+        assert!(set.settle(new, true, at(round)));
+    }
+    assert!(set.verdict(Kind::Readiness, at(4)).passing);
+}
+
+#[test]
 fn asked_for_a_check_runs_when_its_interval_is_over() {
     let mut set = HealthSet::new(at(0));
     let id = set.add(WatchConfig::new(Kind::Readiness), at(0)).unwrap();

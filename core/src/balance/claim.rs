@@ -40,10 +40,10 @@ impl Ticket {
         self.0
     }
 
-    /// The ticket that came from another process.
+    /// The ticket that came from another process; what would be a state in it means nothing.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
+        Self(bits & !STATES)
     }
 }
 

@@ -44,6 +44,8 @@ impl Run {
 #[derive(Debug, Clone)]
 pub struct HealthSet {
     watches: Vec<Option<Watch>>,
+    /// The last run of a check that was removed. Those of who gets its number are others.
+    runs: u32,
     unrecoverable: Option<Instant>,
     draining: Option<Instant>,
     /// Since when each kind has passed, as of the last change.
@@ -56,6 +58,7 @@ impl HealthSet {
     pub const fn new(now: Instant) -> Self {
         Self {
             watches: Vec::new(),
+            runs: 0,
             unrecoverable: None,
             draining: None,
             passing_since: [Some(now); 3],
@@ -83,7 +86,7 @@ impl HealthSet {
             self.watches.push(None);
         }
         if let Some(place) = self.watches.get_mut(id) {
-            *place = Some(Watch::new(config, now));
+            *place = Some(Watch::new(config, now, self.runs));
         }
         self.note(now);
         id as u32
@@ -91,8 +94,8 @@ impl HealthSet {
 
     /// Takes a check out; what it still answers is ignored.
     pub fn remove(&mut self, id: u32, now: Instant) {
-        if let Some(place) = self.watches.get_mut(id as usize) {
-            *place = None;
+        if let Some(watch) = self.watches.get_mut(id as usize).and_then(Option::take) {
+            self.runs = self.runs.max(watch.last_run());
         }
         self.note(now);
     }

@@ -181,8 +181,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A check without a result, to be run at once.
-    pub(super) fn new(config: WatchConfig, now: Instant) -> Self {
+    /// A check without a result, to be run at once. Its runs have numbers beyond `run`.
+    pub(super) fn new(config: WatchConfig, now: Instant, run: u32) -> Self {
         Self {
             kind: config.kind,
             timeout: nanos(config.timeout),
@@ -197,7 +197,7 @@ impl Watch {
             heard: now,
             has_result: false,
             against: 0,
-            run: 0,
+            run,
             began: None,
             hangs: false,
             extended: false,
@@ -205,6 +205,11 @@ impl Watch {
             due: now,
             done: false,
         }
+    }
+
+    /// The number of its last run, if there was one.
+    pub(super) const fn last_run(&self) -> u32 {
+        self.run
     }
 
     /// Which question it counts for.

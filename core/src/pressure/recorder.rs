@@ -42,12 +42,12 @@ const MAGIC: [u8; 8] = *b"seawall\n";
 const VERSION: u32 = 1;
 const HEADER: usize = 64;
 const RECORD: usize = 256;
-const SIGNALS_AT: usize = 32;
 const PLACES: usize = 24;
 const ROUTE_AT: usize = 128;
 const ROUTE: usize = RECORD - ROUTE_AT;
 
-const _: () = assert!(SIGNALS <= PLACES && SIGNALS_AT + PLACES * 4 == ROUTE_AT);
+// Signals begin at byte 32.
+const _: () = assert!(SIGNALS <= PLACES && 32 + PLACES * 4 == ROUTE_AT);
 
 /// How many bytes a recorder takes that keeps so many records.
 #[must_use]

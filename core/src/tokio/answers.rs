@@ -108,6 +108,15 @@ where
     T: Clone + Send + Sync + 'static,
     E: Send + Sync + 'static,
 {
+    /// Forgets the answer for `key`, and lets nobody join what fetches it just now: whoever asks next
+    /// gets an answer from after this. Whether one was kept.
+    pub fn forget(&self, key: &K) -> bool {
+        if let Some(coalesce) = &self.coalesce {
+            coalesce.forget(key);
+        }
+        self.cache.as_ref().is_some_and(|cache| cache.forget(key))
+    }
+
     /// The answer for `key`: what is kept, or what the future that `call` makes comes to behind the
     /// policy. The execution may outlive this call if others wait for it too.
     ///

@@ -5,12 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+#[cfg(feature = "tower")]
+use std::task::Waker;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use super::clock::TokioClock;
 use super::setup::Setup;
+#[cfg(feature = "tower")]
+use super::wakers::Crowd;
 use crate::Outcome;
 use crate::breaker::{BreakerConfig, CircuitBreaker, Paused, Rejection, Settled, State};
 use crate::classify::{ByResult, Judge, Judged};
@@ -52,6 +56,9 @@ struct Shared {
     /// The state that was told of last.
     told: AtomicU8,
     obeys: AtomicBool,
+    /// Services that wait to become ready, and need not where their calls would be refused.
+    #[cfg(feature = "tower")]
+    waiting: Crowd,
 }
 
 impl Breaker {
@@ -76,8 +83,14 @@ impl Breaker {
     #[must_use]
     pub fn of(circuit: Arc<CircuitBreaker>, setup: Setup) -> Self {
         let told = AtomicU8::new(circuit.state() as u8);
-        let name = setup.name.into();
-        Self(Arc::new(Shared { circuit, name, told, obeys: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            circuit,
+            name: setup.name.into(),
+            told,
+            obeys: AtomicBool::new(false),
+            #[cfg(feature = "tower")]
+            waiting: Crowd::default(),
+        }))
     }
 
     /// Opens at once when the other side asks to be left alone (a throttled failure with a
@@ -152,7 +165,11 @@ impl Breaker {
     /// What a call would be told now, if it is plain that it would be refused; nothing is counted.
     #[cfg(feature = "tower")]
     pub(crate) fn refusal(&self) -> Option<Rejection> {
-        self.0.circuit.refusal(&TokioClock)
+        let refusal = self.0.circuit.refusal(&TokioClock);
+        if refusal.is_some() {
+            self.wake_refused();
+        }
+        refusal
     }
 
     /// Tells a call of a refusal that was known before, and counts it.
@@ -166,6 +183,7 @@ impl Breaker {
     #[cold]
     fn refuse(&self, rejection: Rejection) -> Rejected {
         self.watch();
+        self.wake_refused();
         let rejected = rejection.into();
         events::rejected(&self.0.name, &rejected);
         rejected
@@ -195,6 +213,15 @@ impl Breaker {
         if judged != Judged::Success || paused.is_probe() {
             self.watch();
         }
+        self.wake_refused();
+    }
+
+    /// Who waits to be let through learns that nobody is.
+    fn wake_refused(&self) {
+        #[cfg(feature = "tower")]
+        if self.refuses() {
+            self.0.waiting.wake_all();
+        }
     }
 
     /// Tells of a state that is not the one told of last.
@@ -218,6 +245,34 @@ const fn from_code(code: u8) -> State {
         3 => State::Recovering,
         4 => State::Isolated,
         _ => State::Closed,
+    }
+}
+
+/// A service that waits to become ready, and is to be woken where the breaker begins to refuse.
+#[cfg(feature = "tower")]
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    breaker: Breaker,
+    seat: usize,
+}
+
+#[cfg(feature = "tower")]
+impl Waiting {
+    pub(crate) fn new(breaker: &Breaker) -> Self {
+        Self { seat: breaker.0.waiting.sit_down(), breaker: breaker.clone() }
+    }
+
+    /// Whether the breaker refuses; if not, `waker` is woken as soon as it is known to.
+    pub(crate) fn is_refused(&self, waker: &Waker) -> bool {
+        self.breaker.0.waiting.register(self.seat, waker);
+        self.breaker.refuses()
+    }
+}
+
+#[cfg(feature = "tower")]
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.breaker.0.waiting.stand_up(self.seat);
     }
 }
 

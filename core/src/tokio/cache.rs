@@ -64,9 +64,20 @@ struct State<K, T> {
     by_key: HashMap<K, u32>,
     entries: Vec<Entry<K, T>>,
     free: Vec<u32>,
+    /// What is being fetched.
+    flying: HashMap<K, Flying>,
     rotation: Rotation,
     rng: Rng,
     seen: CacheExplanation,
+}
+
+/// Fetches for a key.
+#[derive(Debug, Default)]
+struct Flying {
+    under_way: usize,
+    /// How often the answer was kept or forgotten by hand meanwhile: what a fetch that began before
+    /// that brings is not kept.
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -78,12 +89,17 @@ struct Entry<K, T> {
     refreshed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept<T> {
     value: T,
     stored: Instant,
     lifespan: Duration,
 }
+
+/// A key, an answer, or both, kept no more.
+type One<K, T> = (Option<K>, Option<Kept<T>>);
+/// What goes for an answer that comes: the one before it, and those that make room.
+type Gone<K, T> = (Option<One<K, T>>, Vec<One<K, T>>);
 
 /// What a [`Cache`] has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,10 +118,9 @@ pub struct CacheExplanation {
 }
 
 /// What a call finds.
-enum Found<T> {
+enum Found<'a, K: Eq + Hash, T> {
     Answer(T),
-    /// It is to be fetched, and this is the answer if that fails. `true`: others need not fetch.
-    Fetch(Option<T>, bool),
+    Fetch(Fetch<'a, K, T>),
 }
 
 impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
@@ -130,6 +145,7 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
             by_key: HashMap::new(),
             entries: Vec::new(),
             free: Vec::new(),
+            flying: HashMap::new(),
             rotation: Rotation::new(most, lifetimes.kept(config.ttl)),
             rng: setup.rng(),
             seen: CacheExplanation::default(),
@@ -138,7 +154,8 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
     }
 
     /// The answer for `key`, or that of the future that `call` makes where there is none or it is
-    /// too old.
+    /// too old. What it answers is not kept where the answer was [inserted](Self::insert) or
+    /// [forgotten](Self::forget) meanwhile: it may be from before that.
     ///
     /// # Errors
     /// That of the call, where no old answer is good enough.
@@ -146,55 +163,52 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let (old, refreshing) = match self.find(&key) {
+        let fetch = match self.find(key) {
             Found::Answer(value) => return Ok(value),
-            Found::Fetch(old, refreshing) => (old, refreshing),
+            Found::Fetch(fetch) => fetch,
         };
-        let _refresh = refreshing.then(|| Refresh { cache: self, key: key.clone() });
-        let result = call().await;
-        match (result, old) {
-            (Ok(value), _) => {
-                self.insert(key, value.clone(), None);
+        match call().await {
+            Ok(value) => {
+                self.put(fetch.key.clone(), value.clone(), None, Some(fetch.changes));
                 Ok(value)
             }
-            (Err(_), Some(old)) => {
-                let seen = &mut lock(&self.0.state).seen;
-                seen.stale = seen.stale.saturating_add(1);
-                Ok(old)
-            }
-            (Err(error), None) => Err(error),
+            Err(error) => fetch.instead().ok_or(error),
         }
     }
 
-    fn find(&self, key: &K) -> Found<T> {
+    fn find(&self, key: K) -> Found<'_, K, T> {
         let now = clock::now();
-        let State { by_key, entries, seen, .. } = &mut *lock(&self.0.state);
-        let entry = by_key.get(key).and_then(|id| entries.get_mut(*id as usize));
+        let mut state = lock(&self.0.state);
+        let State { by_key, entries, flying, seen, .. } = &mut *state;
+        let entry = by_key.get(&key).and_then(|id| entries.get_mut(*id as usize));
         let (old, refreshing) = match entry {
             Some(Entry { kept: Some(kept), uses, refreshed, .. }) => {
-                let value = kept.value.clone();
                 *uses = uses.wrapping_add(1);
                 match self.0.lifetimes.judge(kept.stored, now, kept.lifespan) {
                     Freshness::Fresh => {
                         seen.hits = seen.hits.saturating_add(1);
-                        return Found::Answer(value);
+                        return Found::Answer(kept.value.clone());
                     }
                     Freshness::Stale if *refreshed => {
                         seen.stale = seen.stale.saturating_add(1);
-                        return Found::Answer(value);
+                        return Found::Answer(kept.value.clone());
                     }
                     Freshness::Stale => {
+                        let old = kept.clone();
                         *refreshed = true;
-                        (Some(value), true)
+                        (Some(old), true)
                     }
-                    Freshness::OnError => (Some(value), false),
+                    Freshness::OnError => (Some(kept.clone()), false),
                     Freshness::Expired => (None, false),
                 }
             }
             _ => (None, false),
         };
         seen.misses = seen.misses.saturating_add(1);
-        Found::Fetch(old, refreshing)
+        let flying = flying.entry(key.clone()).or_default();
+        flying.under_way = flying.under_way.saturating_add(1);
+        let changes = flying.changes;
+        Found::Fetch(Fetch { cache: self, key, changes, refreshing, old })
     }
 
     /// The answer for `key` if it is fresh.
@@ -211,20 +225,35 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
 
     /// Keeps an answer, fresh for `ttl` (`None`: as long as the cache's answers are).
     pub fn insert(&self, key: K, value: T, ttl: Option<Duration>) {
+        self.put(key, value, ttl, None);
+    }
+
+    /// The same for a fetch that began after so many changes, and comes too late after another.
+    fn put(&self, key: K, value: T, ttl: Option<Duration>, fetched: Option<u64>) {
         let now = clock::now();
-        let state = &mut *lock(&self.0.state);
+        let mut state = lock(&self.0.state);
+        if !state.is_current(&key, fetched) {
+            return;
+        }
         let lifespan = self.0.lifetimes.lifespan(ttl, &mut state.rng);
         if !self.0.lifetimes.kept(lifespan).is_zero() {
-            state.keep(key, Kept { value, stored: now, lifespan }, now);
+            let gone = state.keep(key, Kept { value, stored: now, lifespan }, now);
+            // What comes of dropping it is not this cache's to know.
+            drop(state);
+            drop(gone);
         }
     }
 
     /// Forgets the answer for `key`; whether there was one.
     pub fn forget(&self, key: &K) -> bool {
-        let State { by_key, entries, .. } = &mut *lock(&self.0.state);
+        let mut state = lock(&self.0.state);
+        state.is_current(key, None);
+        let State { by_key, entries, .. } = &mut *state;
         // Its place goes when the hand comes by: nobody uses it.
         let entry = by_key.get(key).and_then(|id| entries.get_mut(*id as usize));
-        entry.and_then(|entry| entry.kept.take()).is_some()
+        let kept = entry.and_then(|entry| entry.kept.take());
+        drop(state);
+        kept.is_some()
     }
 
     /// What it has done.
@@ -236,12 +265,23 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T> State<K, T> {
-    fn keep(&mut self, key: K, kept: Kept<T>, now: Instant) {
+    /// Whether what a fetch brings that began after so many changes is still of use; `None` is a
+    /// change, and of use in any case.
+    fn is_current(&mut self, key: &K, fetched: Option<u64>) -> bool {
+        let Some(flying) = self.flying.get_mut(key) else { return true };
+        if fetched.is_none() {
+            flying.changes = flying.changes.wrapping_add(1);
+        }
+        fetched.is_none_or(|changes| changes == flying.changes)
+    }
+
+    /// Keeps an answer; what goes for it, to be dropped where nothing is locked.
+    #[must_use]
+    fn keep(&mut self, key: K, kept: Kept<T>, now: Instant) -> Gone<K, T> {
         let known = self.by_key.get(&key).and_then(|id| self.entries.get_mut(*id as usize));
         if let Some(entry) = known {
-            entry.kept = Some(kept);
             entry.uses = entry.uses.wrapping_add(1);
-            return;
+            return (Some((Some(key), entry.kept.replace(kept))), Vec::new());
         }
         let Self { by_key, entries, free, rotation, seen, .. } = self;
         let new = entries.len();
@@ -252,33 +292,66 @@ impl<K: Eq + Hash + Clone, T> State<K, T> {
             None => entries.push(entry),
         }
         let uses = |id| entries.get(id as usize).map_or(0, |entry: &Entry<K, T>| entry.uses);
+        let mut ids = Vec::new();
+        rotation.add(id, now, |id| Activity { uses: uses(id), holds: false }, |id| ids.push(id));
         let mut gone = Vec::new();
-        rotation.add(id, now, |id| Activity { uses: uses(id), holds: false }, |id| gone.push(id));
-        for id in gone {
+        for id in ids {
             let Some(entry) = entries.get_mut(id as usize) else { continue };
-            entry.kept = None;
-            if let Some(key) = entry.key.take() {
-                by_key.remove(&key);
-            }
+            let key = entry.key.take();
+            let known = key.as_ref().and_then(|key| by_key.remove_entry(key));
+            gone.push((key, entry.kept.take()));
+            gone.extend(known.map(|(key, _)| (Some(key), None)));
             free.push(id);
             seen.evictions = seen.evictions.saturating_add(1);
         }
         by_key.insert(key, id);
+        (None, gone)
     }
 }
 
-/// A stale answer on its way to being a fresh one, or given up.
-struct Refresh<'a, K: Eq + Hash, T> {
+/// An answer on its way, or given up.
+struct Fetch<'a, K: Eq + Hash, T> {
     cache: &'a Cache<K, T>,
     key: K,
+    /// [`Flying::changes`] when it began.
+    changes: u64,
+    /// Others are given the stale answer meanwhile.
+    refreshing: bool,
+    old: Option<Kept<T>>,
 }
 
-impl<K: Eq + Hash, T> Drop for Refresh<'_, K, T> {
+impl<K: Eq + Hash + Clone, T: Clone> Fetch<'_, K, T> {
+    /// The old answer, where it is good enough still.
+    fn instead(&self) -> Option<T> {
+        let (now, old) = (clock::now(), self.old.as_ref()?);
+        let shared = &self.cache.0;
+        let freshness = shared.lifetimes.judge(old.stored, now, old.lifespan);
+        let mut state = lock(&shared.state);
+        if freshness == Freshness::Expired || !state.is_current(&self.key, Some(self.changes)) {
+            return None;
+        }
+        state.seen.stale = state.seen.stale.saturating_add(1);
+        drop(state);
+        Some(old.value.clone())
+    }
+}
+
+impl<K: Eq + Hash, T> Drop for Fetch<'_, K, T> {
     fn drop(&mut self) {
-        let State { by_key, entries, .. } = &mut *lock(&self.cache.0.state);
+        let mut state = lock(&self.cache.0.state);
+        let State { by_key, entries, flying, .. } = &mut *state;
         let entry = by_key.get(&self.key).and_then(|id| entries.get_mut(*id as usize));
-        if let Some(entry) = entry {
+        if let Some(entry) = entry.filter(|_| self.refreshing) {
             entry.refreshed = false;
         }
+        let mut gone = None;
+        if let Some(others) = flying.get_mut(&self.key) {
+            others.under_way = others.under_way.saturating_sub(1);
+            if others.under_way == 0 {
+                gone = flying.remove_entry(&self.key);
+            }
+        }
+        drop(state);
+        drop(gone);
     }
 }

@@ -5,7 +5,7 @@ mod flight;
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::flight::{Flight, Joined};
@@ -115,6 +115,13 @@ where
         }
     }
 
+    /// Lets nobody join the execution under way for `key` any more, as after a change of what it
+    /// fetches; those who wait for it go on waiting. Whether there was one.
+    pub fn forget(&self, key: &K) -> bool {
+        let gone = lock(&self.0.by_key).remove_entry(key);
+        gone.is_some()
+    }
+
     /// A place among those who wait for the execution, or none where there are too many.
     fn join<F>(&self, key: &K, call: &mut impl FnMut() -> F) -> Option<Joined<'_, K, T, E>>
     where
@@ -122,27 +129,24 @@ where
     {
         let now = clock::now();
         let mut by_key = lock(&self.0.by_key);
-        let mut flight = self.0.known(&by_key, key, now);
-        if flight.is_none() {
-            if !self.0.sharing.has_room(by_key.len()) && !by_key.contains_key(key) {
-                return None;
-            }
-            // Not under the lock: it is the caller's code.
-            drop(by_key);
-            let future = Box::pin(call());
-            by_key = lock(&self.0.by_key);
-            // Another one may have been quicker.
-            flight = self.0.known(&by_key, key, now);
-            if flight.is_none() {
-                let new = Arc::new(Flight::new(now, future));
-                by_key.insert(key.clone(), Arc::clone(&new));
-                flight = Some(new);
-            }
+        if let Some(flight) = self.0.known(&by_key, key, now) {
+            return Some(self.0.seat(by_key, key, flight));
         }
-        let flight = flight?;
-        let seat = flight.sit_down();
+        if !self.0.sharing.has_room(by_key.len()) && !by_key.contains_key(key) {
+            return None;
+        }
+        // Not under the lock: making it, and dropping it, is the caller's code.
         drop(by_key);
-        Some(Joined { flights: &self.0, key: key.clone(), flight, seat })
+        let new = Arc::new(Flight::new(now, Box::pin(call())));
+        by_key = lock(&self.0.by_key);
+        // Another one may have been quicker.
+        if let Some(flight) = self.0.known(&by_key, key, now) {
+            return Some(self.0.seat(by_key, key, flight));
+        }
+        let before = by_key.insert(key.clone(), Arc::clone(&new));
+        let joined = self.0.seat(by_key, key, new);
+        drop(before);
+        Some(joined)
     }
 }
 
@@ -154,6 +158,22 @@ impl<K: Eq + Hash, T, E> Flights<K, T, E> {
         (is_young && !flight.is_over()).then(|| Arc::clone(flight))
     }
 
+    /// A seat in an execution, taken before anybody else can give it up.
+    fn seat(
+        &self,
+        by_key: MutexGuard<'_, ByKey<K, T, E>>,
+        key: &K,
+        flight: Arc<Flight<T, E>>,
+    ) -> Joined<'_, K, T, E>
+    where
+        K: Clone,
+    {
+        let key = key.clone();
+        let seat = flight.sit_down();
+        drop(by_key);
+        Joined { flights: self, key, flight, seat }
+    }
+
     /// One leaves, whether or not there is a result.
     fn leave(&self, key: &K, flight: &Arc<Flight<T, E>>, seat: usize) {
         // Under the lock of the keys, so that nobody joins what is given up.
@@ -161,7 +181,7 @@ impl<K: Eq + Hash, T, E> Flights<K, T, E> {
         let (is_last, waker) = flight.stand_up(seat);
         let gone = (is_last || flight.is_over())
             && by_key.get(key).is_some_and(|other| Arc::ptr_eq(other, flight));
-        let gone = if gone { by_key.remove(key) } else { None };
+        let gone = if gone { by_key.remove_entry(key) } else { None };
         drop(by_key);
         drop(gone);
         drop(waker);

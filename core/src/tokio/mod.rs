@@ -40,9 +40,12 @@ mod setup;
 mod throttle;
 mod timeout;
 mod tries;
+mod wakers;
 
 pub use adaptive::Adaptive;
 pub use answers::Answers;
+#[cfg(feature = "tower")]
+pub(crate) use breaker::Waiting;
 pub use breaker::{Breaker, BreakerCall, BreakerPermit};
 pub use budget::Budget;
 pub use bulkhead::Bulkhead;

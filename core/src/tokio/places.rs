@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::tokio::time::{Sleep, sleep_until};
 use pin_project_lite::pin_project;
 
-use super::clock;
+use super::{clock, wakers};
 use crate::classify::{Judge, Judged};
 use crate::error::{Error, Rejected, Why};
 use crate::limit::adaptive::AdaptiveLimiter;
@@ -74,10 +74,15 @@ impl State {
         Ticket { seat, waiter, since }
     }
 
-    fn stand_up(&mut self, seat: usize) {
-        if let Some(place) = self.seats.get_mut(seat) {
-            *place = Seat::Free;
-            self.free.push(seat);
+    /// Frees a seat; the waker of who sat there.
+    #[must_use = "to be dropped where nothing is locked"]
+    fn stand_up(&mut self, seat: usize) -> Option<Waker> {
+        let place = self.seats.get_mut(seat)?;
+        let before = std::mem::replace(place, Seat::Free);
+        self.free.push(seat);
+        match before {
+            Seat::Waiting(waker) => waker,
+            _ => None,
         }
     }
 
@@ -309,14 +314,15 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Wait::Queued(ticket) = *this.wait {
-                this.places.change(|state, now| {
+                let waker = this.places.change(|state, now| {
                     if !state.bulkhead.cancel(ticket.waiter)
                         && matches!(state.seats.get(ticket.seat), Some(Seat::Admitted))
                     {
                         state.end(now, Outcome::Neutral, now);
                     }
-                    state.stand_up(ticket.seat);
+                    state.stand_up(ticket.seat)
                 });
+                drop(waker);
             }
         }
     }
@@ -407,7 +413,9 @@ impl Future for AcquirePlace {
         // A second look if time is up at the first.
         for _ in 0..2 {
             places.change(|_, _| ());
-            let timeout = match places.change(|state, now| look(state, ticket, cx.waker(), now)) {
+            // Nothing is locked where it is dropped, at the end of this turn.
+            let (seen, _before) = places.change(|state, now| look(state, ticket, cx.waker(), now));
+            let timeout = match seen {
                 Seen::Waits(timeout) => timeout,
                 Seen::Admitted(since) => {
                     *this.wait = Wait::Over;
@@ -439,25 +447,17 @@ impl Future for AcquirePlace {
     }
 }
 
-/// What has become of who waits with that ticket; if nothing, whom to wake.
-fn look(state: &mut State, ticket: Ticket, waker: &Waker, now: Instant) -> Seen {
-    match state.seats.get_mut(ticket.seat) {
+/// What has become of who waits with that ticket, and the waker that is not to be woken any more.
+fn look(state: &mut State, ticket: Ticket, waker: &Waker, now: Instant) -> (Seen, Option<Waker>) {
+    let seen = match state.seats.get_mut(ticket.seat) {
         Some(Seat::Waiting(known)) => {
-            match known {
-                Some(known) => known.clone_from(waker),
-                None => *known = Some(waker.clone()),
-            }
-            Seen::Waits(state.bulkhead.explain(now).config.queue_timeout)
+            let before = wakers::replace(known, waker);
+            return (Seen::Waits(state.bulkhead.explain(now).config.queue_timeout), before);
         }
-        Some(Seat::Admitted) => {
-            state.stand_up(ticket.seat);
-            Seen::Admitted(now)
-        }
-        _ => {
-            state.stand_up(ticket.seat);
-            Seen::Expired
-        }
-    }
+        Some(Seat::Admitted) => Seen::Admitted(now),
+        _ => Seen::Expired,
+    };
+    (seen, state.stand_up(ticket.seat))
 }
 
 enum Seen {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use ::tokio::time::{Sleep, sleep_until};
 use pin_project_lite::pin_project;
 
-use super::clock;
 use super::setup::Setup;
+use super::{clock, wakers};
 use crate::error::{Error, Rejected, Why};
 use crate::events;
 use crate::limit::rate::{self, Decision, RateConfig, RateExplanation, Refusal};
@@ -70,6 +70,16 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
+/// Wakers that are handed out: to be woken or dropped where nothing is locked.
+#[derive(Debug, Default)]
+#[must_use]
+struct Left {
+    /// Of who has left.
+    gone: Option<Waker>,
+    /// Of who is first now and was not before.
+    next: Option<Waker>,
+}
+
 impl Line {
     fn push(&mut self) -> u64 {
         self.waiting.push_back(Some(Waiting::default()));
@@ -81,18 +91,16 @@ impl Line {
         self.waiting.get_mut(place)
     }
 
-    /// Takes one out; the waker of who is first now and was not before.
-    fn leave(&mut self, number: u64) -> Option<Waker> {
+    /// Takes one out.
+    fn leave(&mut self, number: u64) -> Left {
         let was_first = number == self.first;
-        *self.at(number)? = None;
+        let Some(gone) = self.at(number).and_then(Option::take) else { return Left::default() };
         while let Some(None) = self.waiting.front() {
             self.waiting.pop_front();
             self.first = self.first.wrapping_add(1);
         }
-        if !was_first {
-            return None;
-        }
-        self.waiting.front_mut()?.as_mut()?.waker.take()
+        let next = self.waiting.front_mut().filter(|_| was_first).and_then(Option::as_mut);
+        Left { gone: gone.waker, next: next.and_then(|next| next.waker.take()) }
     }
 }
 
@@ -220,8 +228,9 @@ impl Shared {
         if let Some(permits) = in_line {
             state.limiter.leave(permits);
         }
-        let next = state.line.leave(number);
+        let Left { gone, next } = state.line.leave(number);
         drop(state);
+        drop(gone);
         if let Some(waker) = next {
             waker.wake();
         }
@@ -279,31 +288,25 @@ impl Future for AcquireRate {
             let now = clock::now();
             let mut state = lock(&this.shared.state);
             let is_first = state.line.first == number;
-            if let Some(Some(place)) = state.line.at(number) {
-                match &mut place.waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    None => place.waker = Some(cx.waker().clone()),
-                }
-            }
-            if !is_first {
-                return Poll::Pending;
-            }
-            let wait = match state.limiter.advance(*this.permits, now) {
-                Decision::Wait(wait) => wait,
-                Decision::Granted => {
-                    drop(state);
+            let place = state.line.at(number).and_then(Option::as_mut);
+            // Dropped at the end of this turn, where nothing is locked.
+            let _before = place.and_then(|place| wakers::replace(&mut place.waker, cx.waker()));
+            let decision = is_first.then(|| state.limiter.advance(*this.permits, now));
+            drop(state);
+            let wait = match decision {
+                None => return Poll::Pending,
+                Some(Decision::Wait(wait)) => wait,
+                Some(Decision::Granted) => {
                     *this.step = Step::Over;
                     this.shared.leave(number, None);
                     return Poll::Ready(Ok(()));
                 }
-                Decision::Refused(refusal) => {
-                    drop(state);
+                Some(Decision::Refused(refusal)) => {
                     *this.step = Step::Over;
                     this.shared.leave(number, None);
                     return Poll::Ready(Err(this.shared.refuse(refusal, None)));
                 }
             };
-            drop(state);
             let due = clock::at(now.after(wait));
             match this.turn.as_mut().as_pin_mut() {
                 None => this.turn.set(Some(sleep_until(due))),

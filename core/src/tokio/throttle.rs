@@ -85,9 +85,12 @@ impl Throttle {
 
     fn ask(&self) -> Result<(), Rejected> {
         let now = clock::now();
-        let (throttle, rng) = &mut *lock(&self.0.state);
+        let mut state = lock(&self.0.state);
+        let (throttle, rng) = &mut *state;
         let is_admitted = throttle.admit(now, rng);
         self.0.untroubled.store(throttle.untroubled_until(now).is_some(), Ordering::Relaxed);
+        // Who is told of events may ask for the same.
+        drop(state);
         if is_admitted {
             return Ok(());
         }

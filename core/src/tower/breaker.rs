@@ -8,15 +8,15 @@ use tower_service::Service;
 use crate::breaker::Rejection;
 use crate::classify::{ByResult, Judge};
 use crate::error::Error;
-use crate::tokio::{Breaker, BreakerCall};
+use crate::tokio::{Breaker, BreakerCall, Waiting};
 
 /// A [`Breaker`] around a service. A call costs no allocation.
 ///
 /// Asked while it is open it is ready, whether or not the service is: the next call is refused rather
 /// than wait for a service that hangs, also where it comes when the breaker has closed again. Who waits
-/// for the service already when it opens goes on waiting unless asked anew: put a time-out around the
-/// waiting. A service whose call was refused keeps what the inner one has reserved for its next call,
-/// such as a place of a bulkhead: drop it, or call it again.
+/// for the service already when a call opens it is woken and refused as well; where it is opened by
+/// hand, when it is asked next by anybody. A service whose call was refused keeps what the inner one has
+/// reserved for its next call, such as a place of a bulkhead: drop it, or call it again.
 #[derive(Debug, Clone)]
 pub struct BreakerLayer<J = ByResult> {
     breaker: Breaker,
@@ -56,17 +56,38 @@ pub struct BreakerService<S, J = ByResult> {
     judge: J,
     /// Why it is ready although the service may not be.
     refusal: Option<Rejection>,
+    /// While the service is not ready.
+    waiting: Option<Waiting>,
 }
 
 impl<S, J> BreakerService<S, J> {
     const fn new(inner: S, breaker: Breaker, judge: J) -> Self {
-        Self { inner, breaker, judge, refusal: None }
+        Self { inner, breaker, judge, refusal: None, waiting: None }
     }
 
     #[cold]
     fn is_refused(&mut self) -> bool {
         self.refusal = self.breaker.refusal();
+        if self.refusal.is_some() {
+            self.wait_no_more();
+        }
         self.refusal.is_some()
+    }
+
+    /// Ready where there is a refusal by now, or else as soon as there is.
+    #[cold]
+    fn wait(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let waiting = self.waiting.get_or_insert_with(|| Waiting::new(&self.breaker));
+        if waiting.is_refused(cx.waker()) && self.is_refused() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    #[cold]
+    fn wait_no_more(&mut self) {
+        self.waiting = None;
     }
 }
 
@@ -91,7 +112,14 @@ where
         if (self.breaker.refuses() || self.refusal.is_some()) && self.is_refused() {
             return Poll::Ready(Ok(()));
         }
-        self.inner.poll_ready(cx).map_err(Error::Failed)
+        let ready = self.inner.poll_ready(cx);
+        if ready.is_pending() {
+            return self.wait(cx).map(Ok);
+        }
+        if self.waiting.is_some() {
+            self.wait_no_more();
+        }
+        ready.map_err(Error::Failed)
     }
 
     #[inline]

@@ -4,9 +4,12 @@
 //! keeping, without a fuzzer.
 
 mod bytes;
+mod http;
 mod limits;
 mod machine;
+mod native;
 mod options;
+mod sequences;
 mod text;
 
 /// What takes the bytes of a fuzzer.
@@ -14,14 +17,25 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("adaptive", sequences::adaptive),
+    ("answered", native::answered),
     ("breaker", machine::breaker),
     ("bulkhead", limits::bulkhead),
+    ("chunks", http::chunks),
+    ("claim", sequences::claim),
     ("classify", text::classify),
+    ("config", options::config),
     ("head", text::head),
+    ("health", sequences::health),
+    ("lifecycle", sequences::lifecycle),
+    ("networks", http::networks),
     ("options", options::options),
     ("os", text::os),
+    ("pass", http::pass),
+    ("proxy", http::proxy),
     ("rate", limits::rate),
     ("recording", text::recording),
+    ("shares", sequences::shares),
     ("snapshot", options::snapshot),
     ("wait", text::wait),
 ];

@@ -8,6 +8,7 @@ use seawall::breaker::{
 use seawall::door::numbers::{FromNumbers, read};
 use seawall::options::Problem;
 use seawall::retry::RetryOptions;
+use serde::de::DeserializeOwned;
 
 use super::bytes::{Bytes, numbers};
 
@@ -45,6 +46,52 @@ pub fn options(data: &[u8]) {
             let plan = read::<seawall::policy::PlanNumbers>(&numbers).plan();
             let _ = plan.check();
         }
+    }
+}
+
+fn build_text<T: DeserializeOwned, C>(text: &[u8], build: impl FnOnce(T) -> Result<C, Problem>) {
+    let Ok(options) = serde_json::from_slice(text) else { return };
+    let worded = build(options).err().map(|problem| problem.to_string());
+    assert!(worded.is_none_or(|text| !text.is_empty()));
+}
+
+/// Files of options, in JSON: they are read or not, taken or refused by name. The first byte says for
+/// which policy.
+pub fn config(data: &[u8]) {
+    let Some((which, text)) = data.split_first() else { return };
+    // Windows and lists of millions of entries are valid, and slow.
+    let mut digits = text.split(|byte| !byte.is_ascii_digit());
+    if digits.any(|number| number.len() > 5)
+        || text.windows(2).any(|two| two[1] | 32 == b'e' && two[0].is_ascii_digit())
+    {
+        return;
+    }
+    let (now, rng) = (Instant::ZERO, seawall::Rng::new(1));
+    match which % 24 {
+        0 => build_text(text, |it: BreakerOptions| Machine::new(it.into_config()?, 0)),
+        1 => build_text(text, |it: BackoffOptions| Backoff::new(it.into_config()?)),
+        2 => build_text(text, |it: RetryOptions| it.build(None)),
+        3 => build_text(text, |it: seawall::retry::BudgetOptions| it.build()),
+        4 => build_text(text, |it: seawall::hedge::HedgeOptions| it.build()),
+        5 => build_text(text, |it: seawall::timeout::TimeoutOptions| it.build()),
+        6 => build_text(text, |it: seawall::limit::rate::RateOptions| it.build()),
+        7 => build_text(text, |it: seawall::limit::throttle::ThrottleOptions| it.build()),
+        8 => build_text(text, |it: seawall::limit::bulkhead::BulkheadOptions| it.build()),
+        9 => build_text(text, |it: seawall::limit::adaptive::AdaptiveOptions| it.build()),
+        10 => build_text(text, |it: seawall::cache::CacheOptions| it.build()),
+        11 => build_text(text, |it: seawall::cache::RoomOptions| it.build()),
+        12 => build_text(text, |it: seawall::coalesce::CoalesceOptions| it.build()),
+        13 => build_text(text, |it: seawall::chaos::ChaosOptions| it.build()),
+        14 => build_text(text, |it: seawall::chaos::LoopPauseOptions| it.build()),
+        15 => build_text(text, |it: seawall::periodic::PeriodicOptions| it.build(now, rng)),
+        16 => build_text(text, |it: seawall::http::TurnOptions| it.build()),
+        17 => build_text(text, |it| seawall::http::Idempotency::new(&it)),
+        18 => build_text(text, |it: seawall::balance::BalanceOptions| it.build()),
+        19 => build_text(text, |it: seawall::health::CheckOptions| it.into_config()),
+        20 => build_text(text, |it: seawall::health::JudgeOptions| it.into_config()),
+        21 => build_text(text, |it: seawall::health::WatchOptions| it.into_config()),
+        22 => build_text(text, |it: seawall::lifecycle::LifecycleOptions| it.build()),
+        _ => build_text(text, |it: seawall::pressure::PressureOptions| it.build()),
     }
 }
 

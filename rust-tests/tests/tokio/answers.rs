@@ -86,6 +86,74 @@ async fn an_old_answer_stands_in_for_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_forgotten_or_inserted_while_it_is_fetched_does_not_come_back() {
+    let cache = cache(10);
+    let slow = |value| async move {
+        sleep(ms(50)).await;
+        Ok::<_, Failed>(value)
+    };
+    let mut early = Box::pin(cache.call(1, || slow(1)));
+    assert!(poll(early.as_mut()).is_pending());
+    cache.forget(&1);
+    let mut later = Box::pin(cache.call(1, || slow(2)));
+    assert!(poll(later.as_mut()).is_pending());
+    assert_eq!(early.await, Ok(1), "it is the answer of who asked before");
+    assert_eq!(cache.get(&1), None);
+    assert_eq!(later.await, Ok(2));
+    assert_eq!(cache.get(&1), Some(2));
+
+    let mut fetch = Box::pin(cache.call(3, || slow(3)));
+    assert!(poll(fetch.as_mut()).is_pending());
+    cache.insert(3, 30, None);
+    assert_eq!(fetch.await, Ok(3));
+    assert_eq!(cache.get(&3), Some(30));
+    // What came in between is forgotten with the last fetch.
+    advance(ms(10_000)).await;
+    assert_eq!(cache.call(3, || slow(4)).await, Ok(4));
+    assert_eq!(cache.get(&3), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_answer_stands_in_only_where_it_is_good_enough_at_the_end() {
+    let cache = cache(10);
+    let fails_after = |time| async move {
+        sleep(ms(time)).await;
+        Err(Failed)
+    };
+    cache.insert(1, 1, None);
+    advance(ms(2_000)).await;
+    assert_eq!(cache.call(1, || fails_after(50)).await, Ok(1));
+    assert_eq!(cache.call(1, || fails_after(6_000)).await, Err(Failed), "too old by then");
+
+    cache.insert(2, 2, None);
+    advance(ms(2_000)).await;
+    let mut fetch = Box::pin(cache.call(2, || fails_after(50)));
+    assert!(poll(fetch.as_mut()).is_pending());
+    assert!(cache.forget(&2));
+    assert_eq!(fetch.await, Err(Failed), "it was known to be wrong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_a_change_does_not_join_what_began_before() {
+    let answers = Policy::builder().build().unwrap().answers().cached(cache(10)).coalesced();
+    let fetched = Arc::new(AtomicU32::new(0));
+    let fetch = move || {
+        let number = fetched.fetch_add(1, Ordering::SeqCst);
+        async move {
+            sleep(ms(50)).await;
+            Ok::<_, Failed>(number)
+        }
+    };
+    let mut before = Box::pin(answers.call(1, fetch.clone()));
+    assert!(poll(before.as_mut()).is_pending());
+    assert!(!answers.forget(&1), "nothing is kept yet");
+    let (before, after) = tokio::join!(before, answers.call(1, fetch.clone()));
+    assert_eq!((before.unwrap(), after.unwrap()), (0, 1));
+    assert_eq!(answers.call(1, fetch).await.unwrap(), 1);
+    assert!(answers.forget(&1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_more_is_kept_than_there_is_room_for() {
     let cache = cache(8);
     for key in 0..1000 {

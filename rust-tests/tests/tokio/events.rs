@@ -10,7 +10,7 @@ use seawall::tokio::{Breaker, Retry, Setup, Timeout};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
-use crate::{fails, ms, takes};
+use crate::{fails, heard_by, ms, takes};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
@@ -42,7 +42,7 @@ impl tracing::Subscriber for Log {
 #[tokio::test(start_paused = true)]
 async fn bad_paths_are_told_and_happy_ones_are_not() {
     let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let _guard = heard_by(log.clone());
     let config = BreakerConfig { trip: TripRule::Consecutive(3), ..BreakerConfig::default() };
     let breaker = Breaker::with(config, Setup::named("orders")).unwrap();
     let backoff = Backoff::new(BackoffConfig::constant(ms(1))).unwrap();

@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use seawall::breaker::State;
 use seawall::classify::Judged;
@@ -94,6 +96,89 @@ async fn a_refusal_that_was_ready_is_kept_when_the_breaker_would_let_the_call_th
     assert!(poll_ready(&mut service).is_ready());
     assert!(service.call(()).await.is_ok());
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn poll_ready<S: Service<()>>(self: &Arc<Self>, service: &mut S) -> Poll<Result<(), S::Error>> {
+        service.poll_ready(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
+    }
+
+    fn times(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_service_is_woken_and_refused_when_a_call_opens_the_breaker() {
+    let (breaker, inner) = (breaker(), Picky::new());
+    let layer = BreakerLayer::new(breaker.clone());
+    let (mut one, mut two) = (layer.layer(inner.clone()), layer.layer(inner.clone()));
+    let (first, second) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    assert!(first.poll_ready(&mut one).is_pending() && second.poll_ready(&mut two).is_pending());
+    let mut gone = layer.layer(inner.clone());
+    let nobody = Arc::new(Woken::default());
+    assert!(nobody.poll_ready(&mut gone).is_pending());
+    drop(gone);
+    assert!(breaker.call(ready(Ok::<_, ()>(()))).await.is_ok());
+    assert_eq!(first.times(), 0, "nothing has changed");
+
+    let down = breaker.call(ready(Err::<(), _>("down")));
+    assert!(down.await.is_err());
+    assert_eq!((first.times(), second.times(), nobody.times()), (1, 1, 0));
+    for service in [&mut one, &mut two] {
+        assert!(poll_ready(service).is_ready());
+        assert!(service.call(()).await.unwrap_err().rejected().is_some());
+    }
+    assert_eq!(inner.asked.get(), 3, "the service itself was not asked again");
+
+    // A probe that fails opens it again.
+    tokio::time::advance(ms(1_001)).await;
+    assert!(first.poll_ready(&mut one).is_pending(), "the call may be a probe");
+    assert!(breaker.call(ready(Err::<(), _>("down"))).await.is_err());
+    assert_eq!(first.times(), 2);
+    assert!(first.poll_ready(&mut one).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_woken_when_anybody_meets_a_breaker_that_was_opened_by_hand() {
+    let (breaker, woken) = (breaker(), Arc::new(Woken::default()));
+    let layer = BreakerLayer::new(breaker.clone());
+    for by_layer in [false, true] {
+        let mut waits = layer.layer(Picky::new());
+        let before = woken.times();
+        assert!(woken.poll_ready(&mut waits).is_pending());
+        breaker.circuit().isolate(seawall::tokio::now());
+        assert_eq!(woken.times(), before);
+        if by_layer {
+            assert!(poll_ready(&mut layer.layer(Picky::new())).is_ready());
+        } else {
+            assert!(breaker.call(ready(Ok::<_, ()>(()))).await.is_err());
+        }
+        assert_eq!(woken.times(), before + 1);
+        assert!(woken.poll_ready(&mut waits).is_ready());
+        breaker.circuit().release(seawall::tokio::now());
+    }
+}
+
+/// One that becomes ready is not woken for what it did not wait for.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_wait_any_more_is_not_woken() {
+    let (breaker, inner, woken) = (breaker(), Picky::new(), Arc::new(Woken::default()));
+    let mut service = BreakerLayer::new(breaker.clone()).layer(inner.clone());
+    assert!(woken.poll_ready(&mut service).is_pending());
+    inner.ready.set(true);
+    assert!(woken.poll_ready(&mut service).is_ready());
+    assert!(breaker.call(ready(Err::<(), _>("down"))).await.is_err());
+    assert_eq!((woken.times(), Arc::strong_count(&woken)), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::super::wakers::{Seats, wake};
 use super::Flights;
 use crate::Instant;
 use crate::sync::lock;
@@ -37,19 +38,12 @@ struct Crew {
     woken: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Seats {
-    taken: usize,
-    free: Vec<usize>,
-    wakers: Vec<Option<Waker>>,
-}
-
 impl Crew {
     /// All are woken, though one of them drives the execution: nobody knows which of them is going
     /// to be polled, and one that is kept and not polled must not hold up the others.
     fn wake_all(&self) {
-        let wakers = std::mem::take(&mut lock(&self.seats).wakers);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        let wakers = lock(&self.seats).all();
+        wake(wakers);
     }
 }
 
@@ -79,32 +73,19 @@ impl<T, E> Flight<T, E> {
     }
 
     pub(super) fn sit_down(&self) -> usize {
-        let mut seats = lock(&self.crew.seats);
-        let seat = seats.free.pop().unwrap_or(seats.taken);
-        seats.taken = seats.taken.saturating_add(1);
-        seat
+        lock(&self.crew.seats).sit_down()
     }
 
-    /// Whether that was the last one, and its waker: not to be dropped under a lock, since it may be all
-    /// that is left of a task.
+    /// Whether that was the last one, and its waker.
     pub(super) fn stand_up(&self, seat: usize) -> (bool, Option<Waker>) {
         let mut seats = lock(&self.crew.seats);
-        let waker = seats.wakers.get_mut(seat).and_then(Option::take);
-        seats.taken = seats.taken.saturating_sub(1);
-        seats.free.push(seat);
-        (seats.taken == 0, waker)
+        let waker = seats.stand_up(seat);
+        (seats.is_empty(), waker)
     }
 
     fn register(&self, seat: usize, waker: &Waker) {
-        let mut seats = lock(&self.crew.seats);
-        if seats.wakers.len() <= seat {
-            seats.wakers.resize(seat.saturating_add(1), None);
-        }
-        match seats.wakers.get_mut(seat) {
-            Some(Some(known)) => known.clone_from(waker),
-            Some(place) => *place = Some(waker.clone()),
-            None => {}
-        }
+        let before = lock(&self.crew.seats).register(seat, waker);
+        drop(before);
     }
 
     /// Polls the execution unless another one does just now, who then sees to all.
