@@ -14,7 +14,7 @@ export interface HttpCounts {
   answered: number
   /** Requests sent again, to another worker or on another connection. */
   retried: number
-  /** Requests that got 503 because every worker was full. */
+  /** Requests that got 503 because every worker was full, or under pressure. */
   shed: number
   /** Requests that got 503 because none was ready in time. */
   unavailable: number
@@ -111,13 +111,19 @@ export class Http extends Relay {
   }
 
   override stop(): void {
-    processEngine().httpStop?.()
+    processEngine().httpStop?.(this.#lingerMs)
     super.stop()
+  }
+
+  /** For how long clients without a request are kept when the front stops: they may be about to ask. */
+  get #lingerMs(): number {
+    const { gracefulShutdownTimeoutMs } = this.config
+    return processEngine().balanceLingerMs(gracefulShutdownTimeoutMs, Number.NaN, false)
   }
 
   /** Requests that are on their way when the front stops still find workers that take them. */
   async settle(): Promise<void> {
-    const until = performance.now() + (processEngine().httpSettleMs?.() ?? 0)
+    const until = performance.now() + this.#lingerMs + (processEngine().httpSettleMs?.() ?? 0)
     const busy = (): boolean => {
       const { http, open = 0, offered, waiting, asked } = this.counts()
       return (http?.inFlight ?? 0) + open + offered + waiting + asked > 0
