@@ -19,7 +19,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quiet } from './express-hostile.mjs'
-import { endAll, get, native, start, within } from './express-tools.mjs'
+import { endAll, get, inOneTry, native, start, within } from './express-tools.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'seawall-limits-'))
 after(() => {
@@ -80,6 +80,25 @@ describe('a primary with much to hold', { skip: !(native && isLinux) && 'native,
       assert.equal(await server.stop(), 0)
     })
   }
+
+  test('connections a worker was too late for do not hold up its end', () =>
+    inOneTry(async () => {
+      const options = { mode: 'proxy', patienceMs: 60_000, gracefulShutdownTimeoutMs: 30_000 }
+      const server = await start({}, { options })
+      const { workers } = await server.stats()
+      for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
+      const crowd = Array.from({ length: 400 }, () => ask(server.port))
+      await Promise.all(crowd.map(({ connected }) => connected))
+      // Each is offered to one after the other, and none of them takes it.
+      while ((await server.counts()).takenBack < 400) await sleep(20)
+      for (const { pid } of workers) process.kill(pid, 'SIGCONT')
+      const answers = await Promise.all(crowd.map(({ closed }) => closed))
+      assert.equal(answers.filter(answer => answer.startsWith('HTTP/1.1 200 ')).length, 400)
+      const began = performance.now()
+      assert.equal(await server.stop(), 0)
+      const took = performance.now() - began
+      assert.ok(took < 3000, `${took} ms`)
+    }))
 
   test('sockets meant for a balancer are closed also while the primary itself is blocked', async () => {
     const options = { requestInspectionTimeoutMs: 2000, patienceMs: 100 }
