@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { counters, hostile, quiet } from './express-hostile.mjs'
-import { connectionOf, openClients, refused } from './express-open.mjs'
+import { askOnce, connectionOf, openClients, refused } from './express-open.mjs'
 import { bothOf, get, inOneTry, workersOf } from './express-tools.mjs'
 
 const reloads = server => server.messages.filter(({ event }) => event === 'reloaded').length
@@ -176,6 +176,22 @@ export function fault(mode, run) {
       assert.equal(lost, 0, 'lost')
       assert.ok(answers.every(answer => connectionOf(answer) === 'close'))
       for (const { ended } of clients) await ended
+      assert.equal(await stopped, 0)
+    }))
+
+  test('the end serves who has asked before it and had no worker yet', () =>
+    inOneTry(async () => {
+      const server = await run()
+      const { workers } = await server.stats()
+      for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
+      const clients = Array.from({ length: 100 }, () => askOnce(server.port))
+      await Promise.all(clients.map(({ connected }) => connected))
+      const stopped = server.stop()
+      await sleep(200)
+      for (const { pid } of workers) process.kill(pid, 'SIGCONT')
+      const answers = await Promise.all(clients.map(({ closed }) => closed))
+      const served = answers.filter(answer => answer.startsWith('HTTP/1.1 200 ')).length
+      assert.equal(served, 100)
       assert.equal(await stopped, 0)
     }))
 

@@ -1,7 +1,6 @@
 // What a primary holds on to when much waits, or it can do nothing itself. Native and on Linux only.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import {
   chownSync,
   existsSync,
@@ -13,12 +12,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quiet } from './express-hostile.mjs'
+import { askOnce } from './express-open.mjs'
 import { endAll, get, inOneTry, native, start, within } from './express-tools.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'seawall-limits-'))
@@ -34,52 +33,38 @@ if (!isRoot) console.error('SKIPPED LOUDLY: folders of other users, which only r
 const CROWD = 1024 + 511 + 300
 
 /** How long the kernel lets the queue of a listener be. */
-const longest = () => Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))
-
-/** Asks on a connection of its own; `connected` as soon as the kernel has it. */
-function ask(port, text = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n') {
-  const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
-  let answer = ''
-  socket.setEncoding('latin1').on('data', part => {
-    answer += part
-  })
-  socket.write(text)
-  const closed = new Promise(resolve => socket.on('close', () => resolve(answer)))
-  return { connected: once(socket, 'connect'), closed }
+function longest() {
+  const path = '/proc/sys/net/core/somaxconn'
+  return existsSync(path) ? Number(readFileSync(path, 'latin1')) : 0
 }
 
 describe('a primary with much to hold', { skip: !(native && isLinux) && 'native, Linux' }, () => {
-  for (const mode of ['handoff', 'proxy']) {
-    test(`more clients than wait in it are connected by the kernel, and served later (${mode})`, {
-      skip: longest() < 1024 && `the kernel keeps ${longest()} connections`,
-    }, async () => {
-      const options = { mode, patienceMs: 60_000, ejectAfter: 0 }
-      const server = await start({}, { options })
-      const { workers } = await server.stats()
-      for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
-      let crowd
-      try {
-        crowd = Array.from({ length: CROWD }, () => ask(server.port))
-        const all = Promise.all(crowd.map(({ connected }) => connected))
-        await within(30_000, all, () => `${CROWD} connections`)
-        // As many as may wait, and what was offered before it was seen that nobody takes it. The other
-        // front has them all: there it is the worker's queue in which they are offered.
-        const { waiting, offered } = await server.counts()
-        if (mode === 'handoff') {
-          assert.ok(waiting <= 1024 && offered <= 128, `${waiting} and ${offered}`)
-          assert.ok(waiting > 900, `${waiting}`)
-        }
-      } finally {
-        for (const { pid } of workers) process.kill(pid, 'SIGCONT')
-      }
-      const answers = await Promise.all(crowd.map(({ closed }) => closed))
-      assert.equal(answers.filter(answer => answer.startsWith('HTTP/1.1 200 ')).length, CROWD)
-      assert.ok(await quiet(server))
-      const { accepted, handed, refused } = await server.counts()
-      assert.deepEqual([accepted, handed, refused], [CROWD, CROWD, 0])
-      assert.equal(await server.stop(), 0)
-    })
-  }
+  test('more clients than wait in it are connected by the kernel, and served later', {
+    skip: longest() < 1024 && `the kernel keeps ${longest()} connections`,
+  }, async () => {
+    const options = { mode: 'handoff', patienceMs: 60_000, ejectAfter: 0 }
+    const server = await start({}, { options })
+    const { workers } = await server.stats()
+    for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
+    let crowd
+    try {
+      crowd = Array.from({ length: CROWD }, () => askOnce(server.port))
+      const all = Promise.all(crowd.map(({ connected }) => connected))
+      await within(30_000, all, () => `${CROWD} connections`)
+      // As many as may wait, and what was offered before it was seen that nobody takes it.
+      const { waiting, offered } = await server.counts()
+      assert.ok(waiting <= 1024 && offered <= 128, `${waiting} and ${offered}`)
+      assert.ok(waiting > 900, `${waiting}`)
+    } finally {
+      for (const { pid } of workers) process.kill(pid, 'SIGCONT')
+    }
+    const answers = await Promise.all(crowd.map(({ closed }) => closed))
+    assert.equal(answers.filter(answer => answer.startsWith('HTTP/1.1 200 ')).length, CROWD)
+    assert.ok(await quiet(server))
+    const { accepted, handed, refused } = await server.counts()
+    assert.deepEqual([accepted, handed, refused], [CROWD, CROWD, 0])
+    assert.equal(await server.stop(), 0)
+  })
 
   test('connections a worker was too late for do not hold up its end', () =>
     inOneTry(async () => {
@@ -87,7 +72,7 @@ describe('a primary with much to hold', { skip: !(native && isLinux) && 'native,
       const server = await start({}, { options })
       const { workers } = await server.stats()
       for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
-      const crowd = Array.from({ length: 400 }, () => ask(server.port))
+      const crowd = Array.from({ length: 400 }, () => askOnce(server.port))
       await Promise.all(crowd.map(({ connected }) => connected))
       // Each is offered to one after the other, and none of them takes it.
       while ((await server.counts()).takenBack < 400) await sleep(20)
@@ -112,7 +97,7 @@ describe('a primary with much to hold', { skip: !(native && isLinux) && 'native,
       isBlocked = false
     })
     await sleep(300)
-    const answers = await Promise.all(Array.from({ length: 40 }, () => ask(server.port).closed))
+    const answers = await Promise.all(Array.from({ length: 40 }, () => askOnce(server.port).closed))
     // In native code: JavaScript cannot say who is to have them.
     assert.deepEqual([...new Set(answers.map(answer => answer.slice(0, 12)))], ['HTTP/1.1 503'])
     let now = fds()

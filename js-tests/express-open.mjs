@@ -31,6 +31,18 @@ async function client(port) {
   }
 }
 
+/** Asks on a connection of its own: `connected` as soon as the kernel has it, `closed` with the answer. */
+export function askOnce(port) {
+  const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
+  let answer = ''
+  socket.setEncoding('latin1').on('data', part => {
+    answer += part
+  })
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  const closed = new Promise(resolve => socket.on('close', () => resolve(answer)))
+  return { connected: once(socket, 'connect'), closed }
+}
+
 /**
  * Clients of `server` that workers have: of each two one has never said a word, and the other one has
  * been answered.

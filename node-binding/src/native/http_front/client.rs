@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use seawall::http::{Turn, is_probe};
 use seawall::http::pass::{self, PassedRequest, pass_request};
+use seawall::http::{Turn, is_probe};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Duration, Instant};
