@@ -1,4 +1,4 @@
-// `node bench/fastify.mjs [sets] [rounds] [ms]`: what the plugin for Fastify costs, beside the bare app
+// `node bench/fastify.mjs [sets] [rounds] [seconds]`: what the plugin for Fastify costs, beside the bare app
 // and @fastify/under-pressure. CPU of the server for each request says more than requests a second
 // where the client shares the machine. Says what missed its mark and never fails for it.
 import { loadavg } from 'node:os'
@@ -7,7 +7,7 @@ import original from '@fastify/under-pressure'
 import ours from 'seawall/fastify'
 import { compare, judge, print } from './processes.mjs'
 
-const [sets = 5, rounds = 5, ms = 400] = process.argv.slice(2).map(Number)
+const [sets = 5, rounds = 5, seconds = 1] = process.argv.slice(2).map(Number)
 
 /** The plugin's hook in ns a request, without Fastify around it: the best of many batches. */
 async function hookOf(plugin, options) {
@@ -66,7 +66,7 @@ const names = [
 ]
 
 const file = join(import.meta.dirname, 'fastify-server.mjs')
-const rows = await compare(file, names, { sets, rounds, ms, connections: 80 })
+const rows = await compare(file, names, { sets, rounds, seconds, connections: 80 })
 print(rows, 'servers')
 
 console.log('\nratios within the sets of processes')

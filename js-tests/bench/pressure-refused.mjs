@@ -1,5 +1,5 @@
 // What a refused request costs beside one that a hello-world server answers, over kept connections.
-// `node pressure-refused.mjs [sets] [rounds] [ms]`; says what missed its mark and never fails for it.
+// `node pressure-refused.mjs [sets] [rounds] [seconds]`; says what missed its mark and never fails for it.
 import { once } from 'node:events'
 import http from 'node:http'
 import { PressureMonitor, pressureMiddleware } from 'seawall/pressure'
@@ -36,8 +36,8 @@ if (process.argv[2] === 'serve') {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   serves(server)
 } else {
-  const [sets = 5, rounds = 5, ms = 400] = process.argv.slice(2).map(Number)
-  const rows = await compare(import.meta.filename, Object.keys(kinds), { sets, rounds, ms })
+  const [sets = 5, rounds = 5, seconds = 1] = process.argv.slice(2).map(Number)
+  const rows = await compare(import.meta.filename, Object.keys(kinds), { sets, rounds, seconds })
   print(rows, 'refusals of node:http over kept connections')
   for (const kind of ['calm', 'refused', 'refused, with Retry-After']) {
     judge(rows, kind, 'hello', 'cpu', kind === 'calm' ? 1.02 : 1)

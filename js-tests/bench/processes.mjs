@@ -3,15 +3,18 @@
 // what the compiler chose), so every kind is started several times. The processes of one set take
 // turns under load, so that what else the machine does meets all alike, and ratios are taken within a
 // set. CPU is that of the server's process alone.
-import { fork } from 'node:child_process'
+//
+// The load is wrk's: a client that takes as long as the server leaves it waiting now and then, and then a
+// quick server pays for being woken, where a slow one finds the next requests there already.
+import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { loadavg } from 'node:os'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const HEADERS = ['-H', 'user-agent: bench', '-H', 'accept: */*']
 
 export const median = numbers => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
-
-const REQUEST = 'GET / HTTP/1.1\r\nhost: a\r\nuser-agent: bench\r\naccept: */*\r\n'
-const CLIENT = 'a client of the benchmarks'
 
 /** In the process of a server: says where it listens, and what it has used whenever it is asked. */
 export function serves(server) {
@@ -24,45 +27,13 @@ export function serves(server) {
   process.send({ port: server.address().port })
 }
 
-/** Over so many connections for so long; with `fresh` over a new one for each request. */
-function ask({ port, ms, connections, fresh }) {
-  const head = `${REQUEST}${fresh ? 'connection: close\r\n' : ''}\r\n`
-  let answers = 0
-  let opened = 0
-  let open = true
-  const sockets = new Set()
-  const begin = () => {
-    if (!open) return
-    opened++
-    let answered = false
-    const socket = connect(port, '127.0.0.1')
-    socket.setNoDelay(true)
-    sockets.add(socket)
-    socket.on('data', () => {
-      if (fresh) {
-        answered = true
-        return
-      }
-      answers++
-      if (open) socket.write(head)
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      answers += Number(answered)
-      sockets.delete(socket)
-      begin()
-    })
-    socket.write(head)
-  }
-  for (let i = 0; i < connections; i++) begin()
-  setTimeout(() => {
-    open = false
-    for (const socket of sockets) socket.destroy()
-    process.send({ answers, opened })
-  }, ms)
+/** Loads a server for so many seconds; with `fresh` over a new connection for each request. */
+async function load(port, { seconds, connections, fresh }) {
+  const close = fresh ? ['-H', 'connection: close'] : []
+  const load = ['-t', '1', '-c', `${connections}`, '-d', `${seconds}s`, ...HEADERS, ...close]
+  const { stdout } = await run('wrk', [...load, `http://127.0.0.1:${port}/`])
+  return Number(/(\d+) requests in/.exec(stdout)[1])
 }
-
-if (process.argv[2] === CLIENT) process.on('message', ask)
 
 async function start(file, kind) {
   const child = fork(file, ['serve', kind])
@@ -79,25 +50,23 @@ async function start(file, kind) {
  * Measures what `kinds` of servers cost, which `file` serves when it is run with `serve` and a kind.
  * Answers with a row for each kind: in each set the medians of the rounds, in µs for each request.
  */
-export async function compare(file, kinds, { sets, rounds, ms, connections = 32, fresh = false }) {
-  const client = fork(import.meta.filename, [CLIENT])
-  const load = async (port, ms) => {
-    client.send({ port, ms, connections, fresh })
-    const [told] = await once(client, 'message')
-    return told
-  }
+export async function compare(
+  file,
+  kinds,
+  { sets, rounds, seconds, connections = 32, fresh = false },
+) {
+  const how = { seconds, connections, fresh }
   const rows = Object.fromEntries(kinds.map(kind => [kind, []]))
   for (let set = 0; set < sets; set++) {
     const servers = []
     for (const kind of set % 2 ? kinds.toReversed() : kinds) servers.push(await start(file, kind))
     // The first loads are for the compiler.
-    for (const server of servers) await load(server.port, 1_200)
+    for (const server of servers) await load(server.port, { ...how, seconds: 1 })
     const seen = Object.fromEntries(kinds.map(kind => [kind, []]))
     for (let round = 0; round < rounds; round++) {
       for (const server of round % 2 ? servers.toReversed() : servers) {
-        await load(server.port, 50)
         const before = await server.used()
-        const { answers, opened } = await load(server.port, ms)
+        const answers = await load(server.port, how)
         const after = await server.used()
         const each = what => (after[what] - before[what]) / answers
         seen[server.kind].push({
@@ -105,8 +74,7 @@ export async function compare(file, kinds, { sets, rounds, ms, connections = 32,
           system: each('system'),
           cpu: each('user') + each('system'),
           thread: each('thread'),
-          rate: (answers / ms) * 1_000,
-          opened,
+          rate: answers / seconds,
         })
       }
     }
@@ -120,7 +88,6 @@ export async function compare(file, kinds, { sets, rounds, ms, connections = 32,
       await once(child, 'exit')
     }
   }
-  client.kill()
   return rows
 }
 
@@ -138,7 +105,7 @@ export function print(rows, title) {
   console.log(`\n${title}; load ${loadavg()[0].toFixed(1)}, Node ${process.version}`)
   console.log(`µs for each request, median of ${sets} processes of each kind`)
   const cell = text => String(text).padStart(9)
-  const heads = ['CPU', 'least', 'most', 'best', 'user', 'system', 'thread', 'per s', 'opened']
+  const heads = ['CPU', 'least', 'most', 'best', 'user', 'system', 'thread', 'per s']
   console.log(`  ${''.padEnd(32)}${heads.map(cell).join('')}`)
   for (const [kind, sets] of Object.entries(rows)) {
     const of = (what, digits = 1) => median(sets.map(row => row[what])).toFixed(digits)
@@ -152,7 +119,6 @@ export function print(rows, title) {
       of('system'),
       of('thread', 2),
       of('rate', 0),
-      of('opened', 0),
     ]
     console.log(`  ${kind.padEnd(32)}${cells.map(cell).join('')}`)
   }

@@ -1,6 +1,6 @@
 // What a refusal by the native thread costs beside one that a hello-world server answers: CPU of the
 // process, and of the thread that runs JavaScript, on new connections and on kept ones.
-// `node refusals.mjs [sets] [rounds] [ms]`; says what missed its mark and never fails for it.
+// `node refusals.mjs [sets] [rounds] [seconds]`; says what missed its mark and never fails for it.
 import { once } from 'node:events'
 import http from 'node:http'
 import { PressureMonitor, pressureMiddleware, refuseNatively } from 'seawall/pressure'
@@ -20,9 +20,9 @@ if (process.argv[2] === 'serve') {
   if (kind === 'refused natively') refuseNatively(server, monitor)
   serves(server)
 } else {
-  const [sets = 5, rounds = 5, ms = 400] = process.argv.slice(2).map(Number)
+  const [sets = 5, rounds = 5, seconds = 1] = process.argv.slice(2).map(Number)
   for (const fresh of [true, false]) {
-    const how = { sets, rounds, ms, connections: 16, fresh }
+    const how = { sets, rounds, seconds, connections: 16, fresh }
     const rows = await compare(import.meta.filename, kinds, how)
     print(rows, fresh ? 'a new connection for each request' : 'kept connections')
     judge(rows, 'refused by JavaScript', 'hello', 'cpu', 1)
