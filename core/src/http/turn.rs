@@ -13,9 +13,9 @@ use crate::{Instant, Rng};
 pub struct TurnConfig {
     /// How many requests a worker may have under way. Default 0: as many as come.
     pub max_in_flight: u32,
-    /// From which pressure of its own on a worker gets no more while another one has less, above 0 to
-    /// 1. Where all have reached it a share of the requests is refused, the larger the further they are
-    /// beyond it. Default 1.
+    /// From which pressure of its own on a worker gets no more while another one has less: above 0, up
+    /// to 1. Where all have reached it a share of the requests is refused, the larger the further they
+    /// are beyond it. Default 1.
     pub max_pressure: f64,
     /// How many workers a request is tried with. Default 3; at least 1.
     pub tries: u32,
