@@ -3,30 +3,23 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { talk } from './express-http-tools.mjs'
 
 /** A connection, and what becomes of requests on it. */
 async function client(port) {
-  const socket = connect({ port, host: '127.0.0.1' })
-  let text = ''
-  let look = () => {}
-  socket.setEncoding('utf8').on('data', part => {
-    text += part
-    look()
-  })
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  const ended = new Promise(resolve => socket.on('close', () => resolve(undefined)))
+  const socket = await talk(port)
+  let asked = 0
   return {
     socket,
-    ended,
+    ended: socket.closed,
     /** The answer; nothing where the connection ends without one. */
-    async ask(path = '/') {
-      text = ''
-      const answered = new Promise(resolve => {
-        look = () => text.endsWith('}') && resolve(text)
-      })
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
-      return Promise.race([answered, ended])
+    async ask() {
+      asked++
+      socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+      const whole = text => text.split('}').length > asked
+      const ended = socket.closed.then(text => (whole(text) ? text : undefined))
+      const text = await Promise.race([socket.until(whole, 30_000), ended])
+      return text?.slice(text.lastIndexOf('HTTP/1.1 '))
     },
   }
 }
