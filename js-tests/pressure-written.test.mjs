@@ -1,10 +1,11 @@
 // The head of a refusal that is written beforehand: nobody may be able to tell it from one that Node
 // writes, and where somebody else has a word in it Node writes it.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, test } from 'node:test'
+import { afterEach, mock, test } from 'node:test'
 import { PressureMonitor, pressureMiddleware } from 'seawall/pressure'
 
 const closing = []
@@ -103,4 +104,86 @@ test('old clients, and servers that count requests, have their connections close
   const text = await talk(port, get() + get())
   assert.equal(text.match(/HTTP\/1\.1 503 /g)?.length, 2, text)
   assert.match(text, /^Connection: close\r$/im)
+})
+
+test('who waits to be asked for a body is not left in doubt about the connection', async () => {
+  const asks = [
+    'POST / HTTP/1.1',
+    'host: a',
+    'content-length: 4',
+    'expect: 100-continue',
+    '',
+    '',
+  ].join('\r\n')
+  // Node asks by itself where nobody listens for that.
+  const asked = await refusing()
+  const monitor = new PressureMonitor({ source: 'manual' })
+  monitor.observe({ block: 300 })
+  const shed = pressureMiddleware(monitor)
+  const server = http.createServer()
+  closing.push(server)
+  // Nobody asks this one for its body: what follows on the connection could be that or a request.
+  server.on('checkContinue', (req, res) => shed(req, res, () => res.writeContinue()))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const unasked = await talk(server.address().port, asks)
+  assert.match(unasked, /^HTTP\/1\.1 503 /)
+  assert.match(unasked, /^Connection: close\r$/im)
+  const text = await talk(asked, `${asks}body${LAST}`)
+  assert.match(text, /^HTTP\/1\.1 100 /)
+  assert.equal(text.match(/HTTP\/1\.1 503 /g)?.length, 2, text)
+})
+
+for (const [owner, name] of [
+  [http.ServerResponse, 'writeHead'],
+  [http.OutgoingMessage, 'end'],
+]) {
+  test(`an agent that has wrapped ${name} for all answers sees refusals too`, async () => {
+    const port = await refusing()
+    const first = await talk(port, get() + LAST)
+    const agent = mock.method(owner.prototype, name)
+    try {
+      const text = await talk(port, get() + LAST)
+      const without = answer => answer.replaceAll(/^date: .*$/gim, '')
+      assert.deepEqual(
+        without(text).split('\r\n').toSorted(),
+        without(first).split('\r\n').toSorted(),
+      )
+      assert.ok(agent.mock.callCount() >= 2, `${agent.mock.callCount()} calls`)
+    } finally {
+      agent.mock.restore()
+    }
+  })
+}
+
+test('an agent that was there before this package sees refusals too', async () => {
+  const program = `
+import http from 'node:http'
+const { prototype } = http.ServerResponse
+const { writeHead } = prototype
+let calls = 0
+prototype.writeHead = function (...args) {
+  calls++
+  return Reflect.apply(writeHead, this, args)
+}
+const { PressureMonitor, pressureMiddleware } = await import('seawall/pressure')
+const monitor = new PressureMonitor({ source: 'manual' })
+monitor.observe({ block: 300 })
+const shed = pressureMiddleware(monitor)
+const server = http.createServer((req, res) => shed(req, res, () => res.end()))
+server.listen(0, '127.0.0.1', () => {
+  const agent = new http.Agent({ keepAlive: true })
+  http.get({ port: server.address().port, host: '127.0.0.1', agent }, res => {
+    res.resume().on('end', () => {
+      console.log(res.statusCode, calls)
+      process.exit()
+    })
+  })
+})`
+  const args = ['--input-type=module', '-e', program]
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  assert.equal(stdout.trim(), '503 1', stderr)
 })
