@@ -6,7 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { counters, hostile, quiet } from './express-hostile.mjs'
-import { bothOf, get, workersOf } from './express-tools.mjs'
+import { askOnce, connectionOf, openClients, refused } from './express-open.mjs'
+import { bothOf, get, inOneTry, workersOf } from './express-tools.mjs'
 
 const reloads = server => server.messages.filter(({ event }) => event === 'reloaded').length
 
@@ -140,6 +141,67 @@ export function fault(mode, run) {
       Array(4).fill([0, true]),
     )
     assert.equal(await server.stop(), 0)
+  })
+
+  test('a reload answers who was connected before and asks late', async () => {
+    const server = await run()
+    const clients = await openClients(server)
+    const reload = server.ask('reload')
+    // Both of the start, and the one that takes over: now the first of the old ones leaves.
+    const isReady = ({ event }) => event === 'workerReady'
+    await server.message(() => server.messages.filter(isReady).length === 3)
+    // Far longer than a worker takes to see that nothing is under way.
+    await sleep(400)
+    const answers = await Promise.all(clients.map(({ ask }) => ask()))
+    const lost = answers.filter(answer => !answer?.startsWith('HTTP/1.1 200 ')).length
+    assert.equal(lost, 0, 'lost')
+    // Those of the worker that leaves are told to; a front of requests has nobody leave.
+    const told = answers.filter(answer => connectionOf(answer) === 'close').length
+    if (mode === 'http') assert.equal(told, 0)
+    else assert.ok(told > 0)
+    for (const { socket } of clients) socket.destroy()
+    await reload
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('the end answers who was connected before and asks late', () =>
+    inOneTry(async () => {
+      const server = await run()
+      const clients = await openClients(server)
+      const stopped = server.stop()
+      await refused(server.port)
+      await sleep(200)
+      const answers = await Promise.all(clients.map(({ ask }) => ask()))
+      const lost = answers.filter(answer => !answer?.startsWith('HTTP/1.1 200 ')).length
+      assert.equal(lost, 0, 'lost')
+      assert.ok(answers.every(answer => connectionOf(answer) === 'close'))
+      for (const { ended } of clients) await ended
+      assert.equal(await stopped, 0)
+    }))
+
+  test('the end serves who has asked before it and had no worker yet', () =>
+    inOneTry(async () => {
+      const server = await run()
+      const { workers } = await server.stats()
+      for (const { pid } of workers) process.kill(pid, 'SIGSTOP')
+      const clients = Array.from({ length: 100 }, () => askOnce(server.port))
+      await Promise.all(clients.map(({ connected }) => connected))
+      const stopped = server.stop()
+      await sleep(200)
+      for (const { pid } of workers) process.kill(pid, 'SIGCONT')
+      const answers = await Promise.all(clients.map(({ closed }) => closed))
+      const served = answers.filter(answer => answer.startsWith('HTTP/1.1 200 ')).length
+      assert.equal(served, 100)
+      assert.equal(await stopped, 0)
+    }))
+
+  test('who is connected and never asks does not hold up the end', async () => {
+    const server = await run({}, { options: { gracefulShutdownTimeoutMs: 30_000 } })
+    const clients = await openClients(server)
+    const began = performance.now()
+    assert.equal(await server.stop(), 0)
+    assert.ok(performance.now() - began < 15_000)
+    for (const { ended } of clients) await ended
   })
 
   for (const BALANCER of ['', 'path', 'late']) {

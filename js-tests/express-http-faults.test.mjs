@@ -298,21 +298,6 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       await end(server)
     })
 
-    test('workers under pressure get 503 in native code', async () => {
-      const server = await front({ maxPressure: 0.05 }, {}, { CALM: '' })
-      const statuses = new Set()
-      // Both of them again and again, until their own words are heard.
-      for (let n = 0; n < 12 && !statuses.has(503); n++) {
-        const two = await Promise.all(
-          [1, 2].map(() => ask(server.port, '/block?ms=400', { ms: 8000 })),
-        )
-        for (const { status } of two) statuses.add(status)
-      }
-      assert.ok(statuses.has(503), [...statuses].join())
-      assert.ok((await server.counts()).http.shed > 0)
-      await end(server)
-    })
-
     test('who answers too late is 504, and the worker hears that nobody waits', async () => {
       const server = await front({ answerTimeoutMs: 300 })
       const { status } = await ask(server.port, '/slow?ms=3000')

@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quiet } from './express-hostile.mjs'
-import { endAll, get, native, start, workersOf } from './express-tools.mjs'
+import { openClients, refused } from './express-open.mjs'
+import { endAll, get, inOneTry, native, start, workersOf } from './express-tools.mjs'
 
 after(endAll)
 
@@ -112,6 +113,20 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     assert.ok(!before.includes((await get(port)).body.pid))
     assert.equal(await other.stop(), 0)
   })
+
+  test('where the application has its own sockets, the end answers who asks late all the same', () =>
+    inOneTry(async () => {
+      const server = await proxy({ FRAMEWORK: 'own' })
+      const clients = await openClients(server)
+      const stopped = server.stop()
+      await refused(server.port)
+      await sleep(400)
+      const answers = await Promise.all(clients.map(({ ask }) => ask()))
+      const lost = answers.filter(answer => !answer?.startsWith('HTTP/1.1 200 ')).length
+      assert.equal(lost, 0, 'lost')
+      for (const { ended } of clients) await ended
+      assert.equal(await stopped, 0)
+    }))
 
   test('nothing of it is left behind', linux, async () => {
     const server = await proxy()

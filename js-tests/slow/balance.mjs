@@ -2,6 +2,7 @@
 // deaths and reloads, in each of the modes, which are separated by commas. Ends with a failure where a
 // count does not come back or a request is lost.
 import assert from 'node:assert/strict'
+import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { counters, hostile, quiet } from '../express-hostile.mjs'
 import { get, start } from '../express-tools.mjs'
@@ -49,20 +50,39 @@ async function abandoned(mode, count) {
   console.log(JSON.stringify({ mode, workers: 0, count, accepted, refused, closed, before }))
 }
 
-/** Requests on new connections while workers are replaced, and killed while they are idle. */
+/** Lets this process run only now and then, as on a machine that is busy. */
+function starve() {
+  const timer = setInterval(() => {
+    const end = performance.now() + 50
+    while (performance.now() < end);
+  }, 10)
+  return () => clearInterval(timer)
+}
+
+/**
+ * Requests while workers are replaced, on new connections and on such as are kept, by clients that are
+ * late with them; then on new ones while workers are killed that are idle.
+ */
 async function changing(mode) {
   const server = await start({}, { options: { mode, patienceMs: 5000 } })
   let isOver = false
   let served = 0
-  const load = async () => {
+  const load = async (_, n) => {
+    const keepAlive = n % 2 === 1
+    const agent = keepAlive && new Agent({ keepAlive, maxSockets: 1 })
     while (!isOver) {
-      assert.equal((await get(server.port, '/slow?ms=2')).status, 200)
+      assert.equal((await get(server.port, '/slow?ms=2', { agent })).status, 200)
       served++
-      await sleep(5)
+      await sleep(keepAlive ? 250 : 5)
     }
+    if (agent) agent.destroy()
   }
   const loads = Array.from({ length: 8 }, load)
-  for (let n = 0; n < RELOADS; n++) await server.ask('reload')
+  for (let n = 0; n < RELOADS; n++) {
+    const feed = n % 2 === 1 ? starve() : () => {}
+    await server.ask('reload')
+    feed()
+  }
   isOver = true
   await Promise.all(loads)
   const reloads = served

@@ -50,7 +50,7 @@ use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
 pub use memory::heap_share;
-pub use process::{is_stale, kill_ms, start_ms, worker_count};
+pub use process::{LINGER, is_stale, kill_ms, linger_ms, start_ms, worker_count};
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};
 pub use shed::shed_share;
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};

@@ -1,9 +1,39 @@
 //! How many workers there are, and how long each may take.
 
+use core::time::Duration;
+
 /// Starting a runtime and an application takes that long on a slow machine.
 const LEAST_START_MS: f64 = 5_000.0;
 /// A worker is to end by itself, as the process that started it ends it only after that.
 const KILL_LATER_MS: f64 = 500.0;
+
+/// For how long a worker that leaves keeps connections open on which nothing happens, so that a request
+/// that is on its way, or comes late on a busy machine, is answered there.
+pub const LINGER: Duration = Duration::from_secs(1);
+
+/// For how many ms a worker that leaves keeps connections without a request, where it has `graceful_ms`
+/// to end: for [`LINGER`]. One whose place another worker takes has time: as long as clients were told
+/// that connections are kept, which are `keep_alive_ms`; zero is for ever. Never longer than half of
+/// what it has, which leaves the other half to requests.
+///
+/// ```
+/// use seawall::balance::linger_ms;
+///
+/// assert_eq!(linger_ms(10_000.0, 5_000.0, false), 1_000.0);
+/// assert_eq!(linger_ms(10_000.0, 3_000.0, true), 3_000.0);
+/// assert_eq!(linger_ms(10_000.0, 0.0, true), 5_000.0);
+/// assert_eq!(linger_ms(600.0, 5_000.0, false), 300.0);
+/// ```
+#[must_use]
+pub fn linger_ms(graceful_ms: f64, keep_alive_ms: f64, is_replaced: bool) -> f64 {
+    let least = LINGER.as_secs_f64() * 1e3;
+    let wanted = match is_replaced {
+        false => least,
+        true if keep_alive_ms == 0.0 => f64::INFINITY,
+        true => keep_alive_ms.max(least),
+    };
+    wanted.min(graceful_ms / 2.0)
+}
 
 /// How many workers somebody means who asks for `asked`: whole ones, and at least one. What is no
 /// number is one.

@@ -27,4 +27,4 @@ pub use networks::Networks;
 pub use request::{Judgement, Request, judge, outcome};
 #[doc(hidden)]
 pub use turn::bit;
-pub use turn::{Attempt, Turn, TurnConfig, TurnOptions};
+pub use turn::{Attempt, Turn, TurnConfig, TurnOptions, is_probe};

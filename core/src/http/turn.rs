@@ -13,7 +13,9 @@ use crate::{Instant, Rng};
 pub struct TurnConfig {
     /// How many requests a worker may have under way. Default 0: as many as come.
     pub max_in_flight: u32,
-    /// From which pressure of its own on a worker gets no more, above 0 to 1. Default 1.
+    /// From which pressure of its own on a worker gets no more while another one has less: above 0, up
+    /// to 1. Where all have reached it a share of the requests is refused, the larger the further they
+    /// are beyond it. Default 1.
     pub max_pressure: f64,
     /// How many workers a request is tried with. Default 3; at least 1.
     pub tries: u32,
@@ -56,7 +58,7 @@ impl Default for TurnConfig {
 pub struct TurnOptions {
     /// How many requests a worker may have under way.
     pub max_in_flight: Option<f64>,
-    /// From which pressure on it gets no more.
+    /// From which pressure on it gets no more than what a share leaves.
     pub max_pressure: Option<f64>,
     /// How many workers a request is tried with.
     pub max_tries: Option<f64>,
@@ -118,23 +120,63 @@ impl TurnOptions {
 pub enum Turn {
     /// The worker's with this number.
     Worker(usize),
-    /// Nobody's, since all who are ready have as much as they can take: to be refused at once, for
-    /// one more that waits would only be one more.
+    /// Nobody's, since all who are ready have as much as they can take, and this one is not of the
+    /// share that they get all the same: to be refused at once, for one more that waits would only be
+    /// one more.
     Full,
     /// Nobody's yet: none is ready, and somebody may be soon.
     Nobody,
 }
 
+/// The largest share of requests that is refused for pressure: the others see whether it is over. What
+/// a worker measures may be of the past (memory nobody has cleared away), or the doing of others.
+const MOST_REFUSED: f64 = 0.95;
+
+/// The paths of probes: whoever asks there wants to know whether this lives, and ends it if it does
+/// not answer.
+const PROBES: [&str; 4] = ["/livez", "/readyz", "/startupz", "/healthz"];
+
+/// Whether the target of a request is a path of probes.
+///
+/// ```
+/// use seawall::http::is_probe;
+///
+/// assert!(is_probe("/livez") && is_probe("/healthz?verbose"));
+/// assert!(!is_probe("/livez/x") && !is_probe("/"));
+/// ```
+#[must_use]
+pub fn is_probe(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    PROBES.contains(&path)
+}
+
 impl TurnConfig {
-    /// Whether a worker has as much as it can take.
+    /// The same where pressure counts for nothing.
     #[must_use]
-    pub fn is_full(&self, load: &Load) -> bool {
-        (self.max_in_flight > 0 && load.in_flight >= self.max_in_flight)
-            || load.pressure >= self.max_pressure
+    pub fn without_pressure(self) -> Self {
+        Self { max_pressure: f64::INFINITY, ..self }
+    }
+
+    fn is_full(&self, load: &Load) -> bool {
+        self.max_in_flight > 0 && load.in_flight >= self.max_in_flight
+    }
+
+    fn is_pressed(&self, load: &Load) -> bool {
+        load.pressure >= self.max_pressure
+    }
+
+    /// Which share of the requests is refused at this pressure, where nobody has less.
+    fn refused(&self, pressure: f64) -> f64 {
+        let room = 1.0 - self.max_pressure;
+        let share = if room > 0.0 { (pressure - self.max_pressure) / room } else { 1.0 };
+        share.clamp(0.0, MOST_REFUSED)
     }
 
     /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
     /// in `tried` have had the request, and get it again only where nobody else is there.
+    ///
+    /// Where all are under pressure, a worker with nothing under way gets it, since it can surely bear
+    /// that; of the others a share is refused.
     ///
     /// ```
     /// use seawall::balance::{BalanceConfig, Balancer, Load};
@@ -152,6 +194,13 @@ impl TurnConfig {
     /// assert_eq!(turn(&[Load::default()], 0), Turn::Nobody);
     /// assert_eq!(turn(&[idle, idle], 1), Turn::Worker(1));
     /// assert_eq!(turn(&[idle, full], 1), Turn::Worker(0));
+    ///
+    /// let pressed = Load { pressure: 1.0, ..idle };
+    /// let busy = Load { in_flight: 1, ..pressed };
+    /// assert_eq!(turn(&[pressed, idle], 0), Turn::Worker(1));
+    /// assert_eq!(turn(&[pressed, busy], 0), Turn::Worker(0));
+    /// let refused = (0..1000).filter(|_| turn(&[busy, busy], 0) == Turn::Full).count();
+    /// assert!((920..980).contains(&refused), "all but a few");
     /// # Ok::<(), seawall::options::Problem>(())
     /// ```
     pub fn turn(
@@ -162,24 +211,38 @@ impl TurnConfig {
         now: Instant,
         rng: &mut Rng,
     ) -> Turn {
-        let mut able = loads.to_vec();
-        for load in &mut able {
-            load.ready &= !self.is_full(load);
-        }
-        if tried != 0 {
-            let mut untried = able.clone();
-            for (index, load) in untried.iter_mut().enumerate() {
-                load.ready &= tried & bit(index) == 0;
+        let mut pick = |able: &dyn Fn(&Load) -> bool, rng: &mut Rng| {
+            let mut those = loads.to_vec();
+            for load in &mut those {
+                load.ready &= able(load);
             }
-            if let Some(worker) = balancer.pick(&untried, now, rng) {
+            if tried != 0 {
+                let mut untried = those.clone();
+                for (index, load) in untried.iter_mut().enumerate() {
+                    load.ready &= tried & bit(index) == 0;
+                }
+                if let Some(worker) = balancer.pick(&untried, now, rng) {
+                    return Some(worker);
+                }
+            }
+            balancer.pick(&those, now, rng)
+        };
+        if let Some(worker) = pick(&|load| !self.is_full(load) && !self.is_pressed(load), rng) {
+            return Turn::Worker(worker);
+        }
+        let ready = || loads.iter().filter(|load| load.ready);
+        let pressed = || ready().filter(|load| !self.is_full(load));
+        if let Some(least) = pressed().map(|load| load.pressure).reduce(f64::min) {
+            if let Some(worker) = pick(&|load| !self.is_full(load) && load.in_flight == 0, rng) {
+                return Turn::Worker(worker);
+            }
+            if rng.unit() >= self.refused(least)
+                && let Some(worker) = pick(&|load| !self.is_full(load), rng)
+            {
                 return Turn::Worker(worker);
             }
         }
-        match balancer.pick(&able, now, rng) {
-            Some(worker) => Turn::Worker(worker),
-            None if loads.iter().any(|load| load.ready) => Turn::Full,
-            None => Turn::Nobody,
-        }
+        if ready().next().is_some() { Turn::Full } else { Turn::Nobody }
     }
 
     /// Whether a request whose worker went away before it answered goes to another.

@@ -75,7 +75,10 @@ export interface ServerConfigInput {
   workerHeartbeatIntervalMs?: number | undefined
   /** After how long without a word a worker is no candidate any more. Default 150,000. */
   workerHeartbeatStaleAfterMs?: number | undefined
-  /** How long requests under way may take when the server stops. Default 10,000. */
+  /**
+   * How long requests under way may take when the server stops, or a worker is replaced. Of that time
+   * up to a half is for connections without one. Default 10,000. 0: nothing is waited for.
+   */
   gracefulShutdownTimeoutMs?: number | undefined
   /** Whether a worker that dies is started again. Default true. */
   respawnWorkers?: boolean | undefined

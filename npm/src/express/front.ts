@@ -1,4 +1,5 @@
 /** What accepts connections in the primary: one for each mode but `cluster`, which has none. */
+import { processEngine } from '../engine/process/index.js'
 import { nativeStrategy } from './balancers.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts, Live } from './counts.js'
@@ -18,8 +19,8 @@ export interface Front {
   open(): void
   /** Accepts no more; what waits still gets a worker. */
   stop(): void
-  /** Ends when workers may hear that the server ends, after `stop`. */
-  settle?(): Promise<void>
+  /** Ends when workers may hear that the server ends, after `stop`: nobody waits for one any more. */
+  settle(): Promise<void>
   /** Lets go of what `start` took. */
   end(): void
   counts(): FrontCounts
@@ -33,6 +34,22 @@ export interface Front {
   ready(slot: number, pid: number | undefined, message: WorkerMessage): void
   /** It has ended. */
   gone(pid: number | undefined): void
+}
+
+/** For how long connections on which nothing happens are kept when the server ends. @internal */
+export function lingerMs({ gracefulShutdownTimeoutMs }: ResolvedServerConfig): number {
+  return processEngine().balanceLingerMs(gracefulShutdownTimeoutMs, Number.NaN, false)
+}
+
+/** How often is looked whether something is over. */
+const LOOK_MS = 10
+
+/** Waits while something is under way, at most for `ms`. @internal */
+export async function settled(isBusy: () => boolean, ms: number): Promise<void> {
+  const until = performance.now() + ms
+  while (isBusy() && performance.now() < until) {
+    await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+  }
 }
 
 /** The numbers of `BalanceOptions` in core, in its order. @internal */

@@ -8,7 +8,7 @@ import { nativeStrategy } from './balancers.js'
 import type { ResolvedServerConfig } from './config.js'
 import { type FrontCounts, frontCounts, type Live, liveLoads } from './counts.js'
 import { makeFolder } from './folders.js'
-import { type Ask, balanceNumbers, type Front } from './front.js'
+import { type Ask, balanceNumbers, type Front, lingerMs, settled } from './front.js'
 import { listenProblem } from './listen-error.js'
 import { FOLDER, SLOT } from './variables.js'
 
@@ -47,6 +47,10 @@ export class Handoff implements Front {
 
   stop(): void {
     processEngine().frontStop?.()
+  }
+
+  settle(): Promise<void> {
+    return settled(() => processEngine().frontEnded?.() === false, lingerMs(this.#config))
   }
 
   end(): void {

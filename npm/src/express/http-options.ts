@@ -32,8 +32,11 @@ export interface HttpOptions {
    */
   maxInFlight?: number | undefined
   /**
-   * From which pressure of its own on (see `seawall/pressure`) a worker gets no more, above 0 to 1;
-   * where all of them have reached it, requests get 503 as well. Default 1.
+   * From which pressure of its own on (see `seawall/pressure`) a worker gets no more while another one
+   * has less, above 0 to 1. Where all of them have reached it, a worker with nothing under way still
+   * gets a request, and of the others a share gets 503: none at this pressure, growing to 95 % at 1.
+   * The probes `/livez`, `/readyz`, `/startupz` and `/healthz` are never refused for it. Default 1:
+   * only what cannot be borne, and then all of the share at once.
    */
   maxPressure?: number | undefined
   /**

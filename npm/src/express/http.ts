@@ -3,7 +3,7 @@ import { processEngine } from '../engine/process/index.js'
 import { seedOr } from '../seed.js'
 import type { ResolvedServerConfig } from './config.js'
 import type { FrontCounts } from './counts.js'
-import { type Ask, balanceNumbers } from './front.js'
+import { type Ask, balanceNumbers, lingerMs, settled } from './front.js'
 import { Relay } from './relay.js'
 
 /** What the mode `http` has counted. */
@@ -14,7 +14,7 @@ export interface HttpCounts {
   answered: number
   /** Requests sent again, to another worker or on another connection. */
   retried: number
-  /** Requests that got 503 because every worker was full. */
+  /** Requests that got 503 because every worker was full, or under pressure. */
   shed: number
   /** Requests that got 503 because none was ready in time. */
   unavailable: number
@@ -58,8 +58,6 @@ const TRUST = 1
 const X_FORWARDED = 2
 const FORWARDED = 4
 const HALF_OPEN = 8
-
-const LOOK_MS = 10
 
 /** @internal */
 export class Http extends Relay {
@@ -111,19 +109,16 @@ export class Http extends Relay {
   }
 
   override stop(): void {
-    processEngine().httpStop?.()
+    processEngine().httpStop?.(lingerMs(this.config))
     super.stop()
   }
 
   /** Requests that are on their way when the front stops still find workers that take them. */
-  async settle(): Promise<void> {
-    const until = performance.now() + (processEngine().httpSettleMs?.() ?? 0)
+  override async settle(): Promise<void> {
     const busy = (): boolean => {
-      const { http, open = 0, offered, waiting, asked } = this.counts()
-      return (http?.inFlight ?? 0) + open + offered + waiting + asked > 0
+      const { http, open = 0 } = this.counts()
+      return !this.isSettled || (http?.inFlight ?? 0) + open > 0
     }
-    while (busy() && performance.now() < until) {
-      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
-    }
+    await settled(busy, lingerMs(this.config) + (processEngine().httpSettleMs?.() ?? 0))
   }
 }

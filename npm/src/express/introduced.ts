@@ -40,6 +40,12 @@ function listen(socket: Socket, serve: () => void): void {
     socket.off('readable', read)
     socket.off('error', leave)
     socket.off('close', leave)
+    socket.off('end', end)
+  }
+  // The front took it back before it had said anything; Node would keep the half that is left.
+  const end = (): void => {
+    leave()
+    socket.destroy()
   }
   const read = (): void => {
     for (let part = socket.read(); part !== null; part = socket.read()) {
@@ -57,6 +63,7 @@ function listen(socket: Socket, serve: () => void): void {
   socket.on('readable', read)
   socket.on('error', leave)
   socket.on('close', leave)
+  socket.on('end', end)
 }
 
 /** Whether the connection is this worker's; then it has the names of its ends. */

@@ -16,6 +16,13 @@ export interface WorkerMessage {
 
 /** Told to a worker that is to end, which then serves what is under way. */
 export const STOP = 'seawall:worker-stop'
+/** The word itself. */
+export interface StopMessage {
+  type: typeof STOP
+  /** Whether another one has taken its place. */
+  replaced: boolean
+}
+
 /** Told by a worker that could not listen. */
 export const FAILED = 'seawall:worker-failed'
 

@@ -1,7 +1,7 @@
 /** One worker's place, kept through deaths and replacements. */
 import type { Worker as ClusterWorker } from 'node:cluster'
 import { once } from 'node:events'
-import { STOP } from './messages.js'
+import { STOP, type StopMessage } from './messages.js'
 
 /** A place and the processes in it. */
 export interface Place {
@@ -22,16 +22,29 @@ export interface Place {
   given: boolean
 }
 
+/** How a worker is ended. */
+interface Ending {
+  /** Whether it finishes what is under way. */
+  graceful: boolean
+  /** After how long it is killed. */
+  ms: number
+  /** Whether a signal tells it, too. */
+  signals: boolean
+  /** Whether another one has taken its place. */
+  replaced?: boolean
+}
+
 /** Ends a worker, and answers when it has ended: by itself within `ms`, else it is killed. */
 export async function endWorker(
   worker: ClusterWorker,
-  { graceful, ms, signals }: { graceful: boolean; ms: number; signals: boolean },
+  { graceful, ms, signals, replaced = false }: Ending,
 ): Promise<void> {
   if (worker.isDead()) return
   const exit = once(worker.process, 'exit')
   if (!graceful) worker.process.kill('SIGKILL')
   else {
-    if (worker.isConnected()) worker.send({ type: STOP }, undefined, {}, () => {})
+    const stop: StopMessage = { type: STOP, replaced }
+    if (worker.isConnected()) worker.send(stop, undefined, {}, () => {})
     // Without a handler of ours a signal would end it at once.
     if (signals) worker.process.kill('SIGTERM')
   }

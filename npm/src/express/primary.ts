@@ -222,7 +222,7 @@ export class Primary {
   async #stop(graceful: boolean): Promise<void> {
     this.#workers.ending()
     this.#front?.stop()
-    if (graceful) await this.#front?.settle?.()
+    if (graceful) await this.#front?.settle()
     await this.#workers.stop(graceful)
     for (const undo of this.#undo) undo()
     this.#front?.end()

@@ -7,7 +7,7 @@ import { nativeStrategy } from './balancers.js'
 import type { ResolvedServerConfig } from './config.js'
 import { countsOf, type FrontCounts, type Live, loadsOf } from './counts.js'
 import { folderIn, makeFolder } from './folders.js'
-import type { Ask, Front } from './front.js'
+import { type Ask, type Front, lingerMs, settled } from './front.js'
 import { listenProblem } from './listen-error.js'
 import type { WorkerMessage } from './messages.js'
 import { BOARDS, FOLDER, RELAY, SLOT } from './variables.js'
@@ -67,6 +67,15 @@ export abstract class Relay implements Front {
 
   stop(): void {
     processEngine().relayStop?.()
+  }
+
+  settle(): Promise<void> {
+    return settled(() => !this.isSettled, lingerMs(this.config))
+  }
+
+  /** Whether everybody who has connected before the end has a worker. */
+  protected get isSettled(): boolean {
+    return processEngine().relaySettled?.() !== false
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 /** The worker's part: it makes the application listen, takes connections, and tells of itself. */
 import cluster from 'node:cluster'
+import type { Server as HttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { Adopter } from '../adopt.js'
@@ -21,7 +22,13 @@ import {
 } from './board.js'
 import type { ResolvedServerConfig } from './config.js'
 import { closeOwn, listenAt, type Place } from './listen.js'
-import { FAILED, STOP, type WorkerFailure, type WorkerMessage } from './messages.js'
+import {
+  FAILED,
+  STOP,
+  type StopMessage,
+  type WorkerFailure,
+  type WorkerMessage,
+} from './messages.js'
 import { Shedding } from './rebalance.js'
 import { RelayWorker } from './relay-worker.js'
 import { StatsSampler } from './stats.js'
@@ -33,11 +40,15 @@ const BOARD_MS = 100
 /** The same for what takes a call of the system, which is a hundred times as dear. */
 const SAMPLE_MS = 500
 
+/** How often a worker that leaves looks whether its clients have left. */
+const LOOK_MS = 20
+
 /** A worker that runs. */
 export class Worker {
   readonly #config: ResolvedServerConfig
   readonly #index: number
   readonly #sampler = new StatsSampler()
+  #server: Server | undefined
   #tracker: ServerTracker | undefined
   /** An application with sockets of its own. */
   #app: ExpressLike | undefined
@@ -47,6 +58,8 @@ export class Worker {
   #counts = false
   #shedding: Shedding | undefined
   #timers: NodeJS.Timeout[] = []
+  /** Whether another one has taken its place, so that there is time to leave. */
+  #replaced = false
   #stopped: Promise<void> | undefined
 
   constructor(config: ResolvedServerConfig) {
@@ -74,6 +87,7 @@ export class Worker {
       this.#send({ type: FAILED, code, message })
       throw error
     })
+    this.#server = server
     relay?.attach(server)
     if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
     else this.#app = app
@@ -201,7 +215,10 @@ export class Worker {
       void this.stop().finally(() => process.exit(0))
     }
     const hear = (message: unknown): void => {
-      if ((message as { type?: unknown } | null)?.type === STOP) stop()
+      const { type, replaced } = (message ?? {}) as Partial<StopMessage>
+      if (type !== STOP) return
+      this.#replaced ||= replaced === true
+      stop()
     }
     process.on('message', hear)
     cluster.worker?.once('disconnect', stop)
@@ -218,6 +235,23 @@ export class Worker {
     await closeOwn(this.#app, Math.max(100, end - performance.now()))
   }
 
+  /**
+   * Waits while there are connections, for a while: who asks now is answered, and told to leave by the
+   * answer. Closed under a client that is just about to ask, its request would be lost.
+   */
+  async #linger(): Promise<void> {
+    const { gracefulShutdownTimeoutMs } = this.#config
+    const { keepAliveTimeout = Number.NaN } = (this.#server ?? {}) as Partial<HttpServer>
+    const e = processEngine()
+    const begun = performance.now()
+    // That it was replaced may be heard after the signal.
+    const ms = (): number =>
+      e.balanceLingerMs(gracefulShutdownTimeoutMs, keepAliveTimeout, this.#replaced)
+    while ((this.#tracker?.connectionCount ?? 0) > 0 && performance.now() - begun < ms()) {
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
   async #stop(graceful: boolean): Promise<void> {
     const { gracefulShutdownTimeoutMs } = this.#config
     if (this.#board) this.#board[READY] = 0
@@ -230,6 +264,7 @@ export class Worker {
       await new Promise(resolve => setTimeout(resolve, ms))
     }
     tracker?.beginDrain(0)
+    if (graceful) await this.#linger()
     // What was offered before the front saw that this worker is not ready any more.
     await new Promise(resolve => setImmediate(resolve))
     const end = performance.now() + (graceful ? gracefulShutdownTimeoutMs : 0)

@@ -96,7 +96,8 @@ export class Workers {
         )
       }
       processEngine().respawnReset(place.respawn)
-      if (old) await endWorker(old, { graceful: true, ms: this.#killMs, signals })
+      const ms = this.#killMs
+      if (old) await endWorker(old, { graceful: true, ms, signals, replaced: true })
     }
     listeners.emit('reloaded', { workers: this.#places.length })
   }

@@ -1,8 +1,8 @@
 //! Which worker is next, and when a dead one is started again: see `core/src/balance`.
 
 use seawall::balance::{
-    RespawnOptions, Respawned, Strategy, Weights, heap_share, is_stale, kill_ms, lightest, plain,
-    round_robin, start_ms, worker_count,
+    RespawnOptions, Respawned, Strategy, Weights, heap_share, is_stale, kill_ms, lightest,
+    linger_ms, plain, round_robin, start_ms, worker_count,
 };
 use seawall::options::Checks;
 use seawall::{Instant, Rng};
@@ -62,6 +62,12 @@ pub fn balance_start_ms(graceful: f64) -> f64 {
 #[wasm_bindgen(js_name = balanceKillMs)]
 pub fn balance_kill_ms(graceful: f64) -> f64 {
     kill_ms(graceful)
+}
+
+/// For how many ms a worker that leaves keeps connections without a request.
+#[wasm_bindgen(js_name = balanceLingerMs)]
+pub fn balance_linger_ms(graceful: f64, keep_alive: f64, is_replaced: bool) -> f64 {
+    linger_ms(graceful, keep_alive, is_replaced)
 }
 
 /// The deaths of one worker: a handle, or -1 after a refusal.

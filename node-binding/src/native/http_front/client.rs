@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use seawall::http::Turn;
 use seawall::http::pass::{self, PassedRequest, pass_request};
+use seawall::http::{Turn, is_probe};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Duration, Instant};
@@ -64,6 +64,12 @@ pub(super) struct Client<'a> {
     since: Instant,
     /// While a request is under way.
     pub(super) under_way: Option<UnderWay<'a>>,
+}
+
+/// What is asked for, by the head for the worker.
+fn target(head: &[u8]) -> &str {
+    let target = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    std::str::from_utf8(target).unwrap_or_default()
 }
 
 /// Serves a connection until it ends.
@@ -195,10 +201,14 @@ impl Client<'_> {
             }
         }
         let Shared { workers, counters, config, .. } = self.shared;
+        let mut turns = self.front.config;
+        if is_probe(target(&self.head)) {
+            turns = turns.without_pressure();
+        }
         let mut waiting = None;
         let until = Instant::now() + config.patience;
         loop {
-            let refusal = match workers.turn(&self.front.config, named, tried) {
+            let refusal = match workers.turn(&turns, named, tried) {
                 (Turn::Worker(_), Some(worker)) => return Ok(worker),
                 (Turn::Full, _) => Refusal::Full,
                 _ if Instant::now() >= until => Refusal::Nobody,

@@ -21,7 +21,7 @@ mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use napi::bindgen_prelude::Float64Array;
@@ -50,6 +50,8 @@ struct Front {
     half_open: bool,
     counters: Arc<HttpCounters>,
     stopping: AtomicBool,
+    /// From when on, in ms, connections without a request are ended; the end of time until it stops.
+    ends_at: AtomicU64,
 }
 
 thread_local! {
@@ -67,7 +69,7 @@ fn start_sweeping(front: &Arc<Front>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(SWEEP).await;
-            watch::sweep(front.stopping.load(Ordering::Relaxed));
+            watch::sweep(watch::now() >= front.ends_at.load(Ordering::Relaxed));
             links::sweep(front.config.link_for);
         }
     });
@@ -113,6 +115,7 @@ pub fn http_start(
         half_open: has(HALF_OPEN),
         counters: Arc::default(),
         stopping: AtomicBool::new(false),
+        ends_at: AtomicU64::new(u64::MAX),
     });
     let tell = ask.map(tell).transpose()?;
     let start = Start { host: &host, port, threads: 1, config: balance, seed: seed as u64, tell };
@@ -144,11 +147,13 @@ pub fn http_links_ms() -> f64 {
     links_for(SWEEP).as_secs_f64() * 1e3
 }
 
-/// Ends connections without a request, and each of the others with its next answer.
+/// Ends each connection with its next answer, and those without a request after so many ms.
 #[napi]
-pub fn http_stop() {
+pub fn http_stop(linger_ms: f64) {
     FRONT.with_borrow(|front| {
         if let Some(front) = front {
+            let ends_at = watch::now().saturating_add(linger_ms as u64);
+            front.ends_at.store(ends_at, Ordering::Relaxed);
             front.stopping.store(true, Ordering::Relaxed);
         }
     });

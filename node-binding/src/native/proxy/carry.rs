@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use seawall::balance::LINGER;
 use socket2::SockRef;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep, sleep};
@@ -17,8 +18,6 @@ use super::pipe::{Failed, Pipe};
 const LOOK: Duration = Duration::from_secs(1);
 /// When is looked for the first time whether a worker has taken a connection; then after twice as long.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
-/// For how long nothing may have happened on a connection that is closed as idle.
-const QUIET: Duration = Duration::from_millis(100);
 /// For how many of these a client whose worker has ended may say nothing before it is let go.
 const HALF: u32 = 30;
 
@@ -180,13 +179,13 @@ impl<'a> Carry<'a> {
         if !self.upstream.worker().has_left() && leaving.as_mut().poll(context).is_pending() {
             return false;
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while timer.as_mut().poll(context).is_ready() {
             let reads = self.up.reads.wrapping_add(self.down.reads);
             if std::mem::replace(&mut self.seen, reads) == reads && !self.asked {
                 return true;
             }
-            timer.as_mut().reset(Instant::now() + QUIET);
+            timer.as_mut().reset(Instant::now() + LINGER);
         }
         false
     }

@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     pub(crate) accept_error: AtomicU64,
     /// Connections with a worker.
     pub(crate) open: AtomicU64,
+    /// Threads that still accept.
+    pub(super) accepting: AtomicU64,
 }
 
 impl Counters {
@@ -40,6 +42,12 @@ impl Counters {
     pub(crate) fn undecided(&self) -> u64 {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         count(&self.waiting).saturating_add(count(&self.asked))
+    }
+
+    /// Whether nobody comes any more, and nobody waits for a worker.
+    pub(super) fn is_settled(&self) -> bool {
+        let gauges = [&self.accepting, &self.waiting, &self.offered, &self.asked];
+        gauges.into_iter().all(|gauge| gauge.load(Ordering::Acquire) == 0)
     }
 
     /// Whether nothing is under way.

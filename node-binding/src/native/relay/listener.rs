@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ where
     S: Fn(Arc<Shared>, Accepted) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
+    shared.counters.accepting.fetch_add(1, Ordering::Relaxed);
     let mut rebalance = interval_at(Instant::now() + REBALANCE, REBALANCE);
     rebalance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listener = None;
@@ -120,6 +122,7 @@ where
         }
     }
     // Accepts no more, and ends with the last connection.
+    shared.counters.accepting.fetch_sub(1, Ordering::Release);
     while !shared.counters.is_quiet() && !matches!(*phase.borrow(), Phase::Ended) {
         shared.workers.rebalance();
         sleep(LOOK * 5).await;

@@ -207,6 +207,7 @@ pub fn relay_counts() -> Float64Array {
             leaving,
             accept_error,
             open,
+            ..
         } = &*relay.shared.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let workers = relay.shared.workers.count() as f64;
@@ -253,6 +254,12 @@ pub fn relay_stop() {
         drop(relay.socket.take());
         relay.phase.send_replace(Phase::Stopped);
     });
+}
+
+/// Whether nobody waits for a worker any more after `relay_stop`.
+#[napi]
+pub fn relay_settled() -> bool {
+    with_relay(|relay| relay.shared.counters.is_settled()).unwrap_or(true)
 }
 
 /// Whether nothing is under way any more after `relay_stop`.

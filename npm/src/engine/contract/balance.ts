@@ -18,6 +18,11 @@ export interface BalanceEngine {
   balanceStartMs(gracefulMs: number): number
   /** After how many ms a worker is killed that has so many to end. */
   balanceKillMs(gracefulMs: number): number
+  /**
+   * For how many ms a worker that leaves keeps connections without a request; `keepAliveMs`: for how
+   * long clients were told that they are kept, `NaN` where they were not.
+   */
+  balanceLingerMs(gracefulMs: number, keepAliveMs: number, isReplaced: boolean): number
   /** A handle, or -1 after a refusal; `options` are the numbers of `RespawnOptions` in core. */
   respawnNew(options: Float64Array, seed: number): number
   /** In how many ms a worker that has just died is started again; -1: no more. */

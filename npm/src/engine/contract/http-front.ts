@@ -22,5 +22,5 @@ export interface HttpFrontEngine {
   /** For how many ms a worker that leaves waits for the end of its connections without a request. */
   httpLinksMs?(): number
   /** Ends connections without a request, and each of the others with its next answer. */
-  httpStop?(): void
+  httpStop?(lingerMs: number): void
 }

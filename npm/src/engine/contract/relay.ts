@@ -27,6 +27,8 @@ export interface RelayEngine {
   relayChoose?(id: number, worker: number): void
   /** Accepts no more; what is under way goes on. */
   relayStop?(): void
+  /** Whether nobody waits for a worker any more after `relayStop`. */
+  relaySettled?(): boolean
   /** Whether nothing is under way any more after `relayStop`. */
   relayEnded?(): boolean
   /** Drops what is still under way. */
