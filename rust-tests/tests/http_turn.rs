@@ -74,8 +74,45 @@ fn what_may_be_sent_again() {
     }
 }
 
+/// How often each of two workers gets a request of a hundred, and how often nobody does.
+fn turns_of_two(loads: [Load; 2], tried: u64) -> [u32; 3] {
+    let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
+    let (config, mut rng) = (TurnConfig::default(), Rng::new(1));
+    let mut counts = [0; 3];
+    for _ in 0..100 {
+        let turn = config.turn(&mut balancer, &loads, tried, Instant::ZERO, &mut rng);
+        counts[if let Turn::Worker(index) = turn { index } else { 2 }] += 1;
+    }
+    counts
+}
+
+#[test]
+fn under_pressure_an_idle_worker_that_failed_a_request_does_not_get_it_again() {
+    let idle = Load { ready: true, pressure: 1.0, ..Load::default() };
+    let busy = Load { in_flight: 1, ..idle };
+    assert_eq!(turns_of_two([idle, busy], 0), [100, 0, 0]);
+    assert_eq!(turns_of_two([idle, idle], 1), [0, 100, 0]);
+    let [again, other, full] = turns_of_two([idle, busy], 1);
+    assert!(again == 0 && other > 0 && full > 80, "{again} {other} {full}");
+    let gone = Load::default();
+    let [again, _, full] = turns_of_two([idle, gone], 1);
+    assert!(again > 0 && full > 80, "nobody else is there: {again} {full}");
+}
+
+#[test]
+fn under_pressure_a_worker_that_is_stuck_bears_nothing_where_another_one_turns() {
+    let stuck = Load { ready: true, pressure: 1.0, block_ms: 900.0, ..Load::default() };
+    let busy = Load { in_flight: 1, block_ms: 0.0, ..stuck };
+    let [none, some, full] = turns_of_two([stuck, busy], 0);
+    assert!(none == 0 && some > 0 && full > 80, "{none} {some} {full}");
+    let [none, some, full] = turns_of_two([Load { pressure: 1.2, ..stuck }, busy], 0);
+    assert!(none == 0 && some > 0 && full > 80, "{none} {some} {full}");
+    assert_eq!(turns_of_two([stuck, Load { in_flight: 1, ..stuck }], 0), [100, 0, 0]);
+}
+
 proptest! {
-    /// Never somebody who is not ready or full; somebody who has not been tried, if there is one.
+    /// Never somebody who is not ready or full; one under pressure only where all are; somebody who has
+    /// not been tried, if there is one.
     #[test]
     fn turns(
         loads in prop::collection::vec((any::<bool>(), 0_u32..4, 0.0..1.2_f64, 0.0..100.0_f64), 0..6),
@@ -91,19 +128,27 @@ proptest! {
             .collect();
         let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
         let turn = config.turn(&mut balancer, &loads, tried, Instant::ZERO, &mut Rng::new(1));
-        let able = |load: &Load| {
-            load.ready && load.pressure < 1.0
-                && (max_in_flight == 0 || load.in_flight < max_in_flight)
+        let takes = |load: &Load| {
+            load.ready && (max_in_flight == 0 || load.in_flight < max_in_flight)
         };
+        let able = |load: &Load| takes(load) && load.pressure < 1.0;
         let is_tried = |index: usize| tried & (1 << index) != 0;
         match turn {
             Turn::Worker(index) => {
-                prop_assert!(able(&loads[index]));
+                // One under pressure only where all are.
+                prop_assert!(takes(&loads[index]));
+                prop_assert!(able(&loads[index]) || !loads.iter().any(able));
                 let other = loads.iter().enumerate().any(|(i, load)| able(load) && !is_tried(i));
                 prop_assert!(!is_tried(index) || !other);
             }
             Turn::Full => {
                 prop_assert!(loads.iter().any(|load| load.ready) && !loads.iter().any(able));
+                let turns = |load: &Load| load.block_ms <= 50.0;
+                let any_turns = loads.iter().any(|load| load.ready && turns(load));
+                let idle = |load: &Load| {
+                    takes(load) && load.in_flight == 0 && (turns(load) || !any_turns)
+                };
+                prop_assert!(!loads.iter().enumerate().any(|(i, load)| idle(load) && !is_tried(i)));
             }
             Turn::Nobody => prop_assert!(!loads.iter().any(|load| load.ready)),
         }

@@ -161,7 +161,7 @@ impl Balancer {
     #[must_use]
     pub fn is_full(&mut self, loads: &[Load], now: Instant) -> bool {
         let stuck = self.stuck_ms();
-        if !loads.iter().any(|load| load.ready && load.block_ms <= stuck) {
+        if !loads.iter().any(|load| load.ready && load.turns(stuck)) {
             return false;
         }
         if loads.len() > self.workers.len() {
@@ -171,7 +171,8 @@ impl Balancer {
         self.able.is_empty()
     }
 
-    fn stuck_ms(&self) -> f64 {
+    /// From when on a worker counts as stuck, for [`Load::turns`].
+    pub(crate) fn stuck_ms(&self) -> f64 {
         self.config.stuck_after.as_secs_f64() * 1e3
     }
 
@@ -180,7 +181,6 @@ impl Balancer {
         let stuck = self.stuck_ms();
         let Self { config, workers, able, .. } = self;
         let credit = config.credit;
-        let turning = |load: &Load| load.block_ms <= stuck;
         let ready = loads.iter().filter(|load| load.ready).count();
         let ejected = |worker: &Worker| worker.ejected_until(now).is_some();
         let out = workers.iter().zip(loads).filter(|(w, load)| load.ready && ejected(w)).count();
@@ -201,8 +201,8 @@ impl Balancer {
             }
             anybody
         };
-        let _found = (eject && fill(&|worker, load| turning(load) && !ejected(worker)))
-            || fill(&|_, load| turning(load))
+        let _found = (eject && fill(&|worker, load| load.turns(stuck) && !ejected(worker)))
+            || fill(&|_, load| load.turns(stuck))
             || fill(&|_, _| true);
     }
 

@@ -26,6 +26,13 @@ pub struct Load {
     pub heap: f64,
 }
 
+impl Load {
+    /// Whether its event loop turns, or has for the last so many milliseconds.
+    pub(crate) fn turns(&self, stuck_ms: f64) -> bool {
+        self.block_ms <= stuck_ms
+    }
+}
+
 /// With how much of its share a worker begins.
 const FIRST_SHARE: f64 = 0.1;
 

@@ -182,23 +182,36 @@ impl CircuitBreaker {
         }
     }
 
-    /// Takes the success of a call that was let through without asking and was not slow.
+    /// Takes the success of a call that was let through without asking and was not slow; whether it
+    /// may have changed more than a count, such as been the one that a rate was waiting for.
     #[inline]
-    fn succeeded(&self, front: &Front, cell: Option<&Cell>, raw: RawPermit, clock: &impl Clock) {
+    fn succeeded(
+        &self,
+        front: &Front,
+        cell: Option<&Cell>,
+        raw: RawPermit,
+        clock: &impl Clock,
+    ) -> bool {
         if !front.gate().lets_all_of(raw.generation) {
-            return self.tell(raw, Outcome::Success, clock);
+            return self.tell_success(raw, clock);
         }
         match front.want.load(Ordering::Relaxed) {
-            Want::NOTHING => {}
+            Want::NOTHING => false,
             Want::COUNTED => self.count(front, cell, raw, clock, Clock::lately),
             Want::COUNTED_FINELY => self.count_finely(front, cell, raw, clock),
-            _ => self.tell(raw, Outcome::Success, clock),
+            _ => self.tell_success(raw, clock),
         }
     }
 
     #[inline(never)]
-    fn count_finely(&self, front: &Front, cell: Option<&Cell>, raw: RawPermit, clock: &impl Clock) {
-        self.count(front, cell, raw, clock, Clock::now);
+    fn count_finely(
+        &self,
+        front: &Front,
+        cell: Option<&Cell>,
+        raw: RawPermit,
+        clock: &impl Clock,
+    ) -> bool {
+        self.count(front, cell, raw, clock, Clock::now)
     }
 
     #[inline]
@@ -209,9 +222,9 @@ impl CircuitBreaker {
         raw: RawPermit,
         clock: &C,
         read: fn(&C) -> Instant,
-    ) {
+    ) -> bool {
         if front.is_timed() && !front.holds_at(read(clock)) {
-            return self.tell(raw, Outcome::Success, clock);
+            return self.tell_success(raw, clock);
         }
         let ask = match cell {
             Some(cell) => cell.add_success_alone(),
@@ -220,6 +233,13 @@ impl CircuitBreaker {
         if ask {
             self.check(clock.now());
         }
+        ask
+    }
+
+    #[inline]
+    fn tell_success(&self, raw: RawPermit, clock: &impl Clock) -> bool {
+        self.tell(raw, Outcome::Success, clock);
+        true
     }
 
     #[cold]
@@ -331,6 +351,18 @@ pub(crate) struct Paused {
     started: Instant,
 }
 
+/// What has come of a success.
+#[cfg(feature = "tokio")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// It was counted.
+    Counted,
+    /// The breaker was told, and may be open now.
+    Told,
+    /// Nothing: it takes more than this.
+    Not,
+}
+
 #[cfg(feature = "tokio")]
 impl CircuitBreaker {
     /// The permit of a call that may run without further thought: the gate is open, nothing is
@@ -341,15 +373,18 @@ impl CircuitBreaker {
         (front.slow_limit() == u64::MAX).then_some(Paused { raw, started: Instant::ZERO })
     }
 
-    /// Takes the success of such a call; false where it takes more.
+    /// Takes the success of such a call.
     #[inline]
-    pub(crate) fn passed(&self, paused: Paused, clock: &impl Clock) -> bool {
+    pub(crate) fn passed(&self, paused: Paused, clock: &impl Clock) -> Passed {
         match self.front.as_deref() {
             Some(front) if !paused.is_probe() && front.slow_limit() == u64::MAX => {
-                self.succeeded(front, None, paused.raw, clock);
-                true
+                if self.succeeded(front, None, paused.raw, clock) {
+                    Passed::Told
+                } else {
+                    Passed::Counted
+                }
             }
-            _ => false,
+            _ => Passed::Not,
         }
     }
 

@@ -82,10 +82,10 @@ pub use config::{
     BreakerConfig, HalfOpen, Mode, OpenFor, RateRule, Reclose, SlowRule, TripRule, Window,
 };
 pub use explain::Explanation;
-#[cfg(feature = "tokio")]
-pub(crate) use guard::Paused;
 #[cfg(feature = "std")]
 pub use guard::{CallError, Clock, Handle, Permit};
+#[cfg(feature = "tokio")]
+pub(crate) use guard::{Passed, Paused};
 pub use machine::{Machine, Opened, State, Totals};
 #[cfg(feature = "std")]
 pub use named::Named;

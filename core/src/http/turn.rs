@@ -136,7 +136,8 @@ const MOST_REFUSED: f64 = 0.95;
 /// not answer.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/startupz", "/healthz"];
 
-/// Whether the target of a request is a path of probes.
+/// Whether the target of a request is a path of probes; the target that
+/// [`pass_request`](super::pass::pass_request) writes, which has no scheme and no host.
 ///
 /// ```
 /// use seawall::http::is_probe;
@@ -151,7 +152,8 @@ pub fn is_probe(target: &str) -> bool {
 }
 
 impl TurnConfig {
-    /// The same where pressure counts for nothing.
+    /// The same where pressure counts for nothing, as for probes. A worker that has as many requests
+    /// under way as it may gets no more all the same.
     #[must_use]
     pub fn without_pressure(self) -> Self {
         Self { max_pressure: f64::INFINITY, ..self }
@@ -175,8 +177,9 @@ impl TurnConfig {
     /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
     /// in `tried` have had the request, and get it again only where nobody else is there.
     ///
-    /// Where all are under pressure, a worker with nothing under way gets it, since it can surely bear
-    /// that; of the others a share is refused.
+    /// Where all are under pressure, a worker with nothing under way that has not had it yet gets it,
+    /// since it can surely bear that; of the others a share is refused. One whose event loop does not
+    /// turn bears nothing, as long as there is one whose does.
     ///
     /// ```
     /// use seawall::balance::{BalanceConfig, Balancer, Load};
@@ -211,7 +214,8 @@ impl TurnConfig {
         now: Instant,
         rng: &mut Rng,
     ) -> Turn {
-        let mut pick = |able: &dyn Fn(&Load) -> bool, rng: &mut Rng| {
+        let stuck = balancer.stuck_ms();
+        let mut pick = |able: &dyn Fn(&Load) -> bool, again: bool, rng: &mut Rng| {
             let mut those = loads.to_vec();
             for load in &mut those {
                 load.ready &= able(load);
@@ -224,20 +228,26 @@ impl TurnConfig {
                 if let Some(worker) = balancer.pick(&untried, now, rng) {
                     return Some(worker);
                 }
+                if !again {
+                    return None;
+                }
             }
             balancer.pick(&those, now, rng)
         };
-        if let Some(worker) = pick(&|load| !self.is_full(load) && !self.is_pressed(load), rng) {
+        let calm = |load: &Load| !self.is_full(load) && !self.is_pressed(load);
+        if let Some(worker) = pick(&calm, true, rng) {
             return Turn::Worker(worker);
         }
         let ready = || loads.iter().filter(|load| load.ready);
-        let pressed = || ready().filter(|load| !self.is_full(load));
-        if let Some(least) = pressed().map(|load| load.pressure).reduce(f64::min) {
-            if let Some(worker) = pick(&|load| !self.is_full(load) && load.in_flight == 0, rng) {
+        let any_turns = ready().any(|load| load.turns(stuck));
+        let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
+        let least = ready().filter(|load| bears(load)).map(|load| load.pressure).reduce(f64::min);
+        if let Some(least) = least {
+            if let Some(worker) = pick(&|load| bears(load) && load.in_flight == 0, false, rng) {
                 return Turn::Worker(worker);
             }
             if rng.unit() >= self.refused(least)
-                && let Some(worker) = pick(&|load| !self.is_full(load), rng)
+                && let Some(worker) = pick(&bears, true, rng)
             {
                 return Turn::Worker(worker);
             }

@@ -16,7 +16,7 @@ use super::setup::Setup;
 #[cfg(feature = "tower")]
 use super::wakers::Crowd;
 use crate::Outcome;
-use crate::breaker::{BreakerConfig, CircuitBreaker, Paused, Rejection, Settled, State};
+use crate::breaker::{BreakerConfig, CircuitBreaker, Passed, Paused, Rejection, Settled, State};
 use crate::classify::{ByResult, Judge, Judged};
 use crate::error::{Error, Rejected};
 use crate::events;
@@ -191,9 +191,24 @@ impl Breaker {
 
     #[inline]
     fn settle(&self, paused: Paused, judged: Judged) {
-        if judged != Judged::Success || !self.0.circuit.passed(paused, &TokioClock) {
-            self.settle_slowly(paused, judged);
+        let passed = match judged {
+            Judged::Success => self.0.circuit.passed(paused, &TokioClock),
+            _ => Passed::Not,
+        };
+        match passed {
+            Passed::Counted => {}
+            Passed::Told => self.told(),
+            Passed::Not => self.settle_slowly(paused, judged),
         }
+    }
+
+    /// A success may have opened the breaker: a rate had to wait for enough calls, or for the end of
+    /// old ones.
+    #[cold]
+    #[inline(never)]
+    fn told(&self) {
+        self.watch();
+        self.wake_refused();
     }
 
     #[inline(never)]

@@ -181,7 +181,7 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
         let mut state = lock(&self.0.state);
         let State { by_key, entries, flying, seen, .. } = &mut *state;
         let entry = by_key.get(&key).and_then(|id| entries.get_mut(*id as usize));
-        let (old, refreshing) = match entry {
+        let (old, refreshed) = match entry {
             Some(Entry { kept: Some(kept), uses, refreshed, .. }) => {
                 *uses = uses.wrapping_add(1);
                 match self.0.lifetimes.judge(kept.stored, now, kept.lifespan) {
@@ -193,21 +193,30 @@ impl<K: Eq + Hash + Clone, T: Clone> Cache<K, T> {
                         seen.stale = seen.stale.saturating_add(1);
                         return Found::Answer(kept.value.clone());
                     }
-                    Freshness::Stale => {
-                        let old = kept.clone();
-                        *refreshed = true;
-                        (Some(old), true)
-                    }
-                    Freshness::OnError => (Some(kept.clone()), false),
-                    Freshness::Expired => (None, false),
+                    Freshness::Stale => (Some(kept.clone()), Some(refreshed)),
+                    Freshness::OnError => (Some(kept.clone()), None),
+                    Freshness::Expired => (None, None),
                 }
             }
-            _ => (None, false),
+            _ => (None, None),
         };
+        // Cloned only where it is kept, since the clone would be dropped under the lock; and before
+        // anything is noted, should that panic.
+        let changes = match flying.get_mut(&key) {
+            Some(others) => {
+                others.under_way = others.under_way.saturating_add(1);
+                others.changes
+            }
+            None => {
+                flying.insert(key.clone(), Flying { under_way: 1, changes: 0 });
+                0
+            }
+        };
+        let refreshing = refreshed.is_some();
+        if let Some(refreshed) = refreshed {
+            *refreshed = true;
+        }
         seen.misses = seen.misses.saturating_add(1);
-        let flying = flying.entry(key.clone()).or_default();
-        flying.under_way = flying.under_way.saturating_add(1);
-        let changes = flying.changes;
         Found::Fetch(Fetch { cache: self, key, changes, refreshing, old })
     }
 
@@ -321,18 +330,23 @@ struct Fetch<'a, K: Eq + Hash, T> {
 }
 
 impl<K: Eq + Hash + Clone, T: Clone> Fetch<'_, K, T> {
-    /// The old answer, where it is good enough still.
+    /// The old answer, where it is good enough still; where it was changed meanwhile, the one that is
+    /// kept now.
     fn instead(&self) -> Option<T> {
-        let (now, old) = (clock::now(), self.old.as_ref()?);
-        let shared = &self.cache.0;
-        let freshness = shared.lifetimes.judge(old.stored, now, old.lifespan);
+        let (now, shared) = (clock::now(), &self.cache.0);
         let mut state = lock(&shared.state);
-        if freshness == Freshness::Expired || !state.is_current(&self.key, Some(self.changes)) {
+        let is_current = state.is_current(&self.key, Some(self.changes));
+        let State { by_key, entries, seen, .. } = &mut *state;
+        let kept = if is_current {
+            self.old.as_ref()
+        } else {
+            by_key.get(&self.key).and_then(|id| entries.get(*id as usize)?.kept.as_ref())
+        }?;
+        if shared.lifetimes.judge(kept.stored, now, kept.lifespan) == Freshness::Expired {
             return None;
         }
-        state.seen.stale = state.seen.stale.saturating_add(1);
-        drop(state);
-        Some(old.value.clone())
+        seen.stale = seen.stale.saturating_add(1);
+        Some(kept.value.clone())
     }
 }
 

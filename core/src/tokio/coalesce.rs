@@ -117,6 +117,10 @@ where
 
     /// Lets nobody join the execution under way for `key` any more, as after a change of what it
     /// fetches; those who wait for it go on waiting. Whether there was one.
+    ///
+    /// One that `call` made before this, but that was not under way yet, counts as begun afterwards.
+    /// Those that were forgotten count neither in [`running`](Self::running) nor among the `most` of
+    /// [`bounded`](Self::bounded).
     pub fn forget(&self, key: &K) -> bool {
         let gone = lock(&self.0.by_key).remove_entry(key);
         gone.is_some()
@@ -127,24 +131,25 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let now = clock::now();
+        let (now, own) = (clock::now(), key.clone());
         let mut by_key = lock(&self.0.by_key);
         if let Some(flight) = self.0.known(&by_key, key, now) {
-            return Some(self.0.seat(by_key, key, flight));
+            return Some(self.0.seat(by_key, own, flight));
         }
         if !self.0.sharing.has_room(by_key.len()) && !by_key.contains_key(key) {
             return None;
         }
-        // Not under the lock: making it, and dropping it, is the caller's code.
+        // Not under the lock: making it and its key, and dropping them, is the caller's code.
         drop(by_key);
-        let new = Arc::new(Flight::new(now, Box::pin(call())));
+        let (kept, new) = (key.clone(), Arc::new(Flight::new(now, Box::pin(call()))));
         by_key = lock(&self.0.by_key);
         // Another one may have been quicker.
         if let Some(flight) = self.0.known(&by_key, key, now) {
-            return Some(self.0.seat(by_key, key, flight));
+            return Some(self.0.seat(by_key, own, flight));
         }
-        let before = by_key.insert(key.clone(), Arc::clone(&new));
-        let joined = self.0.seat(by_key, key, new);
+        let before = by_key.remove_entry(key);
+        by_key.insert(kept, Arc::clone(&new));
+        let joined = self.0.seat(by_key, own, new);
         drop(before);
         Some(joined)
     }
@@ -162,13 +167,9 @@ impl<K: Eq + Hash, T, E> Flights<K, T, E> {
     fn seat(
         &self,
         by_key: MutexGuard<'_, ByKey<K, T, E>>,
-        key: &K,
+        key: K,
         flight: Arc<Flight<T, E>>,
-    ) -> Joined<'_, K, T, E>
-    where
-        K: Clone,
-    {
-        let key = key.clone();
+    ) -> Joined<'_, K, T, E> {
         let seat = flight.sit_down();
         drop(by_key);
         Joined { flights: self, key, flight, seat }

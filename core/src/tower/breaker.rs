@@ -14,8 +14,9 @@ use crate::tokio::{Breaker, BreakerCall, Waiting};
 ///
 /// Asked while it is open it is ready, whether or not the service is: the next call is refused rather
 /// than wait for a service that hangs, also where it comes when the breaker has closed again. Who waits
-/// for the service already when a call opens it is woken and refused as well; where it is opened by
-/// hand, when it is asked next by anybody. A service whose call was refused keeps what the inner one has
+/// for the service already when a call through this [`Breaker`] or a clone opens it is woken and refused
+/// as well; where it is opened by hand or by another user of its circuit, when it is asked next by
+/// anybody. A service whose call was refused keeps what the inner one has
 /// reserved for its next call, such as a place of a bulkhead: drop it, or call it again.
 #[derive(Debug, Clone)]
 pub struct BreakerLayer<J = ByResult> {

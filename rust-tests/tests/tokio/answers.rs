@@ -131,6 +131,26 @@ async fn an_old_answer_stands_in_only_where_it_is_good_enough_at_the_end() {
     assert!(poll(fetch.as_mut()).is_pending());
     assert!(cache.forget(&2));
     assert_eq!(fetch.await, Err(Failed), "it was known to be wrong");
+
+    for too_late in [false, true] {
+        cache.insert(2, 2, None);
+        advance(ms(2_000)).await;
+        let mut fetch = Box::pin(cache.call(2, || fails_after(50)));
+        assert!(poll(fetch.as_mut()).is_pending());
+        cache.insert(2, 20, None);
+        let stale = cache.explain().stale;
+        if too_late {
+            advance(ms(10_000)).await;
+        }
+        let wanted = if too_late { Err(Failed) } else { Ok(20) };
+        assert_eq!(fetch.await, wanted, "what is kept now counts");
+        assert_eq!(cache.explain().stale - stale, u64::from(!too_late));
+    }
+    // There was none when it began.
+    let mut fetch = Box::pin(cache.call(3, || fails_after(50)));
+    assert!(poll(fetch.as_mut()).is_pending());
+    cache.insert(3, 30, None);
+    assert_eq!(fetch.await, Ok(30));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,10 @@
 //! may ask for the very policy that is in the middle of something.
 
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -150,6 +152,77 @@ fn an_answer_that_is_kept_no_more() {
         for key in 1..=5 {
             cache.forget(&key);
         }
+    });
+}
+
+/// A key that asks when it is gone, and cannot always be cloned.
+macro_rules! asking_key {
+    ($ask:expr) => {
+        static BREAKS: AtomicBool = AtomicBool::new(false);
+
+        #[derive(PartialEq, Eq, Hash)]
+        struct Key(u8);
+
+        impl Clone for Key {
+            fn clone(&self) -> Self {
+                assert!(!BREAKS.load(Ordering::Relaxed), "as it should");
+                Self(self.0)
+            }
+        }
+
+        impl Drop for Key {
+            fn drop(&mut self) {
+                let _known = $ask;
+            }
+        }
+    };
+}
+
+#[test]
+fn a_key_of_an_execution_that_is_joined_no_more() {
+    asking_key!(COALESCE.running());
+    static COALESCE: LazyLock<Coalesce<Key, (), ()>> =
+        LazyLock::new(|| Coalesce::bounded(9, ms(1)));
+
+    ends(|| {
+        let mut old = Box::pin(COALESCE.call(Key(1), pending));
+        assert!(poll(old.as_mut()).is_pending());
+        std::thread::sleep(ms(5));
+        let mut new = Box::pin(COALESCE.call(Key(1), pending));
+        assert!(poll(new.as_mut()).is_pending());
+        assert_eq!(COALESCE.running(), 1);
+        drop((old, new));
+        assert_eq!(COALESCE.running(), 0);
+        BREAKS.store(true, Ordering::Relaxed);
+        let mut breaks = Box::pin(COALESCE.call(Key(1), pending));
+        assert!(catch_unwind(AssertUnwindSafe(|| poll(breaks.as_mut()))).is_err());
+        assert_eq!(COALESCE.running(), 0);
+    });
+}
+
+#[test]
+fn a_key_of_an_answer_that_is_fetched() {
+    asking_key!(CACHE.explain());
+    static CACHE: LazyLock<Cache<Key, u8>> = LazyLock::new(|| {
+        let lifetimes = LifetimesConfig {
+            stale_while_revalidate: Duration::from_secs(3_600),
+            ..LifetimesConfig::new(ms(1))
+        };
+        Cache::new(lifetimes, 9).unwrap()
+    });
+
+    ends(|| {
+        let fetch = || Box::pin(CACHE.call(Key(1), pending::<Result<u8, ()>>));
+        let (mut one, mut two) = (fetch(), fetch());
+        assert!(poll(one.as_mut()).is_pending() && poll(two.as_mut()).is_pending());
+        drop((one, two));
+
+        CACHE.insert(Key(1), 1, None);
+        std::thread::sleep(ms(5));
+        BREAKS.store(true, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(|| poll(fetch().as_mut()))).is_err());
+        BREAKS.store(false, Ordering::Relaxed);
+        assert!(poll(fetch().as_mut()).is_pending(), "nobody else fetches it anew");
     });
 }
 

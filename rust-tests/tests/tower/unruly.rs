@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use seawall::breaker::State;
+use seawall::breaker::{BreakerConfig, RateRule, State, TripRule, Window};
 use seawall::classify::Judged;
+use seawall::tokio::Breaker;
 use seawall::tower::BreakerLayer;
 use tower::{Layer as _, Service, service_fn};
 
@@ -146,6 +147,37 @@ async fn who_waits_for_the_service_is_woken_and_refused_when_a_call_opens_the_br
     assert!(breaker.call(ready(Err::<(), _>("down"))).await.is_err());
     assert_eq!(first.times(), 2);
     assert!(first.poll_ready(&mut one).is_ready());
+}
+
+/// The rate may be above its limit before there are calls enough, or because good ones are too old.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_woken_when_a_good_call_opens_the_breaker() {
+    let time = Window::Time { span: ms(10_000), slices: 10 };
+    for (window, minimum_calls, good) in [(Window::Calls(10), 2, 0), (time, 2, 3)] {
+        let rule = RateRule { window, minimum_calls, failure_rate: Some(0.5), slow: None };
+        let config = BreakerConfig { trip: TripRule::Rate(rule), ..BreakerConfig::default() };
+        let breaker = Breaker::new(config).unwrap();
+        let works = || breaker.call(ready(Ok::<_, ()>(())));
+        for _ in 0..good {
+            assert!(works().await.is_ok());
+        }
+        if good > 0 {
+            tokio::time::advance(ms(6_000)).await;
+        }
+        let mut service = BreakerLayer::new(breaker.clone()).layer(Picky::new());
+        let woken = Arc::new(Woken::default());
+        assert!(woken.poll_ready(&mut service).is_pending());
+        for _ in 0..(if good > 0 { 2 } else { 1 }) {
+            assert!(breaker.call(ready(Err::<(), _>("down"))).await.is_err());
+        }
+        assert_eq!((breaker.state(), woken.times()), (State::Closed, 0), "{window:?}");
+        if good > 0 {
+            tokio::time::advance(ms(6_000)).await;
+        }
+        assert!(works().await.is_ok());
+        assert_eq!((breaker.state(), woken.times()), (State::Open, 1), "{window:?}");
+        assert!(woken.poll_ready(&mut service).is_ready());
+    }
 }
 
 #[tokio::test(start_paused = true)]
