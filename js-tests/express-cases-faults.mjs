@@ -144,7 +144,8 @@ export function fault(mode, run) {
   })
 
   test('a reload answers who was connected before and asks late', async () => {
-    const server = await run()
+    // So long that no server ends them on its own account while the machine is busy.
+    const server = await run({ SERVER: '{"keepAliveTimeout":60000}' })
     const clients = await openClients(server)
     const reload = server.ask('reload')
     // Both of the start, and the one that takes over: now the first of the old ones leaves.

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import WebSocket from 'ws'
+import { ends } from './express-cases-ends.mjs'
 import { fault } from './express-cases-faults.mjs'
 import { quiet } from './express-hostile.mjs'
 import { folder, tls } from './express-tls.mjs'
@@ -168,4 +169,5 @@ export function cases(mode) {
   })
 
   describe('with faults', () => fault(mode, run))
+  describe('at its end', () => ends(run))
 }

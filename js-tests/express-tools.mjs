@@ -46,12 +46,13 @@ export async function within(ms, promise, what) {
 /** Starts the fixture and waits until it listens, or has failed. */
 export async function start(
   env = {},
-  { options = {}, flags = [], prefix = [], quiet = false } = {},
+  { options = {}, flags = [], prefix = [], quiet = false, detached = false } = {},
 ) {
   const [command, ...parameters] = [...prefix, process.execPath, ...flags, fixture.pathname]
   const child = spawn(command, parameters, {
     env: { ...process.env, NODE_TEST_CONTEXT: '', OPTIONS: JSON.stringify(options), ...env },
     stdio: ['ignore', 'pipe', quiet ? 'ignore' : 'inherit', 'ipc'],
+    detached,
   })
   const messages = []
   const waiting = new Set()

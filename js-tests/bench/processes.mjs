@@ -56,6 +56,9 @@ export async function compare(
   { sets, rounds, seconds, connections = 32, fresh = false },
 ) {
   const how = { seconds, connections, fresh }
+  await run('wrk', ['-v']).catch(({ code }) => {
+    if (code === 'ENOENT') throw new Error('wrk is not installed')
+  })
   const rows = Object.fromEntries(kinds.map(kind => [kind, []]))
   for (let set = 0; set < sets; set++) {
     const servers = []

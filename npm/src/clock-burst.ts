@@ -4,7 +4,8 @@
  * A look at the clock costs 60 ns in Node, 100 in Deno and more in Workers, as much as all the rest of
  * a call through a breaker. So there, while calls end faster than anything that waits for I/O, one look
  * serves four of them: after {@link MANY} looks in a row each of which was close to the one before, and until
- * one is not. At the end of such a burst three calls at most are taken for part of it that came later.
+ * one is not. What comes after that turn of the event loop looks for itself; only where there is no
+ * `setImmediate` (Workers) three calls at most are taken for part of a burst that came later.
  *
  * A fake clock is looked at by every call: it stands still, or leaps.
  */
@@ -24,6 +25,8 @@ let seen = 0
 let left = 0
 /** Looks in a row that were close to the one before. */
 let close = 0
+/** Whether the end of this turn is waited for. */
+let ending = false
 /** What was looked at last, and how far it moves at least between two looks. */
 let source: (() => number) | undefined
 let least = Number.POSITIVE_INFINITY
@@ -44,8 +47,21 @@ function look(): number {
   seen = now
   if (step < least || step > CLOSE) close = 0
   else if (close < MANY) close++
-  else left = SERVED - 1
+  else serve()
   return now
+}
+
+/** The next ones get what was seen just now, in this turn of the event loop. */
+function serve(): void {
+  left = SERVED - 1
+  if (ending || typeof setImmediate !== 'function') return
+  ending = true
+  setImmediate(end)
+}
+
+function end(): void {
+  left = 0
+  ending = false
 }
 
 /** Whose clock it is: not that of a test, nor one that costs little. */

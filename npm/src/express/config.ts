@@ -77,7 +77,10 @@ export interface ServerConfigInput {
   workerHeartbeatStaleAfterMs?: number | undefined
   /**
    * How long requests under way may take when the server stops, or a worker is replaced. Of that time
-   * up to a half is for connections without one. Default 10,000. 0: nothing is waited for.
+   * up to a half is for connections without one. When the server stops, up to a second and a quarter
+   * for clients that have no worker yet comes before it, and half a second until who is left is killed
+   * after it: give `terminationGracePeriodSeconds` two seconds more. Default 10,000. 0: nothing is
+   * waited for.
    */
   gracefulShutdownTimeoutMs?: number | undefined
   /** Whether a worker that dies is started again. Default true. */

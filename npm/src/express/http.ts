@@ -119,6 +119,7 @@ export class Http extends Relay {
       const { http, open = 0 } = this.counts()
       return !this.isSettled || (http?.inFlight ?? 0) + open > 0
     }
-    await settled(busy, lingerMs(this.config) + (processEngine().httpSettleMs?.() ?? 0))
+    const ms = lingerMs(this.config)
+    await settled(busy, ms > 0 ? ms + (processEngine().httpSettleMs?.() ?? 0) : 0)
   }
 }

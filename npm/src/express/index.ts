@@ -107,10 +107,11 @@ export function startServer(
 }
 
 /**
- * Stops what {@link startServer} started: no more connections are accepted, what is under way is
- * finished within `gracefulShutdownTimeoutMs`; workers that outlive that are killed. Connections on
- * which nothing happens are kept for a second, at most for half of that time: who asks meanwhile is
- * answered, with `Connection: close`.
+ * Stops what {@link startServer} started: no more connections are accepted (in the mode `cluster`, which
+ * has no front, for a second yet), who has no worker gets one, for up to a second and a quarter, and
+ * then what is under way is finished within `gracefulShutdownTimeoutMs`; workers that outlive that by half
+ * a second are killed. Connections on which nothing happens are kept for a second, at most for half of
+ * that time: who asks meanwhile is answered, with `Connection: close`.
  *
  * @param graceful false: without waiting for what is under way.
  */
@@ -126,8 +127,9 @@ export async function stopServer(graceful = true): Promise<void> {
  * the new one is ready before the old one finishes what is under way and ends. No connection is
  * refused on the way, and none is closed under a client that is about to ask: the old one keeps those
  * on which nothing happens for as long as its server says that it keeps them (`keepAliveTimeout`, 5 s
- * by default), at most for half of `gracefulShutdownTimeoutMs`, and answers with `Connection: close`. A
- * second call while one runs answers the same.
+ * by default), at most for half of `gracefulShutdownTimeoutMs`, and answers with `Connection: close`; for
+ * an application with sockets of its own a second, without that header. A second call while one runs
+ * answers the same, and so does not start again what has been replaced already.
  *
  * @throws (as a rejection) SeawallError where there is no server, in a worker, and with the code
  * `SEAWALL_RELOAD` where a new worker does not become ready: the old ones go on.

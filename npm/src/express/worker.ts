@@ -158,7 +158,8 @@ export class Worker {
   /** Without a primary nobody comes any more, and who is there is still served. */
   #orphaned(): void {
     if (this.#stopped) return
-    void this.stop().finally(() => process.exit(1))
+    // Where the primary still is there, its front has ended on purpose.
+    void this.stop().finally(() => process.exit(process.connected ? 0 : 1))
   }
 
   /** Written at each change: the front must not give everybody to who was empty a moment ago. */
@@ -224,7 +225,9 @@ export class Worker {
     cluster.worker?.once('disconnect', stop)
     if (!this.#config.installSignalHandlers) return
     process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
+    // Again and again: it comes from the primary, and from whoever signals the whole group, and without a
+    // listener the next one ends the process.
+    process.on('SIGTERM', stop)
   }
 
   /** An application with sockets of its own may cut its clients off: they are to be gone before. */

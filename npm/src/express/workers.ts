@@ -69,7 +69,7 @@ export class Workers {
 
   /** Replaces each, one after the other: the new one is ready before the old one leaves. */
   async replace(): Promise<void> {
-    const { installSignalHandlers: signals } = this.#config
+    const signals = this.#signals
     for (const place of this.#places) {
       if (this.#stopping) return
       // Who died on the way is started again by its own account.
@@ -107,13 +107,18 @@ export class Workers {
     this.#stopping = true
   }
 
+  /** Whether workers are told to end by a signal, too: on Windows there is only one that kills. */
+  get #signals(): boolean {
+    return this.#config.installSignalHandlers && process.platform !== 'win32'
+  }
+
   /** Ends all of them; resolves when they have ended, those that do not in time by being killed. */
   async stop(graceful: boolean): Promise<void> {
     this.ending()
-    const { installSignalHandlers } = this.#config
+    const signals = this.#signals
     const ms = this.#killMs
     const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
-      endWorker(worker, { graceful, ms, signals: installSignalHandlers || !ready })
+      endWorker(worker, { graceful, ms, signals: signals || !ready })
     const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
       clearTimeout(timer)
       processEngine().respawnFree(respawn)

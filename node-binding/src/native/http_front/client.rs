@@ -120,9 +120,6 @@ impl Client<'_> {
             }
             first = false;
             self.buffer.shrink();
-            if self.is_stopping() && self.is_between() {
-                return End::Close;
-            }
         }
     }
 

@@ -179,6 +179,9 @@ impl<'a> Carry<'a> {
         if !self.upstream.worker().has_left() && leaving.as_mut().poll(context).is_pending() {
             return false;
         }
+        if self.timer.is_none() {
+            self.seen = self.up.reads.wrapping_add(self.down.reads);
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         while timer.as_mut().poll(context).is_ready() {
             let reads = self.up.reads.wrapping_add(self.down.reads);

@@ -46,7 +46,7 @@ impl Counters {
 
     /// Whether nobody comes any more, and nobody waits for a worker.
     pub(super) fn is_settled(&self) -> bool {
-        let gauges = [&self.accepting, &self.waiting, &self.offered, &self.asked];
+        let gauges = [&self.accepting, &self.asked, &self.waiting, &self.offered];
         gauges.into_iter().all(|gauge| gauge.load(Ordering::Acquire) == 0)
     }
 
@@ -94,8 +94,9 @@ impl Staged {
         if stage == self.stage {
             return;
         }
-        self.leave();
+        // At no time is it nothing: whoever reads the counts meanwhile must not take it for settled.
         self.enter(stage);
+        self.leave();
         self.stage = stage;
         if self.settled {
             return;

@@ -1,0 +1,48 @@
+// How servers on several workers end: by signals to one or to all, while they reload.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { get } from './express-tools.mjs'
+
+const SLOW = '/slow?ms=1500'
+
+/** Requests under way at both workers. */
+async function busy({ port }) {
+  const answers = Array.from({ length: 4 }, () => get(port, SLOW))
+  await sleep(300)
+  return answers
+}
+
+const statuses = async answers => (await Promise.all(answers)).map(({ status }) => status)
+const codes = ({ messages }) =>
+  messages.filter(({ event }) => event === 'workerExited').map(({ code }) => code)
+
+/** The tests of all modes, for one of them; `run` starts a server in it. */
+export function ends(run) {
+  test('a signal to the whole group, and another one, lets requests end', async () => {
+    const server = await run({}, { detached: true })
+    const answers = await busy(server)
+    process.kill(-server.child.pid, 'SIGTERM')
+    await sleep(200)
+    for (const { pid } of server.messages.filter(({ mode }) => mode === 'worker')) {
+      process.kill(pid, 'SIGTERM')
+    }
+    assert.deepEqual(await statuses(answers), [200, 200, 200, 200])
+    assert.equal(await server.exited, 0)
+    assert.deepEqual(codes(server), [0, 0])
+  })
+
+  test('the end while a worker is being replaced lets its requests end', async () => {
+    const server = await run()
+    const answers = await busy(server)
+    const reload = server.ask('reload')
+    reload.catch(() => {})
+    const isReady = ({ event }) => event === 'workerReady'
+    await server.message(() => server.messages.filter(isReady).length === 3)
+    await sleep(50)
+    const stopped = server.stop()
+    assert.deepEqual(await statuses(answers), [200, 200, 200, 200])
+    assert.equal(await stopped, 0)
+    assert.deepEqual(codes(server), [0, 0, 0])
+  })
+}
