@@ -7,7 +7,7 @@ import { Bulkhead, OptionError, Priorities, RejectedError } from 'seawall'
 import { outcome, warnings } from './breaker-tools.mjs'
 
 /** A test that ends, also where a call hangs that must not. */
-const test = (name, act) => plainTest(name, { timeout: 60_000 }, act)
+const test = (name, options, act = options) => plainTest(name, { timeout: 60_000, ...options }, act)
 
 /** Time and timers that are moved by hand. */
 class TimerClock {
@@ -596,7 +596,9 @@ test('random calls agree with a naive bulkhead', async () => {
   }
 })
 
-test('100,000 calls in the queue cost no more each than 1,000', async () => {
+const coarse = process.platform === 'win32' && 'its clock of processor time is too coarse'
+
+test('100,000 calls in the queue cost no more each than 1,000', { skip: coarse }, async () => {
   // The processor's time, which a busy machine does not lengthen.
   const spent = () => process.cpuUsage().user + process.cpuUsage().system
   const perCall = async count => {
@@ -620,9 +622,11 @@ test('100,000 calls in the queue cost no more each than 1,000', async () => {
 })
 
 test('10,000 idle bulkheads start no timer', () => {
-  const before = process.getActiveResourcesInfo().length
+  // Node waits for other things as well: for what it has to do once garbage was collected.
+  const timers = () => process.getActiveResourcesInfo().filter(each => each === 'Timeout').length
+  const before = timers()
   const held = Array.from({ length: 10_000 }, () => new Bulkhead({ maxConcurrent: 1, maxQueue: 1 }))
-  assert.equal(process.getActiveResourcesInfo().length, before)
+  assert.equal(timers(), before)
   for (const bulkhead of held) bulkhead[Symbol.dispose]()
 })
 

@@ -1,9 +1,11 @@
 // Whose code the packed packages contain, and under which licence.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { NOTICES } from '../npm/scripts/notices.mjs'
+import { NOTICES, ofCrate } from '../npm/scripts/notices.mjs'
+import { ofRust } from '../npm/scripts/notices-rust.mjs'
 import { platformName, root } from '../npm/scripts/paths.mjs'
 
 const packed = (...path) => join(root, 'js-tests/node_modules', ...path)
@@ -42,6 +44,21 @@ test('no crate whose code is in the addon is left out', () => {
   assert.ok(found.size > 5, `the addon names ${[...found]}`)
   const named = crates(read(addon))
   for (const crate of found) assert.ok(named.has(crate), crate)
+  // Those that came with Rust's standard library.
+  const ours = read(addon)
+  for (const [, name] of binary.matchAll(/rust[/\\]deps[/\\]([a-z][\w-]*?)-\d+\.\d+\.\d+[/\\]/g)) {
+    assert.ok(ours.includes(`  ${name} `), name)
+  }
+})
+
+test('what a linker added is named where it did', () => {
+  const parts = binary => ofRust(binary).map(({ name }) => name)
+  assert.match(
+    parts(Buffer.from('libunwind: %s - %s')).at(-1),
+    /^libunwind of LLVM \(Apache-2\.0 WITH/,
+  )
+  assert.ok(!parts(Buffer.from('backtrace/libunwind.rs')).some(name => /LLVM/.test(name)))
+  assert.ok(!parts().some(name => /LLVM/.test(name)))
 })
 
 test('each with the text of a licence and its holders, and Rust itself', () => {
@@ -50,9 +67,33 @@ test('each with the text of a licence and its holders, and Rust itself', () => {
     const parts = text.split(/^-{80}\n/m).slice(1)
     assert.ok(parts.length > 3)
     for (const part of parts) {
-      assert.match(part, /Copyright|public domain/i)
-      assert.match(part, /Permission (is hereby granted|to use, copy, modify)/)
+      assert.match(part, /^\s*copyright (\(c\)|©|\d)|^Authors: .|names holders or authors\.$/im)
+      assert.match(
+        part,
+        /Permission (is hereby granted|to use, copy, modify)|Apache-2\.0 WITH LLVM-exception/,
+      )
+    }
+    for (const holder of ['Crossbeam', 'Alex Crichton', 'Unicode, Inc.', "Amanieu d'Antras"]) {
+      assert.ok(text.includes(holder), holder)
     }
     assert.ok(!text.includes(root), 'a path of this machine')
   }
+})
+
+test('whose work a crate is: by its licence, else by its manifest, else it says that nobody is named', t => {
+  const folder = mkdtempSync(join(tmpdir(), 'seawall-notices-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const crate = { name: 'some', version: '1.2.3', license: 'MIT', authors: ['Ada'] }
+  const of = more => ofCrate({ ...crate, manifest_path: join(folder, 'Cargo.toml'), ...more })
+  // A folder of that name is no text.
+  mkdirSync(join(folder, 'LICENSES'))
+  assert.match(of().text, /^Copyright \(c\) Ada$/m)
+  assert.throws(() => of({ license: null }), /^Error: some 1\.2\.3 \(see below\) brings no text/)
+  const file = join(folder, 'LICENSE')
+  writeFileSync(file, 'The above copyright notice shall be included')
+  assert.equal(of().text, 'Authors: Ada\n\nThe above copyright notice shall be included')
+  assert.match(of({ authors: [] }).text, /^Neither .* names holders or authors\.\n\nThe above/)
+  assert.match(of({ license: null }).name, /^some 1\.2\.3 \(see below\)$/)
+  writeFileSync(file, 'Copyright 2020 Bob\n\nThe above copyright notice shall be included')
+  assert.ok(!of().text.includes('Ada'))
 })

@@ -1,11 +1,11 @@
 // Which addon a process looks for, by what it runs on, and what npm is told about each.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { mismatch } from '../npm/scripts/binary.mjs'
+import { mismatch, rehearsed } from '../npm/scripts/binary.mjs'
 import { NOTICES } from '../npm/scripts/notices.mjs'
 import { platformName, root } from '../npm/scripts/paths.mjs'
 import {
@@ -15,6 +15,7 @@ import {
   platforms,
   publishedManifest,
 } from '../npm/scripts/platforms.mjs'
+import { buildProblems } from '../npm/scripts/release.mjs'
 
 const inPackage = path => new URL(`../${path}`, import.meta.resolve('seawall'))
 const { loadNative } = await import(inPackage('engine/native.js'))
@@ -246,6 +247,30 @@ test('an addon for Windows needs nothing that Windows does not have', () => {
       mismatch(dll(...system, name), windows),
       `it needs ${name}, which Windows does not have`,
     )
+  }
+})
+
+test('an addon for Windows that was linked to be tried is not published', () => {
+  const folders = name => join(folder, 'built', name)
+  const problem = (linker, said) => {
+    const bytes = readFileSync(dll('KERNEL32.dll'))
+    bytes[154] = linker
+    bytes.write(said, 900)
+    mkdirSync(folders('win32-x64'), { recursive: true })
+    writeFileSync(join(folders('win32-x64'), 'seawall.node'), bytes)
+    return buildProblems(folders).find(each => each.includes('win32-x64'))
+  }
+  const missing = `the addon for win32-x64: ${NOTICES} is missing beside it`
+  assert.equal(problem(14, ''), missing)
+  for (const [linker, said] of [
+    [2, ''],
+    [14, 'Mingw-w64 runtime failure:'],
+  ]) {
+    assert.match(problem(linker, said), /^the addon for win32-x64: it is linked with MinGW/)
+  }
+  // Those of other systems have no such stand-in.
+  if (process.platform !== 'win32') {
+    assert.equal(rehearsed(join(folderOf(platformName()), 'seawall.node')), undefined)
   }
 })
 

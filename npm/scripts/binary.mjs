@@ -36,6 +36,18 @@ export function mismatch(file, { os, cpu, libc }, newest) {
   return undefined
 }
 
+/**
+ * Why `file` is not to be published; nothing where it may be. An addon for Windows is linked by Visual
+ * Studio: one of MinGW is only tried. Its runtime says its name, whoever linked it.
+ */
+export function rehearsed(file) {
+  const bytes = readFileSync(file)
+  if (bytes.length < 64 || bytes.readUInt16LE(0) !== 0x5a4d) return undefined
+  const linker = bytes[bytes.readUInt32LE(0x3c) + 26]
+  const mingw = linker !== 14 || /mingw-w64|__mingw/i.test(bytes.toString('latin1'))
+  return mingw ? 'it is linked with MinGW, to be tried and not published' : undefined
+}
+
 /** Libraries that compilers and installations of theirs bring along; and Node, which is a program here. */
 const notOfWindows = /^(vcruntime|msvcp|msvcr\d|concrt|ucrtbased|lib)/i
 

@@ -121,8 +121,8 @@ export function libraryOfC(source, target, out, ...flags) {
 }
 
 /**
- * How the addon of `name` is made here: `compile` or `rehearse`; `skipped` where it is not, or
- * `checked` where it is compiled at least.
+ * How the addon of `name` is made here: `compile` or `rehearse`, with the target it was checked for
+ * besides; `skipped` where it is not made, or `checked` where it is compiled at least.
  */
 export function compileOnce(name) {
   const { target, os, rehearsal } = platforms[name]
@@ -131,10 +131,28 @@ export function compileOnce(name) {
   const missing = lackingTarget(make === rehearse ? rehearsal : target)
   if (missing) return { skipped: missing }
   if (make && linux && !zigFolder()) return { skipped: 'no zig: pip could not install it' }
+  if (make === rehearse) return { make, also: alsoChecked(name) }
   if (make) return { make }
-  step(`${name} (cargo check)`)
-  must('cargo', ['check', '--locked', '-p', 'seawall-node', '--target', target])
+  check(name)
   return { checked: `its linker is not on ${platformName()}` }
+}
+
+/** What is published has code that its rehearsal has not. */
+function alsoChecked(name) {
+  const { target } = platforms[name]
+  const missing = lackingTarget(target)
+  if (missing) {
+    loud(`${name} is not checked as it is published: ${missing}`)
+    return undefined
+  }
+  check(name)
+  return target
+}
+
+function check(name) {
+  const { target } = platforms[name]
+  step(`${name} (cargo check, ${target})`)
+  must('cargo', ['check', '--locked', '-p', 'seawall-node', '--target', target])
 }
 
 function demandTarget(target) {

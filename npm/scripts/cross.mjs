@@ -5,7 +5,7 @@
 //   node npm/scripts/cross.mjs try <name>       tests the engine with it, by the Node that runs this
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { mismatch } from './binary.mjs'
 import { compile, compileOnce, compileTogether } from './cross-build.mjs'
@@ -39,7 +39,7 @@ const files = pattern =>
     .map(name => join(jsTests, name))
 
 /** Asks the engine which it is, then runs its tests: a process for each file, since the runner would start some. */
-async function test(name, { command, env, isolated, without }) {
+async function test(name, { command, env, isolated }) {
   const [program, ...first] = command
   const ask = `import { engineStats } from 'seawall'
     const { kind, reason } = engineStats()
@@ -54,7 +54,7 @@ async function test(name, { command, env, isolated, without }) {
   if (!which.ok) throw new Stop(`the addon for ${name} does not load`)
   const quiet = line => (/^(ℹ (pass|fail)|✖)/.test(line) ? line : undefined)
   const wanted = isolated ? [...files(tests), ...files(more)] : files(tests)
-  for (const file of wanted.filter(each => !without?.test(basename(each)))) {
+  for (const file of wanted) {
     note(file)
     const args = [...first, '--expose-gc', '--test-reporter=spec', file]
     const { ok, output } = await watch(program, args, { ...common, show: quiet })
@@ -69,7 +69,7 @@ async function one(name) {
   if (built.skipped) return built
   if (built.checked) return { done: `compiles (${built.checked})` }
   build(name, built.make)
-  done.push('built')
+  done.push(built.also ? `built, compiles for ${built.also}` : 'built')
   const node = foreignNode(name)
   if (node.skipped) return { done: done.join(', '), skipped: node.skipped }
   const temporary = mkdtempSync(join(tmpdir(), 'seawall-cross-'))

@@ -2,18 +2,24 @@
 // with the texts that came with them, and Rust's standard library.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { mit, text } from './licences.mjs'
+import { ofRust } from './notices-rust.mjs'
 import { root } from './paths.mjs'
 import { ask } from './run.mjs'
 import { Stop } from './say.mjs'
 
 export const NOTICES = 'THIRD-PARTY-NOTICES.txt'
 
-/** Writes the notices of `crate`, built for `target`, into the folder of the package that holds it. */
-export function writeNotices(folder, crate, target) {
+/**
+ * Writes the notices of `crate`, built for `target`, into the folder of the package that holds it; of an
+ * addon with what its file shows that the linker added.
+ */
+export function writeNotices(folder, crate, target, addon) {
   const path = join(folder, NOTICES)
   // Not those of another build, where these cannot be made.
   rmSync(path, { force: true })
-  writeFileSync(path, notices(crate, target))
+  const binary = addon === undefined ? undefined : readFileSync(addon)
+  writeFileSync(path, notices(crate, target, binary))
 }
 
 /** As `writeNotices` for the main package, whose crates are in its WASM. */
@@ -21,9 +27,9 @@ export function writeNoticesOfWasm() {
   writeNotices(join(root, 'npm'), 'seawall-wasm', 'wasm32-unknown-unknown')
 }
 
-function notices(crate, target) {
+function notices(crate, target, binary) {
   const groups = new Map()
-  for (const each of [...linked(crate, target).map(ofCrate), standardLibrary()]) {
+  for (const each of [...linked(crate, target).map(ofCrate), ...ofRust(binary)]) {
     const names = groups.get(each.text) ?? []
     groups.set(each.text, [...names, each.name])
   }
@@ -61,32 +67,32 @@ function cargo(args) {
   return answer
 }
 
-function ofCrate({ name, version, license, authors, repository, manifest_path }) {
+/** One of them, as `cargo metadata` describes it: its name, and the text of its licence with its holders. */
+export function ofCrate({ name, version, license, authors, repository, manifest_path }) {
   const folder = dirname(manifest_path)
-  const title = [`${name} ${version} (${license})`, repository].filter(Boolean).join(', ')
-  const files = readdirSync(folder)
+  const licence = license ?? ''
+  const title = [`${name} ${version} (${licence || 'see below'})`, repository]
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter(file => file.isFile())
+    .map(file => file.name)
     .filter(file => /^(licen[cs]e|copying|copyright|notice|unlicense)/i.test(file))
     .sort()
   // Where we may choose, MIT, which asks for nothing but this.
-  const choice = license.split(/\s*\/\s*|\s+OR\s+/)
+  const choice = licence.split(/\s*\/\s*|\s+OR\s+/)
   const mayBeMit = choice.includes('MIT')
   const chosen = mayBeMit ? files.filter(file => /mit/i.test(file)) : []
   const texts = (chosen.length > 0 ? chosen : files).map(file => text(join(folder, file)))
-  if (texts.length > 0) return { name: title, text: texts.join('\n\n') }
-  if (!mayBeMit) throw new Stop(`${title} brings no text of its licence`)
-  return { name: title, text: mit(authors.join(', ') || `the authors of ${name}`) }
+  const whole = { name: title.filter(Boolean).join(', '), text: texts.join('\n\n') }
+  if (texts.length > 0) return { ...whole, text: withHolders(whole.text, authors) }
+  if (!mayBeMit) throw new Stop(`${whole.name} brings no text of its licence`)
+  return { ...whole, text: mit(authors.join(', ') || `the authors of ${name}`) }
 }
 
-const text = path => readFileSync(path, 'utf8').replaceAll('\r\n', '\n').trim()
-
-function standardLibrary() {
-  const version = ask('rustc', ['--version'])?.split(' ')[1] ?? ''
-  const name = `The standard library of Rust ${version} (MIT OR Apache-2.0), https://github.com/rust-lang/rust`
-  return { name, text: mit('The Rust Project Contributors') }
+/** Not every text of a licence says whose work it is: then the manifest does, or nobody. */
+function withHolders(text, authors) {
+  if (/^\s*copyright (\(c\)|©|\d)/im.test(text)) return text
+  const line = authors.length > 0 ? `Authors: ${authors.join(', ')}` : nobody
+  return `${line}\n\n${text}`
 }
 
-/** The text of the licence, as our own has it. */
-function mit(holders) {
-  const [title, , ...rest] = text(join(root, 'LICENSE')).split('\n\n')
-  return [title, `Copyright (c) ${holders}`, ...rest].join('\n\n')
-}
+const nobody = 'Neither its licence nor its manifest names holders or authors.'

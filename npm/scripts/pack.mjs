@@ -28,9 +28,7 @@ export function pack() {
     const name = platformName()
     rmSync(tarballs, { recursive: true, force: true })
     mkdirSync(tarballs, { recursive: true })
-    // A machine that only tries what was built elsewhere has none.
-    if (ask('cargo', ['--version']) === undefined) loud('no notices of third parties: no cargo')
-    else writeNoticesOfWasm()
+    noticesOfWasm()
     keep(unpack(join(root, 'npm'), 'seawall', temporary))
     keep(unpack(join(root, 'npm/platforms', name), `seawall-${name}`, temporary))
     for (const dependency of dependencies()) {
@@ -40,6 +38,20 @@ export function pack() {
     return ['seawall', `seawall-${name}`]
   } finally {
     rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** Not on a machine that only tries what was built elsewhere, or has not the sources of all crates. */
+function noticesOfWasm() {
+  if (ask('cargo', ['--version']) === undefined) {
+    loud('no notices of third parties: no cargo')
+    return
+  }
+  try {
+    writeNoticesOfWasm()
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error
+    loud(`no notices of third parties for the WASM: ${error.message}`)
   }
 }
 

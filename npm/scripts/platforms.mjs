@@ -102,7 +102,7 @@ export function placeAddon(name, library) {
   // A fresh file each time: a running process may have the old one mapped.
   rmSync(addon, { force: true })
   cpSync(library, addon)
-  writeNotices(folder, 'seawall-node', platformOf(name).target ?? ownTarget())
+  writeNotices(folder, 'seawall-node', platformOf(name).target ?? ownTarget(), addon)
   return addon
 }
 

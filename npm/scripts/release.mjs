@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { mismatch } from './binary.mjs'
+import { mismatch, rehearsed } from './binary.mjs'
 import { NOTICES } from './notices.mjs'
 import { archive } from './pack.mjs'
 import { dist, root, wasmParts } from './paths.mjs'
@@ -43,18 +43,20 @@ function versionProblems(tag) {
   return found
 }
 
-/** What keeps what was built from being published. */
-function buildProblems() {
+/** What keeps what was built from being published; `folders` says where the package of a platform is. */
+export function buildProblems(folders = folderOf) {
   const found = []
   const parts = Object.keys(wasmParts).map(part => `${part}.wasm`)
   for (const file of [...parts, 'index.js', 'index.d.ts', 'node/shared.js']) {
     if (!existsSync(join(dist, file))) found.push(`npm/dist/${file} is missing`)
   }
   for (const [name, platform] of Object.entries(platforms)) {
-    const addon = join(folderOf(name), 'seawall.node')
-    const wrong = existsSync(addon) ? mismatch(addon, platform, glibc) : 'it is missing'
+    const addon = join(folders(name), 'seawall.node')
+    const wrong = existsSync(addon)
+      ? (mismatch(addon, platform, glibc) ?? rehearsed(addon))
+      : 'it is missing'
     if (wrong !== undefined) found.push(`the addon for ${name}: ${wrong}`)
-    else if (!existsSync(join(folderOf(name), NOTICES))) {
+    else if (!existsSync(join(folders(name), NOTICES))) {
       found.push(`the addon for ${name}: ${NOTICES} is missing beside it`)
     }
   }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { NOTICES } from './notices.mjs'
 import { dist, platformName, root, wasmParts } from './paths.mjs'
 
 const crates = ['Cargo.toml', 'Cargo.lock', 'core/Cargo.toml', 'core/src', 'npm/scripts/build.mjs']
@@ -18,8 +19,14 @@ const parts = {
       'node-binding/src',
       'npm/package.json',
       'npm/scripts/platforms.mjs',
+      'npm/scripts/notices.mjs',
+      'npm/scripts/notices-rust.mjs',
+      'npm/scripts/licences',
+      'npm/scripts/licences.mjs',
+      'LICENSE',
+      'npm/LICENSE',
     ],
-    to: [join(platform, 'seawall.node'), join(platform, 'package.json')],
+    to: ['seawall.node', 'package.json', NOTICES].map(file => join(platform, file)),
   },
   wasm: {
     from: [

@@ -1,5 +1,5 @@
 // Programs of Windows under Debian's Wine: one set up once in the cache, with what it lacks.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { libraryOfC } from './cross-build.mjs'
 import { cache } from './paths.mjs'
@@ -8,33 +8,60 @@ import { step } from './say.mjs'
 
 /** How to run a program of Windows here, `{ command, env, what }`, or `skipped`: what is missing for it. */
 export function windows(program) {
-  // Debian keeps the one for 64 bits alone out of the way.
-  const wine = ['wine64', '/usr/lib/wine/wine64'].find(each => ask(each, ['--version']))
+  // Debian keeps the one for 64 bits alone out of the way; newer ones are one program for both.
+  const wine = ['wine64', '/usr/lib/wine/wine64', 'wine'].find(each => ask(each, ['--version']))
   if (wine === undefined) return { skipped: 'apt-get install wine64' }
   const version = ask(wine, ['--version'])
   const folder = join(cache, version)
-  const env = { WINEPREFIX: folder, WINEARCH: 'win64', WINEDEBUG: '-all' }
-  if (!settled(wine, folder, { ...process.env, ...env })) {
-    rmSync(folder, { recursive: true, force: true })
-    return { skipped: `${version} cannot be set up` }
+  try {
+    if (!settled(wine, folder)) return { skipped: `${version} cannot be set up` }
+  } catch (error) {
+    return { skipped: `${version} cannot be set up: ${error.message}` }
   }
-  return { command: ['sh', '-c', filed, 'sh', wine, program], env, what: version }
+  const command = ['sh', '-c', filed, 'sh', wine, program]
+  return { command, env: environment(folder), what: version }
 }
 
 /** Node does not write to the pipes that Wine makes of ours: its output goes by a file. */
 const filed = `out=$(mktemp); "$@" >"$out" 2>&1 </dev/null; status=$?; cat "$out"; rm "$out"; exit $status`
 
-function settled(wine, folder, env) {
+/** Without what it would offer to fetch: neither .NET nor a browser is wanted. */
+const environment = folder => ({
+  WINEPREFIX: folder,
+  WINEARCH: 'win64',
+  WINEDEBUG: '-all',
+  WINEDLLOVERRIDES: 'mscoree=;mshtml=',
+})
+
+/** Whether `folder` is a Wine that is ready. It is one as a whole or not at all: checkouts share it. */
+function settled(wine, folder) {
   const done = join(folder, 'settled')
   if (existsSync(done)) return true
   step('Wine (set up, once)')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  const run = args => ask(wine, args, { env, timeout: 120_000 }) !== undefined
-  if (!run(['wineboot', '--init']) || !run(['winecfg', '-v', 'win10']) || !random(folder))
-    return false
-  writeFileSync(done, '')
-  return true
+  const temporary = `${folder}.${process.pid}`
+  const env = { ...process.env, ...environment(temporary) }
+  const run = args => ask(wine, args, { env, timeout: 300_000 }) !== undefined
+  remove(temporary)
+  try {
+    mkdirSync(temporary, { recursive: true })
+    if (!run(['wineboot', '--init']) || !run(['winecfg', '-v', 'win10']) || !random(temporary))
+      return false
+    writeFileSync(join(temporary, 'settled'), '')
+    if (!existsSync(done)) remove(folder)
+    renameSync(temporary, folder)
+    return true
+  } catch (error) {
+    // Another was faster.
+    if (existsSync(done)) return true
+    throw error
+  } finally {
+    remove(temporary)
+  }
+}
+
+/** Its server writes for a while after the last program has ended. */
+function remove(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 })
 }
 
 /** Debian 12's has not the one function by which Rust's standard library gets random bytes. */
