@@ -4,12 +4,13 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { get } from './express-tools.mjs'
 
-const SLOW = '/slow?ms=1500'
-
-/** Requests under way at both workers. */
-async function busy({ port }) {
-  const answers = Array.from({ length: 4 }, () => get(port, SLOW))
-  await sleep(300)
+/** Requests that have reached their workers. */
+async function busy(server, ms) {
+  const answers = Array.from({ length: 4 }, () => get(server.port, `/slow?ms=${ms}`))
+  for (let underWay = 0; underWay < 4; await sleep(10)) {
+    const { workers } = await server.stats()
+    underWay = workers.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  }
   return answers
 }
 
@@ -21,12 +22,12 @@ const codes = ({ messages }) =>
 export function ends(run) {
   test('a signal to the whole group, and another one, lets requests end', async () => {
     const server = await run({}, { detached: true })
-    const answers = await busy(server)
+    const { workers } = await server.stats()
+    const answers = await busy(server, 1_500)
     process.kill(-server.child.pid, 'SIGTERM')
     await sleep(200)
-    for (const { pid } of server.messages.filter(({ mode }) => mode === 'worker')) {
+    for (const pid of [server.child.pid, ...workers.map(({ pid }) => pid)])
       process.kill(pid, 'SIGTERM')
-    }
     assert.deepEqual(await statuses(answers), [200, 200, 200, 200])
     assert.equal(await server.exited, 0)
     assert.deepEqual(codes(server), [0, 0])
@@ -34,7 +35,8 @@ export function ends(run) {
 
   test('the end while a worker is being replaced lets its requests end', async () => {
     const server = await run()
-    const answers = await busy(server)
+    // Longer than a new process takes to be ready.
+    const answers = await busy(server, 8_000)
     const reload = server.ask('reload')
     reload.catch(() => {})
     const isReady = ({ event }) => event === 'workerReady'

@@ -128,6 +128,15 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
       assert.equal(await stopped, 0)
     }))
 
+  test('and waits for the answer to a request whose head a balancer has read', async () => {
+    const server = await proxy({ FRAMEWORK: 'own', BALANCER: 'path' })
+    const answer = get(server.port, '/slow?ms=3000')
+    await sleep(300)
+    const stopped = server.stop()
+    assert.equal((await answer).status, 200)
+    assert.equal(await stopped, 0)
+  })
+
   test('nothing of it is left behind', linux, async () => {
     const server = await proxy()
     const [pid] = await workersOf(server.port)

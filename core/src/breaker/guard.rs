@@ -9,6 +9,9 @@ use crate::outcome::Outcome;
 use crate::sync::Ordering;
 use crate::time::Instant;
 
+/// When a call began whose time nobody measured: it has taken none, should a limit come meanwhile.
+const UNMEASURED: Instant = Instant::from_nanos(u64::MAX);
+
 /// Where a call reads the time, if it has to.
 ///
 /// A closed breaker whose rule knows no time never does. Any `Fn() -> Instant` is a
@@ -87,7 +90,7 @@ impl CircuitBreaker {
         clock: &impl Clock,
     ) -> Result<Permit<'a>, Rejection> {
         let Some((front, raw)) = self.let_through() else { return self.ask(cell, clock) };
-        let started = if front.slow_limit() == u64::MAX { Instant::ZERO } else { clock.now() };
+        let started = if front.slow_limit() == u64::MAX { UNMEASURED } else { clock.now() };
         Ok(Permit { breaker: self, cell, raw, started })
     }
 
@@ -370,7 +373,12 @@ impl CircuitBreaker {
     #[inline]
     pub(crate) fn pass(&self) -> Option<Paused> {
         let (front, raw) = self.let_through()?;
-        (front.slow_limit() == u64::MAX).then_some(Paused { raw, started: Instant::ZERO })
+        (front.slow_limit() == u64::MAX).then_some(Paused { raw, started: UNMEASURED })
+    }
+
+    /// Whether its gate lets all calls through.
+    pub(crate) fn admits(&self) -> bool {
+        self.let_through().is_some()
     }
 
     /// Takes the success of such a call.

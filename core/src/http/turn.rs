@@ -177,9 +177,9 @@ impl TurnConfig {
     /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
     /// in `tried` have had the request, and get it again only where nobody else is there.
     ///
-    /// Where all are under pressure, a worker with nothing under way that has not had it yet gets it,
-    /// since it can surely bear that; of the others a share is refused. One whose event loop does not
-    /// turn bears nothing, as long as there is one whose does.
+    /// Where all are under pressure, a worker with nothing under way gets it, since it can surely bear
+    /// that; of the others a share is refused. One whose event loop does not turn bears nothing, as long
+    /// as there is one whose does.
     ///
     /// ```
     /// use seawall::balance::{BalanceConfig, Balancer, Load};
@@ -234,16 +234,22 @@ impl TurnConfig {
             }
             balancer.pick(&those, now, rng)
         };
-        let calm = |load: &Load| !self.is_full(load) && !self.is_pressed(load);
+        let untried = |able: &dyn Fn(&Load) -> bool| {
+            let mut those = loads.iter().enumerate();
+            those.any(|(index, load)| load.ready && tried & bit(index) == 0 && able(load))
+        };
+        let any_turns = untried(&|load| !self.is_full(load) && load.turns(stuck));
+        // What one that is stuck said of its pressure is as old as its last turn.
+        let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
+        let calm = |load: &Load| bears(load) && !self.is_pressed(load);
         if let Some(worker) = pick(&calm, true, rng) {
             return Turn::Worker(worker);
         }
         let ready = || loads.iter().filter(|load| load.ready);
-        let any_turns = ready().any(|load| load.turns(stuck));
-        let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
+        let others = untried(&bears);
         let least = ready().filter(|load| bears(load)).map(|load| load.pressure).reduce(f64::min);
         if let Some(least) = least {
-            if let Some(worker) = pick(&|load| bears(load) && load.in_flight == 0, false, rng) {
+            if let Some(worker) = pick(&|load| bears(load) && load.in_flight == 0, !others, rng) {
                 return Turn::Worker(worker);
             }
             if rng.unit() >= self.refused(least)

@@ -225,7 +225,7 @@ impl Breaker {
             }
             Judged::Refused(_) | Judged::Neutral => drop(permit),
         }
-        if judged != Judged::Success || paused.is_probe() {
+        if judged != Judged::Success || paused.is_probe() || !self.0.circuit.admits() {
             self.watch();
         }
         self.wake_refused();

@@ -330,18 +330,15 @@ struct Fetch<'a, K: Eq + Hash, T> {
 }
 
 impl<K: Eq + Hash + Clone, T: Clone> Fetch<'_, K, T> {
-    /// The old answer, where it is good enough still; where it was changed meanwhile, the one that is
-    /// kept now.
+    /// What is kept now, or else the old answer, unless it was forgotten meanwhile; where that is good
+    /// enough still.
     fn instead(&self) -> Option<T> {
         let (now, shared) = (clock::now(), &self.cache.0);
         let mut state = lock(&shared.state);
         let is_current = state.is_current(&self.key, Some(self.changes));
         let State { by_key, entries, seen, .. } = &mut *state;
-        let kept = if is_current {
-            self.old.as_ref()
-        } else {
-            by_key.get(&self.key).and_then(|id| entries.get(*id as usize)?.kept.as_ref())
-        }?;
+        let kept = by_key.get(&self.key).and_then(|id| entries.get(*id as usize)?.kept.as_ref());
+        let kept = kept.or_else(|| self.old.as_ref().filter(|_| is_current))?;
         if shared.lifetimes.judge(kept.stored, now, kept.lifespan) == Freshness::Expired {
             return None;
         }

@@ -127,7 +127,7 @@ export interface ServerConfigInput {
   logger?: Partial<LoggerLike> | undefined
   /** Variables for the environment of workers. */
   workerEnv?: Record<string, string> | undefined
-  /** Whether SIGINT and SIGTERM stop the server. Default true. */
+  /** Whether SIGINT and SIGTERM stop the server, gracefully however often they come. Default true. */
   installSignalHandlers?: boolean | undefined
   /** Default none. */
   telemetry?: TelemetrySink | undefined

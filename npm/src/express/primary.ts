@@ -205,8 +205,9 @@ export class Primary {
 
   #listenToSignals(): void {
     const stop = (): void => void this.stop()
+    // Again and again, as in workers: npm passes on what its whole group has got already.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, stop)
+      process.on(signal, stop)
       this.#undo.push(() => process.off(signal, stop))
     }
     if (!this.#config.reloadOnSighup) return

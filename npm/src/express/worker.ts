@@ -224,9 +224,9 @@ export class Worker {
     process.on('message', hear)
     cluster.worker?.once('disconnect', stop)
     if (!this.#config.installSignalHandlers) return
-    process.once('SIGINT', stop)
-    // Again and again: it comes from the primary, and from whoever signals the whole group, and without a
-    // listener the next one ends the process.
+    // Again and again: they come from the primary, and from whoever signals the whole group, and without
+    // a listener the next one ends the process.
+    process.on('SIGINT', stop)
     process.on('SIGTERM', stop)
   }
 

@@ -125,7 +125,10 @@ export class Workers {
       onNext?.(false)
       return [worker && end(worker, ready), next && end(next, false)]
     })
-    const leaving = [...this.#leaving.keys()].map(worker => end(worker, true))
+    // They have been told, and signalled.
+    const leaving = [...this.#leaving.keys()].map(worker =>
+      endWorker(worker, { graceful, ms, signals: false }),
+    )
     this.#onLost?.(
       new SeawallError('SEAWALL_STOPPED', 'startServer: stopped before a worker was ready'),
     )

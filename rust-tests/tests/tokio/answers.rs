@@ -146,6 +146,12 @@ async fn an_old_answer_stands_in_only_where_it_is_good_enough_at_the_end() {
         assert_eq!(fetch.await, wanted, "what is kept now counts");
         assert_eq!(cache.explain().stale - stale, u64::from(!too_late));
     }
+    // Two fetch the same, and one of them comes back with nothing.
+    let mut fetch = Box::pin(cache.call(4, || fails_after(50)));
+    assert!(poll(fetch.as_mut()).is_pending());
+    assert_eq!(cache.call(4, || async { Ok::<_, Failed>(40) }).await, Ok(40));
+    assert_eq!(fetch.await, Ok(40));
+
     // There was none when it began.
     let mut fetch = Box::pin(cache.call(3, || fails_after(50)));
     assert!(poll(fetch.as_mut()).is_pending());

@@ -7,7 +7,7 @@ use seawall::error::{Error, Why};
 use seawall::tokio::{Breaker, Setup};
 use tokio::time::{advance, sleep};
 
-use crate::{cut, fails, ms, takes};
+use crate::{cut, fails, ms, poll, takes};
 
 fn breaker() -> Breaker {
     let config = BreakerConfig {
@@ -132,6 +132,27 @@ async fn slow_calls_are_measured_on_the_clock_of_tokio() {
     assert_eq!(breaker.state(), State::Closed);
     breaker.call(takes(200)).await.unwrap();
     assert_eq!(breaker.state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_comes_while_calls_run_does_not_make_them_slow() {
+    let rule = |slow| {
+        let window = Window::Calls(4);
+        let trip =
+            TripRule::Rate(RateRule { window, minimum_calls: 4, failure_rate: Some(0.5), slow });
+        BreakerConfig { trip, ..BreakerConfig::default() }
+    };
+    let breaker = Breaker::new(rule(None)).unwrap();
+    let mut calls: Vec<_> = (0..4).map(|_| Box::pin(breaker.call(takes(10)))).collect();
+    for call in &mut calls {
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    let slow = SlowRule { rate: 0.5, longer_than: ms(100) };
+    breaker.circuit().update(rule(Some(slow)), seawall::Instant::ZERO).unwrap();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(breaker.state(), State::Closed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use seawall::backoff::{Backoff, BackoffConfig};
-use seawall::breaker::{BreakerConfig, TripRule};
+use seawall::breaker::{BreakerConfig, RateRule, SlowRule, TripRule, Window};
 use seawall::retry::RetryConfig;
 use seawall::timeout::TimeoutConfig;
 use seawall::tokio::{Breaker, Retry, Setup, Timeout};
@@ -66,5 +66,27 @@ async fn bad_paths_are_told_and_happy_ones_are_not() {
         ("policy=\"short\" by=\"timeout\"", 1),
     ] {
         assert_eq!(told.matches(words).count(), times, "{words} in\n{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_call_that_opens_a_breaker_is_told_of_as_well() {
+    let log = Log::default();
+    let _guard = heard_by(log.clone());
+    let slow = SlowRule { rate: 0.5, longer_than: ms(100) };
+    for (name, slow, time) in [("failures", None, 1), ("slow", Some(slow), 200)] {
+        let (window, minimum_calls) = (Window::Calls(10), 2);
+        let rule = RateRule { window, minimum_calls, failure_rate: Some(0.5), slow };
+        let config = BreakerConfig { trip: TripRule::Rate(rule), ..BreakerConfig::default() };
+        let breaker = Breaker::with(config, Setup::named(name)).unwrap();
+        if slow.is_none() {
+            assert!(breaker.call(fails()).await.is_err());
+        } else {
+            breaker.call(takes(time)).await.unwrap();
+        }
+        breaker.call(takes(time)).await.unwrap();
+        let told = log.0.lock().unwrap().join("\n");
+        let words = format!("policy=\"{name}\" from=\"closed\" to=\"open\"");
+        assert_eq!(told.matches(&words).count(), 1, "{words} in\n{told}");
     }
 }

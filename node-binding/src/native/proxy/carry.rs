@@ -84,7 +84,7 @@ impl<'a> Carry<'a> {
             again,
             idle: 0,
             seen: 0,
-            asked: false,
+            asked: spoke,
             asked_at,
             leaving,
         };

@@ -46,7 +46,15 @@ impl Counters {
 
     /// Whether nobody comes any more, and nobody waits for a worker.
     pub(super) fn is_settled(&self) -> bool {
-        let gauges = [&self.accepting, &self.asked, &self.waiting, &self.offered];
+        // Twice, since connections go back as well: to a function, and from an offer taken back.
+        let gauges = [
+            &self.accepting,
+            &self.asked,
+            &self.waiting,
+            &self.offered,
+            &self.waiting,
+            &self.asked,
+        ];
         gauges.into_iter().all(|gauge| gauge.load(Ordering::Acquire) == 0)
     }
 
@@ -133,7 +141,7 @@ impl Staged {
     }
 
     fn leave(&self) {
-        self.gauge(self.stage).fetch_sub(1, Ordering::Relaxed);
+        self.gauge(self.stage).fetch_sub(1, Ordering::Release);
     }
 }
 
