@@ -445,6 +445,19 @@ describe('the server', onlyNative, () => {
     assert.equal(await app.exited, 0)
   })
 
+  test('without handlers for signals a worker that leaves by itself is not cut', async () => {
+    const app = await start({}, { options: { workers: 1, installSignalHandlers: false } })
+    const slow = get(app.port, '/slow?ms=1000')
+    await sleep(100)
+    await get(app.port, '/leave')
+    // Its word is on its way to the primary.
+    await sleep(100)
+    const stopped = app.ask('stop')
+    assert.equal((await slow).status, 200)
+    await stopped
+    assert.equal(await app.exited, 0)
+  })
+
   test('two servers that want one port: one has it, the other fails clearly', async () => {
     const probe = createServer().listen(0)
     await once(probe, 'listening')

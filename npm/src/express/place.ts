@@ -12,6 +12,8 @@ export interface Place {
   slot: number
   worker: ClusterWorker | undefined
   ready: boolean
+  /** Whether it has been: then it hears that it is to end, also while it leaves by itself. */
+  hears: boolean
   /** The one that is to take over. */
   next: ClusterWorker | undefined
   /** Called with whether that one is ready; false where it died. */

@@ -117,13 +117,13 @@ export class Workers {
     this.ending()
     const signals = this.#signals
     const ms = this.#killMs
-    const end = (worker: ClusterWorker, ready: boolean): Promise<void> =>
-      endWorker(worker, { graceful, ms, signals: signals || !ready })
-    const gone = this.#places.flatMap(({ worker, next, timer, respawn, ready, onNext }) => {
+    const end = (worker: ClusterWorker, hears: boolean): Promise<void> =>
+      endWorker(worker, { graceful, ms, signals: signals || !hears })
+    const gone = this.#places.flatMap(({ worker, next, timer, respawn, hears, onNext }) => {
       clearTimeout(timer)
       processEngine().respawnFree(respawn)
       onNext?.(false)
-      return [worker && end(worker, ready), next && end(next, false)]
+      return [worker && end(worker, hears), next && end(next, false)]
     })
     // They have been told, and signalled.
     const leaving = [...this.#leaving.keys()].map(worker =>
@@ -151,6 +151,7 @@ export class Workers {
       slot: index,
       worker: undefined,
       ready: false,
+      hears: false,
       next: undefined,
       onNext: undefined,
       starts: 0,
@@ -202,6 +203,7 @@ export class Workers {
       if (place.next === worker && isReady) this.#takeOver(place)
       if (place.worker !== worker) return
       if (message.type !== 'defuss:worker-stats') place.ready = isReady
+      if (isReady) place.hears = true
       this.#candidates.hear(index, pid, message)
       this.#host.heard()
       if (!isReady) return
@@ -259,6 +261,7 @@ export class Workers {
     const { logger, respawnWorkers } = this.#config
     place.worker = undefined
     place.ready = false
+    place.hears = false
     this.#candidates.remove(place.index)
     // Somebody is on the way already.
     if (this.#stopping || !respawnWorkers || place.next) return
