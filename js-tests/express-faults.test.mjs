@@ -181,6 +181,27 @@ describe('a server in trouble', { skip: !native && 'native only' }, () => {
     }
   })
 
+  for (const mode of native ? ['handoff', 'cluster'] : ['cluster']) {
+    test(`${mode}: what is under way outlives a primary that is killed, its workers do not`, async () => {
+      const port = mode === 'cluster' ? await freePort() : 0
+      const server = await start({}, { options: { mode, port } })
+      const pids = (await server.stats()).workers.map(({ pid }) => pid)
+      const answers = [1, 2, 3, 4].map(() => get(port || server.port, '/slow?ms=1500'))
+      await sleep(300)
+      server.child.kill('SIGKILL')
+      assert.equal(await server.exited, 'SIGKILL')
+      const ended = await Promise.all(answers)
+      assert.deepEqual(
+        ended.map(({ status }) => status),
+        [200, 200, 200, 200],
+      )
+      const gone = async () => {
+        while (pids.some(isThere)) await sleep(20)
+      }
+      await within(8_000, gone(), () => `the end of ${pids}`)
+    })
+  }
+
   test('workers end when their primary is killed', async () => {
     const server = await start({}, { options: { gracefulShutdownTimeoutMs: 500 } })
     const pids = (await server.stats()).workers.map(({ pid }) => pid)
@@ -191,6 +212,15 @@ describe('a server in trouble', { skip: !native && 'native only' }, () => {
     await within(30_000, gone(), () => `the end of ${pids}`)
   })
 })
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
 
 function isThere(pid) {
   try {

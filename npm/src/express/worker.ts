@@ -222,7 +222,11 @@ export class Worker {
       stop()
     }
     process.on('message', hear)
-    cluster.worker?.once('disconnect', stop)
+    cluster.worker?.once('disconnect', () => {
+      // Node ends a worker whose primary is gone, with what is under way, unless it is to leave anyway.
+      if (cluster.worker) cluster.worker.exitedAfterDisconnect = true
+      stop()
+    })
     if (!this.#config.installSignalHandlers) return
     // Again and again: they come from the primary, and from whoever signals the whole group, and without
     // a listener the next one ends the process.
