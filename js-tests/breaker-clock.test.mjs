@@ -57,3 +57,42 @@ console.log(JSON.stringify({ burst, calls, open: breaker.isOpen() }))`
   })
   assert.deepEqual(JSON.parse(stdout || '{}'), { burst: 1_000, calls: 8, open: false }, stderr)
 })
+
+/** What a program prints about how often a burst of 1,000 calls, and then three calls, look at the clock. */
+function looksOf(before, between = '') {
+  const program = `
+import { setTimeout as sleep } from 'node:timers/promises'
+const real = globalThis.setImmediate
+${before}
+const { CircuitBreaker } = await import('seawall')
+const rule = { failureRate: 0.5, window: { ms: 1_000 }, minimumCalls: 1_000_000 }
+const burst = async breaker => {
+  for (let i = 0; i < 1_000; i++) await breaker.execute(async () => i)
+}
+const breaker = new CircuitBreaker(rule)
+await burst(breaker)
+await sleep(1_200)
+${between}
+await burst(breaker)
+await sleep(1_200)
+// None of these is lost to a window that was over before they were made.
+for (let i = 0; i < 3; i++) await breaker.execute(async () => i)
+console.log(breaker.explain().calls)`
+  const args = ['--input-type=module', '-e', program]
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  assert.equal(stderr, '')
+  return Number(stdout)
+}
+
+test('without setImmediate, nothing that follows a burst is taken for a part of it', () => {
+  assert.equal(looksOf('delete globalThis.setImmediate'), 3)
+})
+
+test('nor after a test has given setImmediate back', () => {
+  const before = 'globalThis.setImmediate = () => {}'
+  assert.equal(looksOf(before, 'globalThis.setImmediate = real'), 3)
+})

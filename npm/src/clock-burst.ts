@@ -6,6 +6,7 @@
  * serves four of them: after {@link MANY} looks in a row each of which was close to the one before, and until
  * one is not. What comes after that turn of the event loop looks for itself; only in Workers, whose
  * `setImmediate` ends with the request, three calls at most are taken for part of a burst before them.
+ * Where there is no `setImmediate`, every call looks.
  *
  * A fake clock is looked at by every call: it stands still, or leaps.
  */
@@ -19,8 +20,8 @@ const SERVED = 4
 /** What the text of Node's own function has, and that of no wrapper. */
 const OF_NODE = 'kPerformanceBrand'
 
-/** The runtime's own: that of a test may never come. */
-const later = globalThis.setImmediate as typeof setImmediate | undefined
+/** After how many ms the end of a turn that does not come is waited for anew. */
+const LATE = 100
 
 /** The last look. */
 let seen = 0
@@ -28,8 +29,10 @@ let seen = 0
 let left = 0
 /** Looks in a row that were close to the one before. */
 let close = 0
-/** Whether the end of this turn is waited for. */
-let ending = false
+/** The runtime's own, as far as can be known: what a test has put there may never come. */
+let later = globalThis.setImmediate as typeof setImmediate | undefined
+/** Since when the end of this turn is waited for. */
+let ending: number | undefined
 /** What was looked at last, and how far it moves at least between two looks. */
 let source: (() => number) | undefined
 let least = Number.POSITIVE_INFINITY
@@ -56,16 +59,26 @@ function look(): number {
 
 /** The next ones get what was seen just now, in this turn of the event loop. */
 function serve(): void {
-  left = SERVED - 1
-  // Zero is for Workers.
-  if (ending || least === 0 || !later) return
-  ending = true
+  // In Workers nothing tells of a turn's end.
+  if (least === 0 || isEndKnown()) left = SERVED - 1
+}
+
+/** Whether the end of this turn will be told; asks for that where nobody has. */
+function isEndKnown(): boolean {
+  if (ending !== undefined) {
+    if (seen - ending < LATE) return true
+    // A turn may be as long. Or this one was a test's, which has put the runtime's own back since.
+    later = globalThis.setImmediate
+  }
+  if (!later) return false
+  ending = seen
   later(end)
+  return true
 }
 
 function end(): void {
   left = 0
-  ending = false
+  ending = undefined
 }
 
 /** Whose clock it is: not that of a test, nor one that costs little. */

@@ -113,7 +113,7 @@ export function startServer(
  * a second are killed. Connections on which nothing happens are kept for a second, at most for half of
  * that time: who asks meanwhile is answered, with `Connection: close`.
  *
- * @param graceful false: without waiting for what is under way.
+ * @param graceful false: without waiting for what is under way, also where an earlier call still does.
  */
 export async function stopServer(graceful = true): Promise<void> {
   const now = running

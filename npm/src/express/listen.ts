@@ -108,12 +108,18 @@ function serveFetch(fetch: Listen, place: Place): unknown {
   return createAdaptorServer({ fetch }).listen(place)
 }
 
-/** Closes an application with sockets of its own as it closes itself, within `ms`. */
-export async function closeOwn(app: ExpressLike | undefined, ms: number): Promise<void> {
+/** Closes an application with sockets of its own as it closes itself; waits for that at most `ms`, or until `signal`. */
+export async function closeOwn(
+  app: ExpressLike | undefined,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { close } = (app ?? {}) as { close?: Listen }
   if (typeof close !== 'function') return
   const late = Promise.withResolvers<void>()
   const timer = setTimeout(late.resolve, ms)
+  if (signal.aborted) late.resolve()
+  signal.addEventListener('abort', () => late.resolve())
   // Some tell by a promise, some by a callback, some have closed when they return.
   const closed = new Promise<void>((resolve, reject) => {
     const answer = close.call(app, () => resolve())

@@ -1,6 +1,5 @@
 /** One worker's place, kept through deaths and replacements. */
 import type { Worker as ClusterWorker } from 'node:cluster'
-import { once } from 'node:events'
 import { STOP, type StopMessage } from './messages.js'
 
 /** A place and the processes in it. */
@@ -12,8 +11,6 @@ export interface Place {
   slot: number
   worker: ClusterWorker | undefined
   ready: boolean
-  /** Whether it has been: then it hears that it is to end, also while it leaves by itself. */
-  hears: boolean
   /** The one that is to take over. */
   next: ClusterWorker | undefined
   /** Called with whether that one is ready; false where it died. */
@@ -42,7 +39,8 @@ export async function endWorker(
   { graceful, ms, signals, replaced = false }: Ending,
 ): Promise<void> {
   if (worker.isDead()) return
-  const exit = once(worker.process, 'exit')
+  // Not `once` of node:events: it rejects where a message of the program could not be sent.
+  const exit = new Promise(resolve => worker.process.once('exit', resolve))
   if (!graceful) worker.process.kill('SIGKILL')
   else {
     const stop: StopMessage = { type: STOP, replaced }

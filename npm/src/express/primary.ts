@@ -27,6 +27,8 @@ export class Primary {
   readonly #lent = new Lent()
   #choices = 0
   #stopped: Promise<void> | undefined
+  /** Resolved when nobody waits for what is under way any more. */
+  readonly #hurry: PromiseWithResolvers<void> = Promise.withResolvers()
   #reloading: Promise<void> | undefined
   #told = 0
   readonly #undo: (() => void)[] = []
@@ -64,7 +66,7 @@ export class Primary {
       logger.info(`[defuss-express] primary ${process.pid} listening on tcp://${host}:${port}`)
       return { mode: 'primary', pid: process.pid, host, port, workers }
     } catch (error) {
-      await this.stop(false)
+      await (this.#stopped ?? this.stop(false))
       throw error
     }
   }
@@ -92,8 +94,15 @@ export class Primary {
     return this.#reloading
   }
 
-  /** Ends the front, then the workers; those that outlive the time-out are killed. */
+  /**
+   * Ends the front, then the workers; those that outlive the time-out are killed, and all of them where a
+   * stop is not, or no longer, graceful.
+   */
   stop(graceful = true): Promise<void> {
+    if (this.#stopped && !graceful) {
+      this.#hurry.resolve()
+      this.#workers.kill()
+    }
     this.#stopped ??= this.#stop(graceful)
     return this.#stopped
   }
@@ -223,9 +232,12 @@ export class Primary {
   async #stop(graceful: boolean): Promise<void> {
     this.#workers.ending()
     this.#front?.stop()
-    if (graceful) await this.#front?.settle()
-    await this.#workers.stop(graceful)
-    for (const undo of this.#undo) undo()
-    this.#front?.end()
+    try {
+      if (graceful) await Promise.race([this.#front?.settle(), this.#hurry.promise])
+      await this.#workers.stop(graceful)
+    } finally {
+      for (const undo of this.#undo) undo()
+      this.#front?.end()
+    }
   }
 }

@@ -61,6 +61,8 @@ export class Worker {
   /** Whether another one has taken its place, so that there is time to leave. */
   #replaced = false
   #stopped: Promise<void> | undefined
+  /** Aborted when nobody waits for what is under way any more. */
+  readonly #hurry = new AbortController()
 
   constructor(config: ResolvedServerConfig) {
     this.#config = config
@@ -114,6 +116,10 @@ export class Worker {
 
   /** Takes no more connections, serves what is under way, and cuts what is left after the time-out. */
   stop(graceful = true): Promise<void> {
+    if (this.#stopped && !graceful) {
+      this.#hurry.abort()
+      this.#tracker?.force()
+    }
     this.#stopped ??= this.#stop(graceful)
     return this.#stopped
   }
@@ -236,10 +242,11 @@ export class Worker {
 
   /** An application with sockets of its own may cut its clients off: they are to be gone before. */
   async #closeOwn(end: number): Promise<void> {
-    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end) {
+    const { signal } = this.#hurry
+    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end && !signal.aborted) {
       await new Promise(resolve => setTimeout(resolve, 10))
     }
-    await closeOwn(this.#app, Math.max(100, end - performance.now()))
+    await closeOwn(this.#app, Math.max(100, end - performance.now()), signal)
   }
 
   /**

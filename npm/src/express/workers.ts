@@ -35,6 +35,8 @@ export class Workers {
   readonly #candidates: Candidates
   readonly #host: WorkersHost
   readonly #places: Place[] = []
+  /** Those that were ready once: they hear that they are to end, also while they leave by themselves. */
+  readonly #hearing: WeakSet<ClusterWorker> = new WeakSet()
   /** Old ones that finish what is under way, by their places. */
   readonly #leaving: Map<ClusterWorker, number> = new Map()
   readonly #undo: (() => void)[] = []
@@ -69,7 +71,6 @@ export class Workers {
 
   /** Replaces each, one after the other: the new one is ready before the old one leaves. */
   async replace(): Promise<void> {
-    const signals = this.#signals
     for (const place of this.#places) {
       if (this.#stopping) return
       // Who died on the way is started again by its own account.
@@ -89,15 +90,14 @@ export class Workers {
       if (!isReady) {
         place.next = undefined
         next.process.kill('SIGKILL')
-        if (!place.worker) this.#fork(place)
+        if (!place.worker) this.#again(place)
         throw new SeawallError(
           'SEAWALL_RELOAD',
           `reloadServer: the new worker ${place.index} did not become ready; the old ones go on`,
         )
       }
       processEngine().respawnReset(place.respawn)
-      const ms = this.#killMs
-      if (old) await endWorker(old, { graceful: true, ms, signals, replaced: true })
+      if (old) await this.#end(old, { graceful: true, replaced: true })
     }
     listeners.emit('reloaded', { workers: this.#places.length })
   }
@@ -105,27 +105,26 @@ export class Workers {
   /** None is started any more: all of them are about to be told to end. */
   ending(): void {
     this.#stopping = true
+    for (const { timer } of this.#places) clearTimeout(timer)
   }
 
-  /** Whether workers are told to end by a signal, too: on Windows there is only one that kills. */
-  get #signals(): boolean {
-    return this.#config.installSignalHandlers && process.platform !== 'win32'
+  /** Kills all of them; {@link stop} waits for them no longer than that takes. */
+  kill(): void {
+    const there = this.#places.flatMap(({ worker, next }) => [worker, next])
+    for (const worker of [...there, ...this.#leaving.keys()]) worker?.process.kill('SIGKILL')
   }
 
   /** Ends all of them; resolves when they have ended, those that do not in time by being killed. */
   async stop(graceful: boolean): Promise<void> {
     this.ending()
-    const signals = this.#signals
-    const ms = this.#killMs
-    const end = (worker: ClusterWorker, hears: boolean): Promise<void> =>
-      endWorker(worker, { graceful, ms, signals: signals || !hears })
-    const gone = this.#places.flatMap(({ worker, next, timer, respawn, hears, onNext }) => {
-      clearTimeout(timer)
+    const ending = { graceful, replaced: false }
+    const gone = this.#places.flatMap(({ worker, next, respawn, onNext }) => {
       processEngine().respawnFree(respawn)
       onNext?.(false)
-      return [worker && end(worker, hears), next && end(next, false)]
+      return [worker, next].map(each => each && this.#end(each, ending))
     })
     // They have been told, and signalled.
+    const ms = this.#killMs
     const leaving = [...this.#leaving.keys()].map(worker =>
       endWorker(worker, { graceful, ms, signals: false }),
     )
@@ -134,6 +133,14 @@ export class Workers {
     )
     await Promise.all([...gone, ...leaving])
     for (const undo of this.#undo) undo()
+  }
+
+  /** By a signal, too, where one does not end it at once: unless it has nothing under way yet. */
+  #end(worker: ClusterWorker, how: { graceful: boolean; replaced: boolean }): Promise<void> {
+    // On Windows there is only one, that kills.
+    const bears = this.#config.installSignalHandlers && process.platform !== 'win32'
+    const signals = bears || !this.#hearing.has(worker)
+    return endWorker(worker, { ...how, ms: this.#killMs, signals })
   }
 
   #place(index: number): Place {
@@ -151,7 +158,6 @@ export class Workers {
       slot: index,
       worker: undefined,
       ready: false,
-      hears: false,
       next: undefined,
       onNext: undefined,
       starts: 0,
@@ -194,31 +200,23 @@ export class Workers {
     const onMessage = (worker: ClusterWorker, message: unknown): void => {
       const place = this.#places.find(({ worker: now, next }) => now === worker || next === worker)
       if (!place) return
-      if (isWorkerFailure(message)) this.#failed(message)
+      if (isWorkerFailure(message)) this.#failed(worker, message)
       if (!isWorkerMessage(message)) return
       const { index } = place
       const { pid } = worker.process
       const isReady = message.type === 'defuss:worker-ready'
+      const isNext = place.next === worker
+      if (isReady && !this.#join(place, worker, message)) return
       // It takes over; what the old one says is of no interest any more.
-      if (place.next === worker && isReady) this.#takeOver(place)
+      if (isReady && isNext) this.#takeOver(place)
       if (place.worker !== worker) return
       if (message.type !== 'defuss:worker-stats') place.ready = isReady
-      if (isReady) place.hears = true
       this.#candidates.hear(index, pid, message)
       this.#host.heard()
       if (!isReady) return
-      try {
-        this.#host.ready(place.slot, pid, message)
-      } catch (error) {
-        // Nobody could be sent to it; another one may be luckier.
-        place.ready = false
-        this.#config.logger.error(`[defuss-express] worker ${pid} cannot be reached`, error)
-        worker.process.kill('SIGKILL')
-        return
-      }
       listeners.emit('workerReady', { index, pid })
       this.#onReady?.()
-      place.onNext?.(true)
+      if (isNext) place.onNext?.(true)
     }
     const onExit = (worker: ClusterWorker, code: number | null, signal: string | null): void => {
       this.#exited(worker, code, signal)
@@ -229,6 +227,22 @@ export class Workers {
       () => cluster.off('message', onMessage),
       () => cluster.off('exit', onExit),
     )
+  }
+
+  /** Makes one that is ready known to the front; false where nobody could be sent to it. */
+  #join(place: Place, worker: ClusterWorker, message: WorkerMessage): boolean {
+    this.#hearing.add(worker)
+    const slot = place.next === worker ? this.#otherSlot(place) : place.slot
+    const { pid } = worker.process
+    try {
+      this.#host.ready(slot, pid, message)
+      return true
+    } catch (error) {
+      // Another one may be luckier.
+      this.#config.logger.error(`[defuss-express] worker ${pid} cannot be reached`, error)
+      worker.process.kill('SIGKILL')
+      return false
+    }
   }
 
   #exited(worker: ClusterWorker, code: number | null, signal: string | null): void {
@@ -261,7 +275,6 @@ export class Workers {
     const { logger, respawnWorkers } = this.#config
     place.worker = undefined
     place.ready = false
-    place.hears = false
     this.#candidates.remove(place.index)
     // Somebody is on the way already.
     if (this.#stopping || !respawnWorkers || place.next) return
@@ -294,9 +307,16 @@ export class Workers {
     return slot === index ? index + this.#config.workers : index
   }
 
-  /** A worker cannot listen; another try would not change that. */
-  #failed({ code, message }: WorkerFailure): void {
-    this.#onLost?.(new SeawallError(code ?? 'SEAWALL_LISTEN', message))
+  /** A worker cannot listen: another try at once would not change that, but one later may. */
+  #failed(worker: ClusterWorker, { code, message }: WorkerFailure): void {
+    const error = new SeawallError(code ?? 'SEAWALL_LISTEN', message)
+    if (this.#onLost) {
+      this.#onLost(error)
+      return
+    }
+    this.#config.logger.error('[defuss-express] worker error', error)
+    // Its program may have caught that, and live on for nothing.
+    worker.process.kill('SIGKILL')
   }
 
   /** A server that answers nothing but 503 is none. */
