@@ -169,6 +169,9 @@ impl TurnConfig {
 
     /// Which share of the requests is refused at this pressure, where nobody has less.
     fn refused(&self, pressure: f64) -> f64 {
+        if pressure < self.max_pressure {
+            return 0.0;
+        }
         let room = 1.0 - self.max_pressure;
         let share = if room > 0.0 { (pressure - self.max_pressure) / room } else { 1.0 };
         share.clamp(0.0, MOST_REFUSED)
@@ -177,9 +180,9 @@ impl TurnConfig {
     /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
     /// in `tried` have had the request, and get it again only where nobody else is there.
     ///
-    /// Where all are under pressure, a worker with nothing under way gets it, since it can surely bear
-    /// that; of the others a share is refused. One whose event loop does not turn bears nothing, as long
-    /// as there is one whose does.
+    /// One under pressure gets it where all the others have had it. Where all are under pressure, a worker
+    /// with nothing under way gets it, since it can surely bear that; of the others a share is refused.
+    /// One whose event loop does not turn bears nothing, as long as there is one whose does.
     ///
     /// ```
     /// use seawall::balance::{BalanceConfig, Balancer, Load};
@@ -242,11 +245,11 @@ impl TurnConfig {
         // What one that is stuck said of its pressure is as old as its last turn.
         let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
         let calm = |load: &Load| bears(load) && !self.is_pressed(load);
-        if let Some(worker) = pick(&calm, true, rng) {
+        let others = untried(&bears);
+        if let Some(worker) = pick(&calm, !others, rng) {
             return Turn::Worker(worker);
         }
         let ready = || loads.iter().filter(|load| load.ready);
-        let others = untried(&bears);
         let least = ready().filter(|load| bears(load)).map(|load| load.pressure).reduce(f64::min);
         if let Some(least) = least {
             if let Some(worker) = pick(&|load| bears(load) && load.in_flight == 0, !others, rng) {
