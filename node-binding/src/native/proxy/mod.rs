@@ -151,7 +151,14 @@ impl Passing {
                 return self.refuse(&first).await;
             };
             self.accepted.staged.set(Stage::Offered);
-            let Some(upstream) = self.connect(&worker, until).await else { continue };
+            let again = self.tried & bit(worker.place) != 0;
+            let Some(upstream) = self.connect(&worker, until).await else {
+                // Who has not been asked is asked all the same: connecting may have taken all of the time.
+                if again && Instant::now() >= until {
+                    return self.refuse(&first).await;
+                }
+                continue;
+            };
             match self.carry(upstream, first).await {
                 End::Done => return,
                 End::TakenBack { sent, ended } => first = First { bytes: sent, ended },
