@@ -27,7 +27,7 @@ fn one_of_many_that_failed_a_request_does_not_get_it_again() {
     let (loads, mut balancer, mut rng) = (after_a_reload(), by_load(), Rng::new(1));
     let config = TurnConfig::default();
     let mut turn =
-        |tried: &Tried| config.turn(&mut balancer, &loads, tried, Instant::ZERO, &mut rng);
+        |tried: &Tried| config.turn(&mut balancer, &loads, tried, None, Instant::ZERO, &mut rng);
     let mut tried = Tried::default();
     assert_eq!(turn(&tried), Turn::Worker(64));
     tried.insert(64);

@@ -85,12 +85,17 @@ fn those(bits: u64) -> Tried {
 
 /// How often each of two workers gets a request of a hundred, and how often nobody does.
 fn turns_of_two(loads: [Load; 2], tried: u64) -> [u32; 3] {
+    turns_after(loads, tried, None)
+}
+
+/// The same where one of them has ended a kept connection.
+fn turns_after(loads: [Load; 2], tried: u64, closed: Option<usize>) -> [u32; 3] {
     let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
     let (config, mut rng) = (TurnConfig::default(), Rng::new(1));
     let tried = those(tried);
     let mut counts = [0; 3];
     for _ in 0..100 {
-        let turn = config.turn(&mut balancer, &loads, &tried, Instant::ZERO, &mut rng);
+        let turn = config.turn(&mut balancer, &loads, &tried, closed, Instant::ZERO, &mut rng);
         counts[if let Turn::Worker(index) = turn { index } else { 2 }] += 1;
     }
     counts
@@ -135,6 +140,20 @@ fn under_pressure_a_worker_that_is_stuck_bears_nothing_where_another_one_turns()
     assert_eq!(turns_of_two([Load { pressure: 0.2, ..stuck }, idle], 0), [0, 100, 0]);
 }
 
+#[test]
+fn a_worker_that_ended_a_kept_connection_gets_the_request_again_rather_than_one_that_is_stuck() {
+    let idle = Load { ready: true, ..Load::default() };
+    let stuck = Load { block_ms: 900.0, ..idle };
+    assert_eq!(turns_of_two([idle, stuck], 1), [0, 100, 0]);
+    assert_eq!(turns_after([idle, stuck], 0, Some(0)), [100, 0, 0]);
+    assert_eq!(turns_after([idle, stuck], 1, Some(0)), [0, 100, 0], "a fresh one as well");
+    assert_eq!(turns_after([idle, Load::default()], 0, Some(0)), [100, 0, 0]);
+    // It may be about to end.
+    let busy = Load { in_flight: 9, pressure: 0.9, ..idle };
+    assert_eq!(turns_after([idle, busy], 0, Some(0)), [0, 100, 0]);
+    assert_eq!(turns_after([idle, Load { pressure: 1.0, ..busy }], 0, Some(0)), [0, 100, 0]);
+}
+
 proptest! {
     /// Never somebody who is not ready or full; one under pressure only where all are that have not been
     /// tried; somebody who has not been tried, if there is one.
@@ -142,6 +161,7 @@ proptest! {
     fn turns(
         loads in prop::collection::vec((any::<bool>(), 0_u32..4, 0.0..1.2_f64, 0.0..100.0_f64), 0..6),
         tried in (0_u64..64).prop_map(those),
+        closed in prop::option::of(0_usize..6),
         max_in_flight in 0_u32..4,
     ) {
         let config = TurnConfig { max_in_flight, ..TurnConfig::default() };
@@ -152,13 +172,18 @@ proptest! {
             })
             .collect();
         let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
-        let turn = config.turn(&mut balancer, &loads, &tried, Instant::ZERO, &mut Rng::new(1));
+        let turn = config.turn(&mut balancer, &loads, &tried, closed, Instant::ZERO, &mut Rng::new(1));
         let takes = |load: &Load| {
             load.ready && (max_in_flight == 0 || load.in_flight < max_in_flight)
         };
         let able = |load: &Load| takes(load) && load.pressure < 1.0;
         let turns = |load: &Load| load.block_ms <= 50.0;
-        let is_tried = |index: usize| tried.contains(index);
+        let other_turns = loads.iter().enumerate().any(|(i, load)| {
+            takes(load) && turns(load) && !tried.contains(i) && Some(i) != closed
+        });
+        let is_tried = |index: usize| {
+            tried.contains(index) || (other_turns && Some(index) == closed)
+        };
         match turn {
             Turn::Worker(index) => {
                 prop_assert!(takes(&loads[index]));

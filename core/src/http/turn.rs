@@ -178,11 +178,14 @@ impl TurnConfig {
     }
 
     /// Whose turn it is by the loads of this instant, one for each worker; those of `tried` have
-    /// had the request, and get it again only where nobody else is there.
+    /// had the request, and get it again only where nobody else is there. The one that is `closed` has
+    /// ended a kept connection under it: mostly without having read it, but it may be about to die. It counts
+    /// as one of them where another one can take it whose event loop turns.
     ///
     /// One under pressure gets it where all the others have had it. Where all are under pressure, a worker
     /// with nothing under way gets it, since it can surely bear that; of the others a share is refused.
-    /// One whose event loop does not turn bears nothing, as long as there is one whose does.
+    /// One whose event loop does not turn bears nothing, as long as one whose does can take the request: one
+    /// that is full or has had it cannot, and a late answer is better than none.
     ///
     /// ```
     /// use seawall::balance::{BalanceConfig, Balancer, Load, Tried};
@@ -193,7 +196,7 @@ impl TurnConfig {
     /// let mut balancer = Balancer::new(BalanceConfig::default())?;
     /// let (now, mut rng) = (Instant::ZERO, Rng::new(1));
     /// let mut turn = |loads: &[Load], tried: &Tried| {
-    ///     config.turn(&mut balancer, loads, tried, now, &mut rng)
+    ///     config.turn(&mut balancer, loads, tried, None, now, &mut rng)
     /// };
     /// let nobody = Tried::default();
     /// let idle = Load { ready: true, ..Load::default() };
@@ -220,10 +223,22 @@ impl TurnConfig {
         balancer: &mut Balancer,
         loads: &[Load],
         tried: &Tried,
+        closed: Option<usize>,
         now: Instant,
         rng: &mut Rng,
     ) -> Turn {
         let stuck = balancer.stuck_ms();
+        let turns = |load: &Load| !self.is_full(load) && load.turns(stuck);
+        let any_but = |tried: &Tried, able: &dyn Fn(&Load) -> bool| {
+            let mut those = loads.iter().enumerate();
+            those.any(|(index, load)| load.ready && !tried.contains(index) && able(load))
+        };
+        let with_closed = closed.map(|closed| {
+            let mut tried = tried.clone();
+            tried.insert(closed);
+            tried
+        });
+        let tried = with_closed.as_ref().filter(|all| any_but(all, &turns)).unwrap_or(tried);
         let mut pick = |able: &dyn Fn(&Load) -> bool, again: bool, rng: &mut Rng| {
             let mut those = loads.to_vec();
             for (index, load) in those.iter_mut().enumerate() {
@@ -231,15 +246,11 @@ impl TurnConfig {
             }
             balancer.pick_other(&those, tried, now, rng)
         };
-        let untried = |able: &dyn Fn(&Load) -> bool| {
-            let mut those = loads.iter().enumerate();
-            those.any(|(index, load)| load.ready && !tried.contains(index) && able(load))
-        };
-        let any_turns = untried(&|load| !self.is_full(load) && load.turns(stuck));
+        let any_turns = any_but(tried, &turns);
         // What one that is stuck said of its pressure is as old as its last turn.
         let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
         let calm = |load: &Load| bears(load) && !self.is_pressed(load);
-        let others = untried(&bears);
+        let others = any_but(tried, &bears);
         if let Some(worker) = pick(&calm, !others, rng) {
             return Turn::Worker(worker);
         }

@@ -64,10 +64,11 @@ impl Client<'_> {
         self.under_way = Some(UnderWay::new(&front.counters.in_flight));
         let until = Instant::now() + self.shared.config.patience;
         let (mut tries, mut tried, mut bytes) = (1, Tried::default(), request.bytes);
+        let mut closed = None;
         let switching = request.upgrade || request.connect;
         loop {
             let first = bytes > 0;
-            let chosen = self.choose(first, &tried, bytes).await;
+            let chosen = self.choose(first, &tried, closed, bytes).await;
             self.buffer.consume(bytes);
             bytes = 0;
             let worker = match chosen {
@@ -105,7 +106,11 @@ impl Client<'_> {
                     if fresh && !sent {
                         self.shared.workers.failed(&worker);
                     }
-                    tried.insert(worker.place);
+                    if fresh {
+                        tried.insert(worker.place);
+                    } else {
+                        closed = Some(worker.place);
+                    }
                     let method = method(&self.head);
                     let attempt = Attempt { method, sent, consumed, switching, tries };
                     if !front.config.sends_again(attempt) {

@@ -118,13 +118,14 @@ impl Workers {
         config: &TurnConfig,
         named: Option<usize>,
         tried: &Tried,
+        closed: Option<usize>,
     ) -> (Turn, Option<Arc<Worker>>) {
         let mut state = self.state();
         if let Some(worker) = state.named(named, tried) {
             return (Turn::Worker(worker.place), Some(worker));
         }
         let State { balancer, rng, loads, .. } = &mut *state;
-        let turn = config.turn(balancer, loads, tried, clock::now(), rng);
+        let turn = config.turn(balancer, loads, tried, closed, clock::now(), rng);
         let worker = if let Turn::Worker(place) = turn { state.at(place) } else { None };
         (turn, worker)
     }
