@@ -13,7 +13,7 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ask, expectQuiet, raw, talk } from './express-http-tools.mjs'
-import { endAll, native, start } from './express-tools.mjs'
+import { endAll, inOneTry, native, start } from './express-tools.mjs'
 
 after(endAll)
 
@@ -148,6 +148,26 @@ describe('requests balanced one by one, with faults', { skip: !native && 'native
       assert.deepEqual([http.retried, http.failed], [2, 2])
       await end(server)
     })
+
+    test('sent again after a kept connection had ended, it does not go to who is stuck', () =>
+      inOneTry(async () => {
+        const server = await front()
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        let isStuck = true
+        const stuck = ask(server.port, '/block?ms=4000', { ms: 20_000 }).finally(() => {
+          isStuck = false
+        })
+        await sleep(250)
+        const first = await ask(server.port, '/cut', { agent })
+        const second = await ask(server.port, '/cut', { agent, ms: 20_000 })
+        assert.ok(isStuck)
+        assert.deepEqual([first.status, second.status], [200, 200])
+        assert.equal(second.body.pid, first.body.pid)
+        assert.equal((await server.counts()).http.retried, 1)
+        agent.destroy()
+        assert.equal((await stuck).status, 200)
+        await end(server)
+      }))
 
     test('a body that is gone is not sent again, whatever the method', async () => {
       const server = await front()

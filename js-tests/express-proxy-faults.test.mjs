@@ -46,6 +46,29 @@ describe('carried all the same', { skip: !native && 'native only' }, () => {
     assert.equal(await server.stop(), 0)
   })
 
+  test('where nobody can be connected to, a client is refused when its patience is over', async () => {
+    const server = await proxy({}, { options: { workers: 1, patienceMs: 200, ejectAfter: 0 } })
+    assert.equal((await get(server.port, '/deaf')).status, 200)
+    const { status, headers } = await get(server.port, '/', { ms: 20_000 })
+    assert.equal(status, 503)
+    assert.match(headers['retry-after'], /^[12]$/)
+    assert.ok(await quiet(server))
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('without patience, who has not been asked is asked all the same', () =>
+    inOneTry(async () => {
+      const server = await proxy({}, { options: { patienceMs: 0, ejectAfter: 0 } })
+      const { pid } = (await get(server.port, '/deaf')).body
+      for (let n = 0; n < 10; n++) {
+        const { status, body } = await get(server.port)
+        assert.equal(status, 200)
+        assert.notEqual(body.pid, pid)
+      }
+      assert.ok(await quiet(server))
+      assert.equal(await server.stop(), 0)
+    }))
+
   test('an upload the server does not want gets its answer', async () => {
     const server = await proxy({ FRAMEWORK: 'refusing' })
     for (let n = 0; n < 5; n++) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seawall::balance::{BalanceConfig, Balancer, Load};
+use seawall::balance::{BalanceConfig, Balancer, Load, Tried};
 use seawall::door::numbers;
 use seawall::http::{Attempt, Turn, TurnConfig, TurnOptions};
 use seawall::{Instant, Rng};
@@ -74,13 +74,28 @@ fn what_may_be_sent_again() {
     }
 }
 
+/// Those whose bits are set.
+fn those(bits: u64) -> Tried {
+    let mut tried = Tried::default();
+    for worker in (0..64).filter(|worker| bits & (1 << worker) != 0) {
+        tried.insert(worker);
+    }
+    tried
+}
+
 /// How often each of two workers gets a request of a hundred, and how often nobody does.
 fn turns_of_two(loads: [Load; 2], tried: u64) -> [u32; 3] {
+    turns_after(loads, tried, None)
+}
+
+/// The same where one of them has ended a kept connection.
+fn turns_after(loads: [Load; 2], tried: u64, closed: Option<usize>) -> [u32; 3] {
     let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
     let (config, mut rng) = (TurnConfig::default(), Rng::new(1));
+    let tried = those(tried);
     let mut counts = [0; 3];
     for _ in 0..100 {
-        let turn = config.turn(&mut balancer, &loads, tried, Instant::ZERO, &mut rng);
+        let turn = config.turn(&mut balancer, &loads, &tried, closed, Instant::ZERO, &mut rng);
         counts[if let Turn::Worker(index) = turn { index } else { 2 }] += 1;
     }
     counts
@@ -99,6 +114,19 @@ fn under_pressure_an_idle_worker_that_failed_a_request_does_not_get_it_again() {
 }
 
 #[test]
+fn a_calm_worker_that_failed_a_request_leaves_it_to_one_under_pressure() {
+    let calm = Load { ready: true, in_flight: 1, pressure: 0.2, ..Load::default() };
+    let pressed = Load { pressure: 1.0, ..calm };
+    assert_eq!(turns_of_two([calm, pressed], 0), [100, 0, 0]);
+    assert_eq!(turns_of_two([calm, pressed], 1), [0, 100, 0]);
+    assert_eq!(turns_of_two([calm, pressed], 0b11), [100, 0, 0], "nobody else is there");
+    assert_eq!(turns_of_two([calm, Load::default()], 1), [100, 0, 0], "nobody else is there");
+    // Who does not turn is nobody.
+    let stuck = Load { block_ms: 900.0, ..pressed };
+    assert_eq!(turns_of_two([calm, stuck], 0), [100, 0, 0]);
+}
+
+#[test]
 fn under_pressure_a_worker_that_is_stuck_bears_nothing_where_another_one_turns() {
     let stuck = Load { ready: true, pressure: 1.0, block_ms: 900.0, ..Load::default() };
     let busy = Load { in_flight: 1, block_ms: 0.0, ..stuck };
@@ -112,13 +140,28 @@ fn under_pressure_a_worker_that_is_stuck_bears_nothing_where_another_one_turns()
     assert_eq!(turns_of_two([Load { pressure: 0.2, ..stuck }, idle], 0), [0, 100, 0]);
 }
 
+#[test]
+fn a_worker_that_ended_a_kept_connection_gets_the_request_again_rather_than_one_that_is_stuck() {
+    let idle = Load { ready: true, ..Load::default() };
+    let stuck = Load { block_ms: 900.0, ..idle };
+    assert_eq!(turns_of_two([idle, stuck], 1), [0, 100, 0]);
+    assert_eq!(turns_after([idle, stuck], 0, Some(0)), [100, 0, 0]);
+    assert_eq!(turns_after([idle, stuck], 1, Some(0)), [0, 100, 0], "a fresh one as well");
+    assert_eq!(turns_after([idle, Load::default()], 0, Some(0)), [100, 0, 0]);
+    // It may be about to end.
+    let busy = Load { in_flight: 9, pressure: 0.9, ..idle };
+    assert_eq!(turns_after([idle, busy], 0, Some(0)), [0, 100, 0]);
+    assert_eq!(turns_after([idle, Load { pressure: 1.0, ..busy }], 0, Some(0)), [0, 100, 0]);
+}
+
 proptest! {
-    /// Never somebody who is not ready or full; one under pressure only where all are; somebody who has
-    /// not been tried, if there is one.
+    /// Never somebody who is not ready or full; one under pressure only where all are that have not been
+    /// tried; somebody who has not been tried, if there is one.
     #[test]
     fn turns(
         loads in prop::collection::vec((any::<bool>(), 0_u32..4, 0.0..1.2_f64, 0.0..100.0_f64), 0..6),
-        tried in 0_u64..64,
+        tried in (0_u64..64).prop_map(those),
+        closed in prop::option::of(0_usize..6),
         max_in_flight in 0_u32..4,
     ) {
         let config = TurnConfig { max_in_flight, ..TurnConfig::default() };
@@ -129,22 +172,25 @@ proptest! {
             })
             .collect();
         let mut balancer = Balancer::new(BalanceConfig::default()).expect("default");
-        let turn = config.turn(&mut balancer, &loads, tried, Instant::ZERO, &mut Rng::new(1));
+        let turn = config.turn(&mut balancer, &loads, &tried, closed, Instant::ZERO, &mut Rng::new(1));
         let takes = |load: &Load| {
             load.ready && (max_in_flight == 0 || load.in_flight < max_in_flight)
         };
         let able = |load: &Load| takes(load) && load.pressure < 1.0;
         let turns = |load: &Load| load.block_ms <= 50.0;
-        let is_tried = |index: usize| tried & (1 << index) != 0;
+        let other_turns = loads.iter().enumerate().any(|(i, load)| {
+            takes(load) && turns(load) && !tried.contains(i) && Some(i) != closed
+        });
+        let is_tried = |index: usize| {
+            tried.contains(index) || (other_turns && Some(index) == closed)
+        };
         match turn {
             Turn::Worker(index) => {
-                // One under pressure only where all are.
                 prop_assert!(takes(&loads[index]));
-                prop_assert!(able(&loads[index]) || !loads.iter().any(|load| able(load) && turns(load)));
-                let other = loads.iter().enumerate().any(|(i, load)| {
-                    able(load) && turns(load) && !is_tried(i)
-                });
-                prop_assert!(!is_tried(index) || !other);
+                let others = || loads.iter().enumerate().filter(|(i, _)| !is_tried(*i));
+                let calm = others().any(|(_, load)| able(load) && turns(load));
+                prop_assert!(able(&loads[index]) || !calm);
+                prop_assert!(!is_tried(index) || !others().any(|(_, load)| takes(load) && turns(load)));
             }
             Turn::Full => {
                 prop_assert!(loads.iter().any(|load| load.ready));

@@ -43,6 +43,7 @@ mod process;
 mod respawn;
 mod shed;
 mod strategy;
+mod tried;
 mod worker;
 
 use alloc::vec::Vec;
@@ -56,6 +57,7 @@ pub use shed::shed_share;
 pub use strategy::{Strategy, Weights, least_connections, resource_aware, round_robin};
 #[doc(hidden)]
 pub use strategy::{lightest, plain};
+pub use tried::Tried;
 pub use worker::Load;
 
 use crate::fields::Checks;
@@ -154,6 +156,40 @@ impl Balancer {
         }
         let picked = self.choice.pick(&self.config, &self.workers, loads, &self.able, now, rng)?;
         Some(picked)
+    }
+
+    /// The same, where those of `tried` get it only where nobody else is there.
+    ///
+    /// ```
+    /// use seawall::balance::{BalanceConfig, Balancer, Load, Tried};
+    /// use seawall::{Instant, Rng};
+    ///
+    /// let mut balancer = Balancer::new(BalanceConfig::default())?;
+    /// let (now, mut rng) = (Instant::ZERO, Rng::new(1));
+    /// let ready = Load { ready: true, ..Load::default() };
+    /// let mut tried = Tried::default();
+    /// tried.insert(0);
+    /// assert_eq!(balancer.pick_other(&[ready, ready], &tried, now, &mut rng), Some(1));
+    /// assert_eq!(balancer.pick_other(&[ready], &tried, now, &mut rng), Some(0));
+    /// # Ok::<(), seawall::options::Problem>(())
+    /// ```
+    pub fn pick_other(
+        &mut self,
+        loads: &[Load],
+        tried: &Tried,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        if !tried.is_empty() {
+            let mut untried = loads.to_vec();
+            for (index, load) in untried.iter_mut().enumerate() {
+                load.ready &= !tried.contains(index);
+            }
+            if let Some(picked) = self.pick(&untried, now, rng) {
+                return Some(picked);
+            }
+        }
+        self.pick(loads, now, rng)
     }
 
     /// Whether every worker that may be chosen has as many hand-overs unanswered as it may, so that a

@@ -25,6 +25,4 @@ pub use instances::Instances;
 pub use leave::{SETTLE_FOR, links_for};
 pub use networks::Networks;
 pub use request::{Judgement, Request, judge, outcome};
-#[doc(hidden)]
-pub use turn::bit;
 pub use turn::{Attempt, Turn, TurnConfig, TurnOptions, is_probe};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::balance::{Balancer, Load};
+use crate::balance::{Balancer, Load, Tried};
 use crate::classify::{Facts, Repeat, classify, may_repeat};
 use crate::fields::Checks;
 use crate::options::Problem;
@@ -169,40 +169,52 @@ impl TurnConfig {
 
     /// Which share of the requests is refused at this pressure, where nobody has less.
     fn refused(&self, pressure: f64) -> f64 {
+        if pressure < self.max_pressure {
+            return 0.0;
+        }
         let room = 1.0 - self.max_pressure;
         let share = if room > 0.0 { (pressure - self.max_pressure) / room } else { 1.0 };
         share.clamp(0.0, MOST_REFUSED)
     }
 
-    /// Whose turn it is by the loads of this instant, one for each worker; those whose bits are set
-    /// in `tried` have had the request, and get it again only where nobody else is there.
+    /// Whose turn it is by the loads of this instant, one for each worker; those of `tried` have
+    /// had the request, and get it again only where nobody else is there. The one that is `closed` has
+    /// ended a kept connection under it: mostly without having read it, but it may be about to die. It counts
+    /// as one of them where another one can take it whose event loop turns.
     ///
-    /// Where all are under pressure, a worker with nothing under way gets it, since it can surely bear
-    /// that; of the others a share is refused. One whose event loop does not turn bears nothing, as long
-    /// as there is one whose does.
+    /// One under pressure gets it where all the others have had it. Where all are under pressure, a worker
+    /// with nothing under way gets it, since it can surely bear that; of the others a share is refused.
+    /// One whose event loop does not turn bears nothing, as long as one whose does can take the request: one
+    /// that is full or has had it cannot, and a late answer is better than none.
     ///
     /// ```
-    /// use seawall::balance::{BalanceConfig, Balancer, Load};
+    /// use seawall::balance::{BalanceConfig, Balancer, Load, Tried};
     /// use seawall::http::{Turn, TurnConfig};
     /// use seawall::{Instant, Rng};
     ///
     /// let config = TurnConfig { max_in_flight: 2, ..TurnConfig::default() };
     /// let mut balancer = Balancer::new(BalanceConfig::default())?;
     /// let (now, mut rng) = (Instant::ZERO, Rng::new(1));
-    /// let mut turn = |loads: &[Load], tried| config.turn(&mut balancer, loads, tried, now, &mut rng);
+    /// let mut turn = |loads: &[Load], tried: &Tried| {
+    ///     config.turn(&mut balancer, loads, tried, None, now, &mut rng)
+    /// };
+    /// let nobody = Tried::default();
     /// let idle = Load { ready: true, ..Load::default() };
     /// let full = Load { in_flight: 2, ..idle };
-    /// assert_eq!(turn(&[full, idle], 0), Turn::Worker(1));
-    /// assert_eq!(turn(&[full, full], 0), Turn::Full);
-    /// assert_eq!(turn(&[Load::default()], 0), Turn::Nobody);
-    /// assert_eq!(turn(&[idle, idle], 1), Turn::Worker(1));
-    /// assert_eq!(turn(&[idle, full], 1), Turn::Worker(0));
+    /// assert_eq!(turn(&[full, idle], &nobody), Turn::Worker(1));
+    /// assert_eq!(turn(&[full, full], &nobody), Turn::Full);
+    /// assert_eq!(turn(&[Load::default()], &nobody), Turn::Nobody);
+    ///
+    /// let mut first = Tried::default();
+    /// first.insert(0);
+    /// assert_eq!(turn(&[idle, idle], &first), Turn::Worker(1));
+    /// assert_eq!(turn(&[idle, full], &first), Turn::Worker(0));
     ///
     /// let pressed = Load { pressure: 1.0, ..idle };
     /// let busy = Load { in_flight: 1, ..pressed };
-    /// assert_eq!(turn(&[pressed, idle], 0), Turn::Worker(1));
-    /// assert_eq!(turn(&[pressed, busy], 0), Turn::Worker(0));
-    /// let refused = (0..1000).filter(|_| turn(&[busy, busy], 0) == Turn::Full).count();
+    /// assert_eq!(turn(&[pressed, idle], &nobody), Turn::Worker(1));
+    /// assert_eq!(turn(&[pressed, busy], &nobody), Turn::Worker(0));
+    /// let refused = (0..1000).filter(|_| turn(&[busy, busy], &nobody) == Turn::Full).count();
     /// assert!((920..980).contains(&refused), "all but a few");
     /// # Ok::<(), seawall::options::Problem>(())
     /// ```
@@ -210,43 +222,39 @@ impl TurnConfig {
         &self,
         balancer: &mut Balancer,
         loads: &[Load],
-        tried: u64,
+        tried: &Tried,
+        closed: Option<usize>,
         now: Instant,
         rng: &mut Rng,
     ) -> Turn {
         let stuck = balancer.stuck_ms();
+        let turns = |load: &Load| !self.is_full(load) && load.turns(stuck);
+        let any_but = |tried: &Tried, able: &dyn Fn(&Load) -> bool| {
+            let mut those = loads.iter().enumerate();
+            those.any(|(index, load)| load.ready && !tried.contains(index) && able(load))
+        };
+        let with_closed = closed.map(|closed| {
+            let mut tried = tried.clone();
+            tried.insert(closed);
+            tried
+        });
+        let tried = with_closed.as_ref().filter(|all| any_but(all, &turns)).unwrap_or(tried);
         let mut pick = |able: &dyn Fn(&Load) -> bool, again: bool, rng: &mut Rng| {
             let mut those = loads.to_vec();
-            for load in &mut those {
-                load.ready &= able(load);
+            for (index, load) in those.iter_mut().enumerate() {
+                load.ready &= able(load) && (again || !tried.contains(index));
             }
-            if tried != 0 {
-                let mut untried = those.clone();
-                for (index, load) in untried.iter_mut().enumerate() {
-                    load.ready &= tried & bit(index) == 0;
-                }
-                if let Some(worker) = balancer.pick(&untried, now, rng) {
-                    return Some(worker);
-                }
-                if !again {
-                    return None;
-                }
-            }
-            balancer.pick(&those, now, rng)
+            balancer.pick_other(&those, tried, now, rng)
         };
-        let untried = |able: &dyn Fn(&Load) -> bool| {
-            let mut those = loads.iter().enumerate();
-            those.any(|(index, load)| load.ready && tried & bit(index) == 0 && able(load))
-        };
-        let any_turns = untried(&|load| !self.is_full(load) && load.turns(stuck));
+        let any_turns = any_but(tried, &turns);
         // What one that is stuck said of its pressure is as old as its last turn.
         let bears = |load: &Load| !self.is_full(load) && (!any_turns || load.turns(stuck));
         let calm = |load: &Load| bears(load) && !self.is_pressed(load);
-        if let Some(worker) = pick(&calm, true, rng) {
+        let others = any_but(tried, &bears);
+        if let Some(worker) = pick(&calm, !others, rng) {
             return Turn::Worker(worker);
         }
         let ready = || loads.iter().filter(|load| load.ready);
-        let others = untried(&bears);
         let least = ready().filter(|load| bears(load)).map(|load| load.pressure).reduce(f64::min);
         if let Some(least) = least {
             if let Some(worker) = pick(&|load| bears(load) && load.in_flight == 0, !others, rng) {
@@ -302,10 +310,4 @@ pub struct Attempt<'a> {
     pub switching: bool,
     /// How many attempts there have been, with this one.
     pub tries: u32,
-}
-
-/// The bit of a worker in a set of them; those beyond the last share one.
-#[must_use]
-pub fn bit(worker: usize) -> u64 {
-    1_u64.wrapping_shl(u32::try_from(worker).unwrap_or(63).min(63))
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use seawall::balance::Load;
 use seawall::balance::claim::Ticket;
+use seawall::balance::{Load, Tried};
 
 use super::super::board::{Board, SLOTS, Word};
 use super::clock::{self, MILLI};
@@ -19,8 +19,8 @@ const SILENCE: u64 = 10_000 * MILLI;
 pub(super) struct Waiting {
     pub(super) stream: TcpStream,
     pub(super) until: u64,
-    /// A bit for each worker that did not take it.
-    pub(super) tried: u64,
+    /// Those that did not take it.
+    pub(super) tried: Tried,
     /// The worker a function of the user's has named.
     pub(super) named: Option<usize>,
 }
@@ -200,7 +200,7 @@ impl Peer {
             } else if now >= until && slot.withdraw(ticket) {
                 let mut waiting = self.end(place);
                 self.silent_since.get_or_insert(until.saturating_sub(SILENCE));
-                waiting.tried |= bit(self.index);
+                waiting.tried.insert(self.index);
                 settled.taken_back.push(waiting);
             } else {
                 place += 1;
@@ -217,7 +217,7 @@ impl Peer {
             let is_meant = untaken & (1 << slot) != 0;
             if is_meant && self.board.slot(*slot).is_some_and(|slot| slot.withdraw(*ticket)) {
                 let mut waiting = self.end(place);
-                waiting.tried |= bit(self.index);
+                waiting.tried.insert(self.index);
                 settled.taken_back.push(waiting);
             }
         }
@@ -260,9 +260,4 @@ impl Peer {
             }
         }
     }
-}
-
-/// The bit of a worker; those past the 64th share one.
-pub(super) fn bit(index: usize) -> u64 {
-    1 << index.min(63)
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use seawall::balance::{Load, Strategy, shed_share};
+use seawall::balance::{Load, Strategy, Tried, shed_share};
 
 use super::super::board::Word;
 use super::clock::{self, MILLI};
 use super::front::add;
-use super::peer::{Settled, Waiting, bit};
+use super::peer::{Settled, Waiting};
 use super::run::{Run, instant, nanos};
 
 /// How often hot workers are looked for.
@@ -24,7 +24,7 @@ impl Run {
     fn try_place(&mut self, waiting: Waiting) -> Result<(), Waiting> {
         let now = clock::now();
         let named = waiting.named.filter(|worker| self.may_have(*worker, &waiting, now));
-        let picked = named.or_else(|| self.pick(now, waiting.tried));
+        let picked = named.or_else(|| self.pick(now, &waiting.tried));
         let Some(picked) = picked else { return Err(waiting) };
         let until = now.saturating_add(nanos(self.config.offer_for));
         match self.peers.iter_mut().find(|peer| peer.index == picked) {
@@ -49,7 +49,7 @@ impl Run {
     /// Whether a worker that was named can take it: it has not failed to yet.
     fn may_have(&self, worker: usize, waiting: &Waiting, now: u64) -> bool {
         let peer = self.peers.iter().find(|peer| peer.index == worker);
-        waiting.tried & bit(worker) == 0 && peer.is_some_and(|peer| peer.load(now).ready)
+        !waiting.tried.contains(worker) && peer.is_some_and(|peer| peer.load(now).ready)
     }
 
     /// Tells hot workers which share of their kept connections to give up.
@@ -93,20 +93,11 @@ impl Run {
         }
     }
 
-    fn pick(&mut self, now: u64, tried: u64) -> Option<usize> {
+    fn pick(&mut self, now: u64, tried: &Tried) -> Option<usize> {
         self.look(now);
         let instant = instant(now);
         // Whoever did not take it in time gets it again only where nobody else is there.
-        if tried != 0 {
-            let mut untried = self.loads.clone();
-            for (index, load) in untried.iter_mut().enumerate() {
-                load.ready &= tried & bit(index) == 0;
-            }
-            if let Some(picked) = self.balancer.pick(&untried, instant, &mut self.rng) {
-                return Some(picked);
-            }
-        }
-        self.balancer.pick(&self.loads, instant, &mut self.rng)
+        self.balancer.pick_other(&self.loads, tried, instant, &mut self.rng)
     }
 
     /// Sees which offers were claimed, and takes back those that were not in time.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use seawall::balance::{BalanceConfig, Balancer, Load};
+use seawall::balance::{BalanceConfig, Balancer, Load, Tried};
 use seawall::{Instant, Rng};
 
 use super::super::ask::Choice;
@@ -255,7 +255,7 @@ impl Run {
                 }
             };
             add(&self.shared.counters.accepted, 1);
-            let waiting = Waiting { stream, until, tried: 0, named: None };
+            let waiting = Waiting { stream, until, tried: Tried::default(), named: None };
             match &mut self.questions {
                 Some(questions) => questions.add(waiting, peer),
                 None => {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use seawall::balance::Tried;
 use seawall::http::pass::{self, PassedRequest, pass_request};
 use seawall::http::{Turn, is_probe};
 use tokio::net::TcpStream;
@@ -183,7 +184,8 @@ impl Client<'_> {
     pub(super) async fn choose(
         &mut self,
         asks: bool,
-        tried: u64,
+        tried: &Tried,
+        closed: Option<usize>,
         bytes: usize,
     ) -> Result<Arc<Worker>, Refusal> {
         let mut named = None;
@@ -205,7 +207,7 @@ impl Client<'_> {
         let mut waiting = None;
         let until = Instant::now() + config.patience;
         loop {
-            let refusal = match workers.turn(&turns, named, tried) {
+            let refusal = match workers.turn(&turns, named, tried, closed) {
                 (Turn::Worker(_), Some(worker)) => return Ok(worker),
                 (Turn::Full, _) => Refusal::Full,
                 _ if Instant::now() >= until => Refusal::Nobody,
@@ -275,7 +277,7 @@ impl Client<'_> {
     /// What is no HTTP/1 goes to one worker as it is: TLS, and HTTP/2 that was not asked for first.
     async fn pass_whole(&mut self) -> End {
         let bytes = self.buffer.len();
-        let worker = match self.choose(true, 0, bytes).await {
+        let worker = match self.choose(true, &Tried::default(), None, bytes).await {
             Ok(worker) => worker,
             Err(_) => return End::Close,
         };

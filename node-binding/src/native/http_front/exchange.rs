@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use seawall::balance::Tried;
+use seawall::http::Attempt;
 use seawall::http::pass::{Asked, Body, Limits, PassedRequest, PassedResponse, pass_response};
-use seawall::http::{Attempt, bit};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::super::relay::{Counted, Worker, is_ours};
@@ -62,11 +63,12 @@ impl Client<'_> {
         add(&front.counters.requests);
         self.under_way = Some(UnderWay::new(&front.counters.in_flight));
         let until = Instant::now() + self.shared.config.patience;
-        let (mut tries, mut tried, mut bytes) = (1, 0, request.bytes);
+        let (mut tries, mut tried, mut bytes) = (1, Tried::default(), request.bytes);
+        let mut closed = None;
         let switching = request.upgrade || request.connect;
         loop {
             let first = bytes > 0;
-            let chosen = self.choose(first, tried, bytes).await;
+            let chosen = self.choose(first, &tried, closed, bytes).await;
             self.buffer.consume(bytes);
             bytes = 0;
             let worker = match chosen {
@@ -82,7 +84,7 @@ impl Client<'_> {
                 Err(error) => {
                     if !is_ours(&error) {
                         self.shared.workers.failed(&worker);
-                        tried |= bit(worker.place);
+                        tried.insert(worker.place);
                     }
                     if Instant::now() >= until {
                         return self.give_up(Refusal::Nobody, &request).await;
@@ -104,7 +106,11 @@ impl Client<'_> {
                     if fresh && !sent {
                         self.shared.workers.failed(&worker);
                     }
-                    tried |= bit(worker.place);
+                    if fresh {
+                        tried.insert(worker.place);
+                    } else {
+                        closed = Some(worker.place);
+                    }
                     let method = method(&self.head);
                     let attempt = Attempt { method, sent, consumed, switching, tries };
                     if !front.config.sends_again(attempt) {

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use napi::Result;
 use napi_derive::napi;
+use seawall::balance::Tried;
 use seawall::http::Networks;
 use seawall::http::proxy_protocol::Introduction;
 use tokio::net::TcpStream;
@@ -33,8 +34,8 @@ use super::ask::{Ask, Choice, Lent, tell};
 use super::balancing::balance_config;
 use super::failed::failed;
 use super::relay::{
-    self, Accepted, Counters, Offer, Shared, Stage, Start, Upstream, Worker, bit, introduce,
-    is_ours, refuse,
+    self, Accepted, Counters, Offer, Shared, Stage, Start, Upstream, Worker, introduce, is_ours,
+    refuse,
 };
 use crate::options::refused;
 use carry::{Carry, End};
@@ -66,8 +67,8 @@ struct Passing {
     who: Option<Introduction>,
     /// The worker a function of the user's has named.
     named: Option<usize>,
-    /// A bit for each worker that did not take it.
-    tried: u64,
+    /// The workers that did not take it.
+    tried: Tried,
 }
 
 /// Takes the address for clients; -1 after a refusal of `options`. Of `settings` there are: how many
@@ -117,7 +118,7 @@ pub fn proxy_start(
 
 async fn serve(shared: Arc<Shared>, accepted: Accepted, settings: Settings) {
     let who = introduction(&accepted);
-    let passing = Passing { shared, accepted, settings, who, named: None, tried: 0 };
+    let passing = Passing { shared, accepted, settings, who, named: None, tried: Tried::default() };
     passing.serve().await;
 }
 
@@ -146,18 +147,25 @@ impl Passing {
         }
         loop {
             self.accepted.staged.set(Stage::Waiting);
-            let next = self.shared.workers.next(self.named, self.tried, until);
+            let next = self.shared.workers.next(self.named, &self.tried, until);
             let Some(worker) = next.await else {
                 return self.refuse(&first).await;
             };
             self.accepted.staged.set(Stage::Offered);
-            let Some(upstream) = self.connect(&worker, until).await else { continue };
+            let again = self.tried.contains(worker.place);
+            let Some(upstream) = self.connect(&worker, until).await else {
+                // Who has not been asked is asked all the same: connecting may have taken all of the time.
+                if again && Instant::now() >= until {
+                    return self.refuse(&first).await;
+                }
+                continue;
+            };
             match self.carry(upstream, first).await {
                 End::Done => return,
                 End::TakenBack { sent, ended } => first = First { bytes: sent, ended },
             }
             Counters::add(&self.shared.counters.taken_back);
-            self.tried |= bit(worker.place);
+            self.tried.insert(worker.place);
             // It was with a worker for a while, which it could not know.
             until = until.max(Instant::now() + self.shared.config.patience);
         }
@@ -224,10 +232,10 @@ impl Passing {
         Counters::add(&self.shared.counters.taken_back);
         self.shared.workers.failed(worker);
         // Everybody has been asked: not at once again.
-        if self.tried & bit(worker.place) != 0 {
+        if self.tried.contains(worker.place) {
             sleep(Duration::from_millis(5)).await;
         }
-        self.tried |= bit(worker.place);
+        self.tried.insert(worker.place);
         None
     }
 

@@ -48,7 +48,7 @@ pub(crate) use offer::Offer;
 pub(crate) use questions::Questions;
 pub(crate) use refuse::refuse;
 pub(crate) use worker::{Address, Upstream, Worker, is_ours};
-pub(crate) use workers::{Workers, bit};
+pub(crate) use workers::Workers;
 #[cfg(unix)]
 pub(crate) use {
     counters::Staged,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use seawall::Rng;
-use seawall::balance::{BalanceConfig, Balancer, Load, Strategy, shed_share};
+use seawall::balance::{BalanceConfig, Balancer, Load, Strategy, Tried, shed_share};
 use seawall::http::{Turn, TurnConfig};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -30,11 +30,6 @@ pub(crate) struct Workers {
     changed: Notify,
     /// Whether the choice goes by how long answers take.
     pub(crate) timed: bool,
-}
-
-/// The bit of a worker; those past the 64th share one.
-pub(crate) fn bit(place: usize) -> u64 {
-    1 << place.min(63)
 }
 
 impl Workers {
@@ -93,8 +88,8 @@ impl Workers {
     }
 
     /// The worker for the next connection: the one that was named, if it can, else by the strategy.
-    /// Those of `tried`, a bit for each, only where nobody else is there.
-    pub(crate) fn pick(&self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
+    /// Those of `tried` only where nobody else is there.
+    pub(crate) fn pick(&self, named: Option<usize>, tried: &Tried) -> Option<Arc<Worker>> {
         self.state().pick(named, tried)
     }
 
@@ -102,7 +97,7 @@ impl Workers {
     pub(crate) async fn next(
         &self,
         named: Option<usize>,
-        tried: u64,
+        tried: &Tried,
         until: Instant,
     ) -> Option<Arc<Worker>> {
         loop {
@@ -122,14 +117,15 @@ impl Workers {
         &self,
         config: &TurnConfig,
         named: Option<usize>,
-        tried: u64,
+        tried: &Tried,
+        closed: Option<usize>,
     ) -> (Turn, Option<Arc<Worker>>) {
         let mut state = self.state();
         if let Some(worker) = state.named(named, tried) {
             return (Turn::Worker(worker.place), Some(worker));
         }
         let State { balancer, rng, loads, .. } = &mut *state;
-        let turn = config.turn(balancer, loads, tried, clock::now(), rng);
+        let turn = config.turn(balancer, loads, tried, closed, clock::now(), rng);
         let worker = if let Turn::Worker(place) = turn { state.at(place) } else { None };
         (turn, worker)
     }
@@ -190,29 +186,21 @@ impl State {
     }
 
     /// The worker that was named, if it can and has not failed to yet; looks at all of them.
-    fn named(&mut self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
+    fn named(&mut self, named: Option<usize>, tried: &Tried) -> Option<Arc<Worker>> {
         self.look();
         let can = |place: &usize| self.loads.get(*place).is_some_and(|load| load.ready);
-        let place = named.filter(|place| tried & bit(*place) == 0).filter(can)?;
+        let place = named.filter(|place| !tried.contains(*place)).filter(can)?;
         self.at(place)
     }
 
-    fn pick(&mut self, named: Option<usize>, tried: u64) -> Option<Arc<Worker>> {
+    fn pick(&mut self, named: Option<usize>, tried: &Tried) -> Option<Arc<Worker>> {
         let named = self.named(named, tried);
         if named.is_some() {
             return named;
         }
         let now = clock::now();
         let Self { balancer, rng, loads, .. } = self;
-        let mut picked = None;
-        if tried != 0 {
-            let mut untried = loads.clone();
-            for (place, load) in untried.iter_mut().enumerate() {
-                load.ready &= tried & bit(place) == 0;
-            }
-            picked = balancer.pick(&untried, now, rng);
-        }
-        let picked = picked.or_else(|| balancer.pick(loads, now, rng))?;
+        let picked = balancer.pick_other(loads, tried, now, rng)?;
         self.at(picked)
     }
 }
