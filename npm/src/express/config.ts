@@ -4,6 +4,7 @@ import { processEngine } from '../engine/process/index.js'
 import { check, type Kind } from '../options.js'
 import { balancerNamed, defaultLoadBalancer, type LoadBalancerName } from './balancers.js'
 import { checkHttp, type HttpOptions } from './http-options.js'
+import { completeLogger } from './logger.js'
 import type { LoadBalancerFunction, LoggerLike, TelemetrySink } from './types.js'
 
 /** Who says who a client is, and to whom. */
@@ -123,7 +124,7 @@ export interface ServerConfigInput {
   rebalance?: boolean | undefined
   /** For how long a connection waits for a worker before it gets 503. Default 1000. */
   patienceMs?: number | undefined
-  /** Default the console; parts that are missing are silent. */
+  /** Default the console; parts that are missing stay as they were. What it throws is reported. */
   logger?: Partial<LoggerLike> | undefined
   /** Variables for the environment of workers. */
   workerEnv?: Record<string, string> | undefined
@@ -273,7 +274,7 @@ export function setServerConfig(next: ServerConfigInput): ResolvedServerConfig {
     ...said,
     workers: workers === undefined ? before.workers : countOf(workers),
     loadBalancer: balancerOf(loadBalancer),
-    logger: { ...before.logger, ...logger },
+    logger: completeLogger(logger, before.logger),
     workerEnv: { ...before.workerEnv, ...workerEnv },
     http: { ...before.http, ...next.http },
   }

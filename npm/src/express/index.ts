@@ -8,6 +8,7 @@ import { SeawallError } from '../errors.js'
 import { getServerConfig, type ServerConfigInput, setServerConfig } from './config.js'
 import type { FrontCounts, ServerStats } from './counts.js'
 import { express } from './framework.js'
+import { guardedLogger } from './logger.js'
 import { Primary } from './primary.js'
 import type { ExpressLike, StartServerResult } from './types.js'
 import { Worker } from './worker.js'
@@ -84,7 +85,8 @@ export function startServer(
 ): Promise<StartServerResult> {
   if (next) setServerConfig(next)
   if (running) return running.result
-  const config = getServerConfig()
+  const said = getServerConfig()
+  const config = { ...said, logger: guardedLogger(said.logger) }
   let part: Primary | Worker
   let result: Promise<StartServerResult>
   try {

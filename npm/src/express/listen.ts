@@ -26,12 +26,14 @@ export async function listenAt(
   // Frameworks make their server in `listen`, and some do not hand it out. Whoever it is, it comes
   // by here; the method is put back as soon as it has.
   const original = Server.prototype.listen as Listen
+  const known = serverOf(app)
   let seen = false
   const restore = (): void => {
     if (Server.prototype.listen === patched) Server.prototype.listen = original as never
   }
   const patched = function (this: Server, ...parameters: unknown[]): unknown {
-    if (seen) return original.apply(this, parameters)
+    // A server of the program's own may listen while a framework's plugins start.
+    if (seen || (known && this !== known)) return original.apply(this, parameters)
     seen = true
     restore()
     this.once('error', reject)
@@ -56,9 +58,19 @@ export async function listenAt(
     // Some answer a promise of the server before it was seen to listen.
     if (!seen && answer instanceof Server) resolve(answer)
   } catch (error) {
-    reject(error)
+    // It may listen already, and not be able to serve.
+    promise.catch(() => {})
+    restore()
+    throw error
   }
   return promise.finally(restore)
+}
+
+/** The server of an application, where that is known before it listens: itself, or Fastify's. */
+function serverOf(app: ExpressLike): Server | undefined {
+  if (app instanceof Server) return app
+  const { server } = app as { server?: unknown }
+  return server instanceof Server ? server : undefined
 }
 
 function ownSockets(): SeawallError {

@@ -161,7 +161,11 @@ export class Primary {
         socket,
         previousIndex: this.#choices++,
       })
-      return slotOf(candidate.workerIndex)
+      const { workerIndex } = candidate
+      if (!Number.isInteger(workerIndex) || workerIndex < 0) {
+        throw new TypeError('startServer: the loadBalancer answered what is no candidate')
+      }
+      return slotOf(workerIndex)
     }
     const choose = async (slot: number): Promise<void> => {
       const isServed = !isLent || (await this.#lent.giveBack(id))

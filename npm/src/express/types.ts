@@ -1,7 +1,7 @@
 /** What a server on several workers is told and tells; the names are those of `defuss-express`. */
 import type { Socket } from 'node:net'
 
-/** What can be told of what happens; parts that are missing are silent. */
+/** What can be told of what happens. */
 export interface LoggerLike {
   debug(...words: unknown[]): void
   info(...words: unknown[]): void

@@ -79,28 +79,15 @@ export class Worker {
    * @throws (as a rejection) what listening failed with.
    */
   async start(app: ExpressLike): Promise<StartServerResult> {
-    const { host, port, workerHost, logger } = this.#config
-    const folder = process.env[FOLDER]
-    const relay = await RelayWorker.find(this.#config)
-    const otherwise = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
-    const place: Place = relay?.place ?? otherwise
-    const server = await listenAt(app, place, relay !== undefined).catch(error => {
+    try {
+      await this.#listen(app)
+    } catch (error) {
+      // The program may catch that, and live on; the primary is to know.
       const { code, message } = error as { code?: string; message: string }
       this.#send({ type: FAILED, code, message })
       throw error
-    })
-    this.#server = server
-    relay?.attach(server)
-    if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
-    else this.#app = app
-    if (relay) this.#tellOf(server, relay.join(), () => processEngine().relayWatch?.())
-    else if (folder && server) this.#join(server, join(folder, 'front'))
-    const words = await relay?.words(server)
-    logger.info(
-      `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
-    )
-    this.#tell('defuss:worker-ready', words)
-    const { workerHeartbeatIntervalMs } = this.#config
+    }
+    const { workerHeartbeatIntervalMs, workerHost } = this.#config
     const beat = setInterval(() => this.#tell('defuss:worker-stats'), workerHeartbeatIntervalMs)
     this.#timers.push(beat.unref())
     this.#listenToPrimary()
@@ -112,6 +99,27 @@ export class Worker {
       workerIndex: this.#index,
       workerPort: this.#port,
     }
+  }
+
+  /** Has `app` listen, and tells the front and the primary that it does. */
+  async #listen(app: ExpressLike): Promise<void> {
+    const { host, port, workerHost, logger } = this.#config
+    const folder = process.env[FOLDER]
+    const relay = await RelayWorker.find(this.#config)
+    const otherwise = folder ? { path: join(folder, `${process.pid}`) } : { port: port, host }
+    const place: Place = relay?.place ?? otherwise
+    const server = await listenAt(app, place, relay !== undefined)
+    this.#server = server
+    relay?.attach(server)
+    if (server) this.#tracker = new ServerTracker(server, { name: `worker-${this.#index}` })
+    else this.#app = app
+    if (relay) this.#tellOf(server, relay.join(), () => processEngine().relayWatch?.())
+    else if (folder && server) this.#join(server, join(folder, 'front'))
+    const words = await relay?.words(server)
+    logger.info(
+      `[defuss-express] worker ${process.pid} listening on http://${workerHost}:${this.#port}`,
+    )
+    this.#tell('defuss:worker-ready', words)
   }
 
   /** Takes no more connections, serves what is under way, and cuts what is left after the time-out. */

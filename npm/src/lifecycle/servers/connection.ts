@@ -66,6 +66,8 @@ export class Connection implements Peer {
   /** Its socket is closed. */
   closed(): void {
     if (this.#upgrade) this.#tally?.done()
+    // Of responses that waited for others, Node tells nobody that they are closed.
+    for (const { at } of this.#open.splice(0)) this.#tally?.done(at)
   }
 
   /** The WebSocket it became. */
