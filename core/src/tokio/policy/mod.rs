@@ -23,6 +23,7 @@ use super::tries::Tries;
 use crate::classify::{ByError, Inside, Judge, Judged};
 use crate::error::{Error, TimedOut};
 use crate::policy::Stage;
+use crate::timeout::is_held_up;
 use crate::{Instant, events};
 
 /// Policies around each other, as one.
@@ -78,12 +79,15 @@ struct Parts {
 /// Settles what is held when a call is dropped.
 struct Leaving<'a> {
     held: Held,
-    late: &'a AtomicBool,
+    /// Whether the time of the try was up, or that of the whole call.
+    late: [&'a AtomicBool; 2],
+    /// It waits for leave of one's own: that there was none in time is not the other side's fault.
+    queued: bool,
 }
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        if self.late.load(Ordering::Relaxed) {
+        if !self.queued && self.late.iter().any(|late| late.load(Ordering::Relaxed)) {
             core::mem::take(&mut self.held).settle(Judged::PASSING);
         }
     }
@@ -129,7 +133,7 @@ impl Policy {
         F: Future<Output = Result<T, E>>,
         J: Judge<T, E>,
     {
-        let run = Run { parts: &self.0, judge: Inside(judge) };
+        let run = Run { parts: &self.0, judge: Inside(judge), late: AtomicBool::new(false) };
         run.whole(&mut call).await
     }
 }
@@ -141,6 +145,8 @@ impl Policy {
 struct Run<'a, J> {
     parts: &'a Parts,
     judge: J,
+    /// The deadline has ended it.
+    late: AtomicBool,
 }
 
 impl<J> Run<'_, J> {
@@ -166,8 +172,11 @@ impl<J> Run<'_, J> {
         if let Ok(result) = timeout_at(clock::at(deadline), call).await {
             return result;
         }
-        let late = TimedOut { limit, by: Stage::Deadline, held_up: false };
+        let held_up = is_held_up(clock::now().since(deadline));
+        let late = TimedOut { limit, by: Stage::Deadline, held_up };
         events::timed_out(&self.parts.name, &late);
+        // What is dropped now was not cancelled by its caller.
+        self.late.store(!held_up, Ordering::Relaxed);
         Err(late.into())
     }
 
@@ -233,7 +242,7 @@ impl<J> Run<'_, J> {
     {
         let late = AtomicBool::new(false);
         let inner = pin!(async { future.await.map_err(Error::Failed) });
-        let inner = self.gated_until(4, &late, inner);
+        let inner = self.gated_until(4, Some(&late), inner);
         let Some(timeout) = &self.parts.timeout else { return inner.await };
         let mut call = pin!(timeout.call_within(None, deadline, inner));
         let result = call.as_mut().await.map_err(Error::flatten);
@@ -255,28 +264,32 @@ impl<J> Run<'_, J> {
         if self.gates(part).is_empty() {
             return inner.await;
         }
-        self.gated_until(part, &AtomicBool::new(false), inner).await
+        self.gated_until(part, None, inner).await
     }
 
-    /// The same; dropped meanwhile, it has failed if it is `late` and says nothing else.
+    /// The same; dropped meanwhile, it has failed if it is `late`, or the whole call is, and says
+    /// nothing else.
     async fn gated_until<T, E>(
         &self,
         part: usize,
-        late: &AtomicBool,
+        late: Option<&AtomicBool>,
         inner: Pin<&mut impl Future<Output = Result<T, Error<E>>>>,
     ) -> Result<T, Error<E>>
     where
         J: Judge<T, Error<E>>,
     {
         let gates = self.gates(part);
-        let mut held = Leaving { held: Held::default(), late };
+        let late = [late.unwrap_or(&self.late), &self.late];
+        let mut held = Leaving { held: Held::default(), late, queued: false };
         let mut passed = Ok(());
         for gate in gates {
+            held.queued = gate.has_a_queue();
             passed = gate.pass(&mut held.held).await;
             if passed.is_err() {
                 break;
             }
         }
+        held.queued = false;
         let result = match passed {
             Ok(()) => inner.await,
             Err(refused) => Err(refused),
