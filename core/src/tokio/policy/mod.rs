@@ -199,10 +199,12 @@ impl<J> Run<'_, J> {
                 self.gated(2, inner).await
             };
             let Some(tries) = &mut tries else { return result };
-            match tries.again(self.judge.judge(result.as_ref()), None) {
-                Some(wait) => ::tokio::time::sleep(wait).await,
-                None => return result,
-            }
+            let Some(wait) = tries.again(self.judge.judge(result.as_ref()), None) else {
+                return result;
+            };
+            // It may hold a connection, and the wait may be long.
+            drop(result);
+            ::tokio::time::sleep(wait).await;
         }
     }
 
