@@ -221,9 +221,10 @@ impl<J> Run<'_, J> {
             let future = pin!(call());
             return self.one(deadline, future).await;
         };
-        let shared = self.parts.retry.as_ref().and_then(Retry::budget).is_some();
-        // Within a retry that has a budget the call is counted there.
-        let _call = hedge.budget().filter(|_| !shared).map(Budget::began);
+        let counted = self.parts.retry.as_ref().and_then(Retry::budget);
+        // Within a retry that has the same budget the call is counted there.
+        let own = hedge.budget().filter(|own| !counted.is_some_and(|it| it.is_same(own)));
+        let _call = own.map(Budget::began);
         hedge.call_until(deadline, &self.judge, || self.one(deadline, Box::pin(call()))).await
     }
 
