@@ -58,12 +58,23 @@ mod reqwest {
         if let Some(status) = error.status() {
             return crate::classify::status(status.as_u16());
         }
-        match (error.is_timeout(), error.is_connect()) {
+        match (error.is_timeout(), is_connect(error)) {
             (true, true) => Some(verdict(UNSENT)),
             (true, false) => Some(verdict(LOST)),
             // Why it has no connection is further in.
             _ => None,
         }
+    }
+
+    #[cfg(not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none"))))]
+    fn is_connect(error: &::reqwest::Error) -> bool {
+        error.is_connect()
+    }
+
+    /// A browser does not say it, and reqwest has no such method there.
+    #[cfg(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))]
+    const fn is_connect(_: &::reqwest::Error) -> bool {
+        false
     }
 }
 
@@ -147,6 +158,31 @@ mod postgres {
 
 #[cfg(test)]
 mod tests {
+    /// A server that takes a request and hangs up, as one does that closes an idle connection just as
+    /// it is used again.
+    #[cfg(feature = "reqwest")]
+    #[test]
+    fn a_connection_of_reqwest_that_the_server_closed() {
+        use crate::classify::{Processed, Scope, classify_error};
+        use std::io::Read;
+
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = std::format!("http://{}/", server.local_addr().unwrap());
+        let hangs_up = std::thread::spawn(move || {
+            let (mut connection, _) = server.accept().unwrap();
+            assert!(connection.read(&mut [0; 1_024]).unwrap() > 0);
+        });
+        let client = ::reqwest::Client::builder().no_proxy().build().unwrap();
+        let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(client.get(url).send()).unwrap_err();
+        hangs_up.join().unwrap();
+        let lost = classify_error(&error).unwrap();
+        assert_eq!(
+            (lost.transient, lost.processed, lost.scope),
+            (true, Processed::Maybe, Scope::Connection)
+        );
+    }
+
     #[cfg(feature = "redis")]
     #[test]
     fn replies_of_redis() {
