@@ -113,13 +113,18 @@ mod sqlx {
 
     use super::Verdict;
     use crate::classify::table::{LOST, TURNED_AWAY, UNREACHABLE, verdict};
-    use crate::classify::{Facts, Source, classify as judge};
+    use crate::classify::{Facts, Source, classify as judge, mysql};
 
     pub(super) fn classify(error: &Error) -> Option<Verdict> {
         match error {
             Error::Database(database) => {
                 let code = database.code();
                 let code = code.as_deref().unwrap_or_default();
+                if code == mysql::GENERAL
+                    && let Some(verdict) = by_number_of_mysql(database.message())
+                {
+                    return Some(verdict);
+                }
                 // An SQLSTATE has five characters, a result code of SQLite up to four digits.
                 let number = if code.len() < 5 { code.parse().ok() } else { None };
                 let source = if number.is_some() { Source::Sqlite } else { Source::Unknown };
@@ -137,6 +142,11 @@ mod sqlx {
             Error::WorkerCrashed => Some(verdict(LOST)),
             _ => None,
         }
+    }
+
+    fn by_number_of_mysql(message: &str) -> Option<Verdict> {
+        let number = Some(mysql::number_of(message)?);
+        judge(&Facts { source: Source::MySql, number, message, ..Facts::default() })
     }
 }
 
@@ -211,7 +221,7 @@ mod tests {
         use std::error::Error;
 
         #[derive(Debug)]
-        struct Database(&'static str);
+        struct Database(&'static str, &'static str);
         impl std::fmt::Display for Database {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("database")
@@ -220,7 +230,7 @@ mod tests {
         impl Error for Database {}
         impl ::sqlx::error::DatabaseError for Database {
             fn message(&self) -> &str {
-                "database"
+                self.1
             }
             fn code(&self) -> Option<Cow<'_, str>> {
                 Some(self.0.into())
@@ -238,7 +248,10 @@ mod tests {
                 ::sqlx::error::ErrorKind::Other
             }
         }
-        let of = |code| classify_error(&::sqlx::Error::Database(Box::new(Database(code))));
+        let says = |code, message| {
+            classify_error(&::sqlx::Error::Database(Box::new(Database(code, message))))
+        };
+        let of = |code| says(code, "database");
         let deadlock = of("40P01").unwrap();
         assert_eq!((deadlock.transient, deadlock.scope), (true, Scope::Transaction));
         assert!(!of("23505").unwrap().transient);
@@ -249,5 +262,25 @@ mod tests {
         let full = classify_error(&::sqlx::Error::PoolTimedOut).unwrap();
         assert_eq!((full.transient, full.processed), (true, Processed::No));
         assert_eq!(classify_error(&::sqlx::Error::RowNotFound), None);
+        // MySQL, of which sqlx keeps the number to itself.
+        let waited = "Lock wait timeout exceeded; try restarting transaction";
+        let lock = says("HY000", waited).unwrap();
+        assert_eq!(
+            (lock.transient, lock.processed, lock.scope),
+            (true, Processed::No, Scope::Statement)
+        );
+        let option = |option: &str, server: &str| {
+            let text = std::format!(
+                "The {server} server is running with the {option} option so it cannot execute \
+                 this statement"
+            );
+            says("HY000", text.leak()).unwrap()
+        };
+        for server in ["MySQL", "MariaDB"] {
+            assert!(option("--read-only", server).transient);
+            assert!(!option("--secure-file-priv", server).transient);
+        }
+        assert_eq!([says("HY000", "Unknown error"), says("HY000", "")], [None; 2]);
+        assert!(!says("23000", waited).unwrap().transient, "its SQLSTATE says what it is");
     }
 }
