@@ -39,7 +39,7 @@ async function ts() {
   await modules(sources.filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts')))
   await commonjs()
   for (const folder of Object.values(wasmParts)) {
-    for (const name of ['deno.js', 'workerd.js']) {
+    for (const name of ['deno.js', 'edge-light.js', 'workerd.js']) {
       cpSync(join(src, folder, name), join(dist, folder, name))
     }
   }

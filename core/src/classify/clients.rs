@@ -58,12 +58,23 @@ mod reqwest {
         if let Some(status) = error.status() {
             return crate::classify::status(status.as_u16());
         }
-        match (error.is_timeout(), error.is_connect()) {
+        match (error.is_timeout(), is_connect(error)) {
             (true, true) => Some(verdict(UNSENT)),
             (true, false) => Some(verdict(LOST)),
             // Why it has no connection is further in.
             _ => None,
         }
+    }
+
+    #[cfg(not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none"))))]
+    fn is_connect(error: &::reqwest::Error) -> bool {
+        error.is_connect()
+    }
+
+    /// A browser does not say it, and reqwest has no such method there.
+    #[cfg(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))]
+    const fn is_connect(_: &::reqwest::Error) -> bool {
+        false
     }
 }
 
@@ -102,13 +113,18 @@ mod sqlx {
 
     use super::Verdict;
     use crate::classify::table::{LOST, TURNED_AWAY, UNREACHABLE, verdict};
-    use crate::classify::{Facts, Source, classify as judge};
+    use crate::classify::{Facts, Source, classify as judge, mysql};
 
     pub(super) fn classify(error: &Error) -> Option<Verdict> {
         match error {
             Error::Database(database) => {
                 let code = database.code();
                 let code = code.as_deref().unwrap_or_default();
+                if code == mysql::GENERAL
+                    && let Some(verdict) = by_number_of_mysql(database.message())
+                {
+                    return Some(verdict);
+                }
                 // An SQLSTATE has five characters, a result code of SQLite up to four digits.
                 let number = if code.len() < 5 { code.parse().ok() } else { None };
                 let source = if number.is_some() { Source::Sqlite } else { Source::Unknown };
@@ -126,6 +142,11 @@ mod sqlx {
             Error::WorkerCrashed => Some(verdict(LOST)),
             _ => None,
         }
+    }
+
+    fn by_number_of_mysql(message: &str) -> Option<Verdict> {
+        let number = Some(mysql::number_of(message)?);
+        judge(&Facts { source: Source::MySql, number, message, ..Facts::default() })
     }
 }
 
@@ -147,6 +168,31 @@ mod postgres {
 
 #[cfg(test)]
 mod tests {
+    /// A server that takes a request and hangs up, as one does that closes an idle connection just as
+    /// it is used again.
+    #[cfg(feature = "reqwest")]
+    #[test]
+    fn a_connection_of_reqwest_that_the_server_closed() {
+        use crate::classify::{Processed, Scope, classify_error};
+        use std::io::Read;
+
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = std::format!("http://{}/", server.local_addr().unwrap());
+        let hangs_up = std::thread::spawn(move || {
+            let (mut connection, _) = server.accept().unwrap();
+            assert!(connection.read(&mut [0; 1_024]).unwrap() > 0);
+        });
+        let client = ::reqwest::Client::builder().no_proxy().build().unwrap();
+        let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(client.get(url).send()).unwrap_err();
+        hangs_up.join().unwrap();
+        let lost = classify_error(&error).unwrap();
+        assert_eq!(
+            (lost.transient, lost.processed, lost.scope),
+            (true, Processed::Maybe, Scope::Connection)
+        );
+    }
+
     #[cfg(feature = "redis")]
     #[test]
     fn replies_of_redis() {
@@ -175,7 +221,7 @@ mod tests {
         use std::error::Error;
 
         #[derive(Debug)]
-        struct Database(&'static str);
+        struct Database(&'static str, &'static str);
         impl std::fmt::Display for Database {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("database")
@@ -184,7 +230,7 @@ mod tests {
         impl Error for Database {}
         impl ::sqlx::error::DatabaseError for Database {
             fn message(&self) -> &str {
-                "database"
+                self.1
             }
             fn code(&self) -> Option<Cow<'_, str>> {
                 Some(self.0.into())
@@ -202,7 +248,10 @@ mod tests {
                 ::sqlx::error::ErrorKind::Other
             }
         }
-        let of = |code| classify_error(&::sqlx::Error::Database(Box::new(Database(code))));
+        let says = |code, message| {
+            classify_error(&::sqlx::Error::Database(Box::new(Database(code, message))))
+        };
+        let of = |code| says(code, "database");
         let deadlock = of("40P01").unwrap();
         assert_eq!((deadlock.transient, deadlock.scope), (true, Scope::Transaction));
         assert!(!of("23505").unwrap().transient);
@@ -213,5 +262,25 @@ mod tests {
         let full = classify_error(&::sqlx::Error::PoolTimedOut).unwrap();
         assert_eq!((full.transient, full.processed), (true, Processed::No));
         assert_eq!(classify_error(&::sqlx::Error::RowNotFound), None);
+        // MySQL, of which sqlx keeps the number to itself.
+        let waited = "Lock wait timeout exceeded; try restarting transaction";
+        let lock = says("HY000", waited).unwrap();
+        assert_eq!(
+            (lock.transient, lock.processed, lock.scope),
+            (true, Processed::No, Scope::Statement)
+        );
+        let option = |option: &str, server: &str| {
+            let text = std::format!(
+                "The {server} server is running with the {option} option so it cannot execute \
+                 this statement"
+            );
+            says("HY000", text.leak()).unwrap()
+        };
+        for server in ["MySQL", "MariaDB"] {
+            assert!(option("--read-only", server).transient);
+            assert!(!option("--secure-file-priv", server).transient);
+        }
+        assert_eq!([says("HY000", "Unknown error"), says("HY000", "")], [None; 2]);
+        assert!(!says("23000", waited).unwrap().transient, "its SQLSTATE says what it is");
     }
 }

@@ -127,6 +127,33 @@ pub(crate) fn message(text: &str) -> Option<Bits> {
     table::by_start!(MESSAGES, text)
 }
 
+/// The SQLSTATE of most errors that only MySQL has.
+#[cfg(feature = "sqlx")]
+pub(super) const GENERAL: &str = "HY000";
+
+/// Numbers of the server with that SQLSTATE that say when to try again, by the beginning of the
+/// message.
+#[cfg(feature = "sqlx")]
+const SAID: &[(i32, &str)] = &[
+    (1205, "Lock wait timeout exceeded"),
+    (3572, "Statement aborted because lock(s) could not be acquired immediately"),
+    (1615, "Prepared statement needs to be re-prepared"),
+    (1020, "Record has changed since last read in table"),
+    (1412, "Table definition has changed, please retry transaction"),
+    (1135, "Can't create a new thread"),
+    (1836, "Running in read-only mode"),
+    (1290, "The MySQL server is running with the"),
+    (1290, "The MariaDB server is running with the"),
+    (3032, "The server is currently in offline mode"),
+    (4031, "The client was disconnected by the server because of inactivity"),
+];
+
+/// The number behind a message, for clients that keep it to themselves.
+#[cfg(feature = "sqlx")]
+pub(super) fn number_of(message: &str) -> Option<i32> {
+    SAID.iter().find(|(_, beginning)| message.starts_with(beginning)).map(|(number, _)| *number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +180,17 @@ mod tests {
             let facts = Facts { source: Source::MySql, number: Some(value), ..Facts::default() };
             assert_eq!(code(name, &facts), number(&facts), "{name}");
         }
+    }
+
+    #[cfg(feature = "sqlx")]
+    #[test]
+    fn messages_stand_for_numbers_that_are_listed() {
+        for (value, message) in super::SAID {
+            let facts = Facts { source: Source::MySql, number: Some(*value), ..Facts::default() };
+            let facts = Facts { message: "--read-only", ..facts };
+            assert!(number(&facts).unwrap().transient, "{message}");
+        }
+        assert_eq!(super::number_of("Lock wait"), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ const MINIMUM: u32 = 20;
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 /// From when on a timer was held up, unless told: more than a garbage collection takes, and than the
 /// tasks of a healthy event loop.
-const LATE: Duration = Duration::from_millis(50);
+pub(super) const LATE: Duration = Duration::from_millis(50);
 
 impl TimeoutConfig {
     /// Time-outs that are always the same.

@@ -34,3 +34,9 @@ impl Late {
         }
     }
 }
+
+/// Whether a timer that fired so late was held up, where no option says what is too late.
+#[cfg(feature = "tokio")]
+pub(crate) fn is_held_up(late: Duration) -> bool {
+    Late::of(late, super::config::LATE) == Late::Blocked
+}

@@ -47,6 +47,8 @@ pub(crate) use config::enough_for;
 pub use config::{Least, Own, TimeoutConfig};
 pub use header::remaining;
 pub use late::Late;
+#[cfg(feature = "tokio")]
+pub(crate) use late::is_held_up;
 pub use options::TimeoutOptions;
 
 use crate::fields::Checks;

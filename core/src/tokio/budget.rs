@@ -44,6 +44,10 @@ impl Budget {
         lock(&self.0).explain(clock::now())
     }
 
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A call begins, and ends when what is returned is dropped.
     pub(crate) fn began(&self) -> Spent {
         lock(&self.0).began();

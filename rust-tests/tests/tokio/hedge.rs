@@ -2,8 +2,8 @@ use std::cell::Cell;
 use std::io;
 
 use seawall::hedge::HedgeConfig;
-use seawall::retry::BudgetConfig;
-use seawall::tokio::{Budget, Hedge};
+use seawall::retry::{BudgetConfig, RetryConfig};
+use seawall::tokio::{Budget, Hedge, Policy, Retry};
 use tokio::time::{Instant, sleep};
 
 use crate::{cut, ms, takes};
@@ -62,6 +62,35 @@ async fn a_budget_limits_hedges_and_has_them_back() {
         if answer.is_some() {
             break;
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_counts_once_in_each_budget() {
+    let budget = |ratio| Budget::new(BudgetConfig::InFlight { ratio, min_concurrency: 0 }).unwrap();
+    let (one, other) = (budget(1.0), budget(1.0));
+    for (retries, hedges, counted) in [(&one, &one, [4, 0]), (&one, &other, [4, 4])] {
+        let retry = Retry::new(RetryConfig::default()).unwrap().within(retries.clone());
+        let policy = Policy::builder().retry(retry).hedge(hedge(1).within(hedges.clone()));
+        let policy = policy.build().unwrap();
+        let made = Cell::new(0);
+        let call = || {
+            made.set(made.get() + 1);
+            takes(200)
+        };
+        let calls = async {
+            let (a, b, c, d) =
+                (policy.call(call), policy.call(call), policy.call(call), policy.call(call));
+            tokio::join!(a, b, c, d)
+        };
+        let look = async {
+            sleep(ms(20)).await;
+            [one.explain().calls, other.explain().calls]
+        };
+        assert_eq!(tokio::join!(calls, look).1, counted);
+        assert_eq!(made.get(), 8, "as many hedges as calls");
+        let left = [one.explain(), other.explain()].map(|budget| budget.calls + budget.retries);
+        assert_eq!(left, [0, 0]);
     }
 }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod breaker;
 mod cancel;
+mod deadline;
 mod events;
 mod hedge;
 mod places;

@@ -4,10 +4,10 @@ use std::io::{Error, ErrorKind};
 use seawall::backoff::{Backoff, BackoffConfig, Jitter};
 use seawall::classify::{AllPass, Judged, Processed, Scope, Verdict};
 use seawall::retry::{BudgetConfig, RetryConfig};
-use seawall::tokio::{Budget, Retry, Setup};
-use tokio::time::Instant;
+use seawall::tokio::{Budget, Policy, Retry, Setup};
+use tokio::time::{Instant, advance};
 
-use crate::{cut, fails, ms};
+use crate::{cut, fails, ms, poll};
 
 fn config(tries: u32) -> RetryConfig {
     let mut backoff = BackoffConfig::constant(ms(100));
@@ -124,4 +124,36 @@ async fn a_limit_on_all_of_it_counts_from_the_first_try() {
     let begun = Instant::now();
     assert!(limited.call(fails).await.is_err());
     assert!((200..210).contains(&(begun.elapsed().as_millis() as u64)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_will_not_do_is_not_held_while_waiting_for_the_next() {
+    #[derive(Debug)]
+    struct Held<'a>(&'a Cell<u32>);
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+    let held = Cell::new(0);
+    let call = || {
+        held.set(held.get() + 1);
+        std::future::ready(Ok::<_, Error>(Held(&held)))
+    };
+    let never = |_: Result<&Held<'_>, &Error>| Judged::PASSING;
+    let config = RetryConfig::with(Backoff::new(BackoffConfig::constant(ms(10_000))).unwrap());
+    let retry = Retry::new(RetryConfig { max_attempts: Some(2), ..config }).unwrap();
+    let policy = Policy::builder().retry(retry.clone()).build().unwrap();
+    let mut whole = std::pin::pin!(policy.call_judged(never, call));
+    assert!(poll(whole.as_mut()).is_pending());
+    assert_eq!(held.get(), 0, "by the policy, while it waits");
+    advance(ms(1_000)).await;
+    assert!(poll(whole.as_mut()).is_pending());
+    assert_eq!(held.get(), 0);
+    let last = whole.await.unwrap();
+    assert_eq!(last.0.get(), 1, "the last one is the answer");
+    drop(last);
+    let mut alone = std::pin::pin!(retry.call_judged(never, call));
+    assert!(poll(alone.as_mut()).is_pending());
+    assert_eq!(held.get(), 0, "by the retry, while it waits");
 }

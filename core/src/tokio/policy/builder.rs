@@ -57,7 +57,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Ends the call as a whole after this time.
+    /// Ends the call as a whole after this time. To the parts within it a call that it ends has
+    /// failed, unless its timer was held up or the call only waited for a place.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.parts.deadline = Some(deadline);

@@ -31,6 +31,11 @@ impl Gate {
         }
     }
 
+    /// Whether calls may wait there for each other.
+    pub(super) const fn has_a_queue(&self) -> bool {
+        matches!(self, Self::Rate(_) | Self::Bulkhead(_) | Self::Adaptive(_))
+    }
+
     pub(super) async fn pass<E>(&self, held: &mut Held) -> Result<(), Error<E>> {
         match self {
             Self::Rate(rate) => rate.acquire().await?,

@@ -23,6 +23,7 @@ use super::tries::Tries;
 use crate::classify::{ByError, Inside, Judge, Judged};
 use crate::error::{Error, TimedOut};
 use crate::policy::Stage;
+use crate::timeout::is_held_up;
 use crate::{Instant, events};
 
 /// Policies around each other, as one.
@@ -78,12 +79,15 @@ struct Parts {
 /// Settles what is held when a call is dropped.
 struct Leaving<'a> {
     held: Held,
-    late: &'a AtomicBool,
+    /// Whether the time of the try was up, or that of the whole call.
+    late: [&'a AtomicBool; 2],
+    /// It waits for leave of one's own: that there was none in time is not the other side's fault.
+    queued: bool,
 }
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        if self.late.load(Ordering::Relaxed) {
+        if !self.queued && self.late.iter().any(|late| late.load(Ordering::Relaxed)) {
             core::mem::take(&mut self.held).settle(Judged::PASSING);
         }
     }
@@ -129,7 +133,7 @@ impl Policy {
         F: Future<Output = Result<T, E>>,
         J: Judge<T, E>,
     {
-        let run = Run { parts: &self.0, judge: Inside(judge) };
+        let run = Run { parts: &self.0, judge: Inside(judge), late: AtomicBool::new(false) };
         run.whole(&mut call).await
     }
 }
@@ -141,6 +145,8 @@ impl Policy {
 struct Run<'a, J> {
     parts: &'a Parts,
     judge: J,
+    /// The deadline has ended it.
+    late: AtomicBool,
 }
 
 impl<J> Run<'_, J> {
@@ -166,8 +172,11 @@ impl<J> Run<'_, J> {
         if let Ok(result) = timeout_at(clock::at(deadline), call).await {
             return result;
         }
-        let late = TimedOut { limit, by: Stage::Deadline, held_up: false };
+        let held_up = is_held_up(clock::now().since(deadline));
+        let late = TimedOut { limit, by: Stage::Deadline, held_up };
         events::timed_out(&self.parts.name, &late);
+        // What is dropped now was not cancelled by its caller.
+        self.late.store(!held_up, Ordering::Relaxed);
         Err(late.into())
     }
 
@@ -190,10 +199,12 @@ impl<J> Run<'_, J> {
                 self.gated(2, inner).await
             };
             let Some(tries) = &mut tries else { return result };
-            match tries.again(self.judge.judge(result.as_ref()), None) {
-                Some(wait) => ::tokio::time::sleep(wait).await,
-                None => return result,
-            }
+            let Some(wait) = tries.again(self.judge.judge(result.as_ref()), None) else {
+                return result;
+            };
+            // It may hold a connection, and the wait may be long.
+            drop(result);
+            ::tokio::time::sleep(wait).await;
         }
     }
 
@@ -210,9 +221,10 @@ impl<J> Run<'_, J> {
             let future = pin!(call());
             return self.one(deadline, future).await;
         };
-        let shared = self.parts.retry.as_ref().and_then(Retry::budget).is_some();
-        // Within a retry that has a budget the call is counted there.
-        let _call = hedge.budget().filter(|_| !shared).map(Budget::began);
+        let counted = self.parts.retry.as_ref().and_then(Retry::budget);
+        // Within a retry that has the same budget the call is counted there.
+        let own = hedge.budget().filter(|own| !counted.is_some_and(|it| it.is_same(own)));
+        let _call = own.map(Budget::began);
         hedge.call_until(deadline, &self.judge, || self.one(deadline, Box::pin(call()))).await
     }
 
@@ -233,7 +245,7 @@ impl<J> Run<'_, J> {
     {
         let late = AtomicBool::new(false);
         let inner = pin!(async { future.await.map_err(Error::Failed) });
-        let inner = self.gated_until(4, &late, inner);
+        let inner = self.gated_until(4, Some(&late), inner);
         let Some(timeout) = &self.parts.timeout else { return inner.await };
         let mut call = pin!(timeout.call_within(None, deadline, inner));
         let result = call.as_mut().await.map_err(Error::flatten);
@@ -255,28 +267,32 @@ impl<J> Run<'_, J> {
         if self.gates(part).is_empty() {
             return inner.await;
         }
-        self.gated_until(part, &AtomicBool::new(false), inner).await
+        self.gated_until(part, None, inner).await
     }
 
-    /// The same; dropped meanwhile, it has failed if it is `late` and says nothing else.
+    /// The same; dropped meanwhile, it has failed if it is `late`, or the whole call is, and says
+    /// nothing else.
     async fn gated_until<T, E>(
         &self,
         part: usize,
-        late: &AtomicBool,
+        late: Option<&AtomicBool>,
         inner: Pin<&mut impl Future<Output = Result<T, Error<E>>>>,
     ) -> Result<T, Error<E>>
     where
         J: Judge<T, Error<E>>,
     {
         let gates = self.gates(part);
-        let mut held = Leaving { held: Held::default(), late };
+        let late = [late.unwrap_or(&self.late), &self.late];
+        let mut held = Leaving { held: Held::default(), late, queued: false };
         let mut passed = Ok(());
         for gate in gates {
+            held.queued = gate.has_a_queue();
             passed = gate.pass(&mut held.held).await;
             if passed.is_err() {
                 break;
             }
         }
+        held.queued = false;
         let result = match passed {
             Ok(()) => inner.await,
             Err(refused) => Err(refused),
