@@ -18,6 +18,9 @@ use crate::time::Instant;
 /// How many times less often a connection is closed after a refusal than after an answer.
 const CLOSE_REFUSED: f64 = 1024.0;
 
+/// What maintenance adds to [`board::MODE`].
+const MAINTAINED: f64 = 2.0;
+
 /// The classes in the order of their counts.
 const PRIORITIES: [Priority; CLASSES] =
     [Priority::VeryLow, Priority::Low, Priority::Medium, Priority::High, Priority::VeryHigh];
@@ -119,10 +122,13 @@ impl Monitor {
     }
 
     /// Whether everybody is refused but what is critical, so that new connections need not be looked
-    /// at for long; not so in a dry run.
+    /// at for long: on [`Level::Full`] and in maintenance; not so in a dry run. Less pressure may
+    /// refuse the same classes where nearly all that came was critical, which is then to be let in.
     #[must_use]
     pub fn refuses_all(&self) -> bool {
-        self.board.get(board::SURE) >= f64::from(CRITICAL / CLASS_LEVELS)
+        let is_full = self.board.get(board::PRESSURE) >= 1.0;
+        let is_shut = is_full || self.board.get(board::MODE) >= MAINTAINED;
+        is_shut && self.board.get(board::SURE) >= f64::from(CRITICAL / CLASS_LEVELS)
     }
 
     /// After how many seconds whoever is refused without asking is to come back, the `turn`th of them:
@@ -206,7 +212,8 @@ impl Monitor {
         let keep =
             if level >= Level::High { (1.0 - pressure) / (1.0 - Level::High.floor()) } else { 1.0 };
         let maintenance = judge.threshold() >= MAINTENANCE;
-        let mode = f64::from(u8::from(judge.config.dry_run)) + if maintenance { 2.0 } else { 0.0 };
+        let mode =
+            f64::from(u8::from(judge.config.dry_run)) + if maintenance { MAINTAINED } else { 0.0 };
         for (word, number) in [
             (board::LEVEL, f64::from(level as u8)),
             (board::PRESSURE, pressure),

@@ -123,7 +123,11 @@ pub fn refusals_take(ticket: u32) -> Option<PassedConnection> {
 pub fn refusals_settle(number: u32) -> bool {
     DOORS.with_borrow(|doors| {
         let Some(Opened { door, pause }) = doors.get(&number) else { return false };
-        let shut = door.judge();
+        // Before JavaScript stops accepting: the thread sleeps until it is told.
+        if door.judge() {
+            thread::tell();
+        }
+        let shut = door.is_shut();
         if let Some(pause) = pause {
             pause.set(shut);
         }

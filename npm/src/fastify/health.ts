@@ -20,7 +20,10 @@ export class Health {
   readonly #fastify: FastifyInstance
   readonly #timeout: number
   readonly #changed: () => void
+  /** A check that has not answered, also after its time was up. */
   #pending: Promise<unknown> | undefined
+  /** What a check whose time is not up answers, or that it is late. */
+  #flight: Promise<unknown> | undefined
   /** When a check that hangs is given up, and after how long the next one will be. */
   #giveUpAt = 0
   #patience: number
@@ -41,10 +44,27 @@ export class Health {
     this.#patience = Math.max(PATIENCE, this.#timeout)
   }
 
-  /** Runs the check and answers with what it said; rejects with what it threw. */
-  async ask(): Promise<unknown> {
-    const check = this.#check as HealthCheck
-    if (!this.#timeout) return check(this.#fastify)
+  /**
+   * Runs the check and answers with what it said; rejects with what it threw. Whoever asks while one is
+   * under way that still has time gets its answer.
+   */
+  ask(): Promise<unknown> {
+    if (!this.#timeout) return this.#plain()
+    if (this.#flight) return this.#flight
+    const flight = this.#inTime()
+    this.#flight = flight
+    const landed = () => {
+      if (this.#flight === flight) this.#flight = undefined
+    }
+    flight.then(landed, landed)
+    return flight
+  }
+
+  async #plain(): Promise<unknown> {
+    return (this.#check as HealthCheck)(this.#fastify)
+  }
+
+  async #inTime(): Promise<unknown> {
     // One that hangs is not asked again: the questions would pile up where the trouble is.
     if (this.#pending) {
       if (performance.now() < this.#giveUpAt) {
@@ -54,6 +74,7 @@ export class Health {
     }
     this.#giveUpAt = performance.now() + this.#patience
     const controller = new AbortController()
+    const check = this.#check as HealthCheck
     const asked = Promise.resolve(check(this.#fastify, controller.signal))
     this.#pending = asked
     const forget = () => {

@@ -91,8 +91,9 @@ export interface FastifyUnderPressureOptions {
   /** How many ms after one health check the next one begins. Default -1: never. */
   healthCheckInterval?: number
   /**
-   * In how many ms a health check has to answer, or it has failed. One that does not answer even
-   * later is not called again for a minute, then for two, and so on. Default 0: it may take for ever.
+   * In how many ms a health check has to answer, or it has failed; whoever asks meanwhile gets the
+   * same answer. One that does not answer even later is not called again for a minute, then for two,
+   * and so on. Default 0: it may take for ever.
    */
   healthCheckTimeout?: number
   /** Answers requests under pressure; the `pressureHandler` in a route's `config` goes before it. Default: 503. */

@@ -41,6 +41,8 @@ export class Gate {
   readonly #shedder: Shedder<FastifyRequest>
   readonly #events: GateEvents
   readonly #cleanUp: (() => void)[]
+  /** Whether only to tell of what a monitor refuses that was given, and may be in earnest for others. */
+  readonly #dry: boolean
   /** The numbers of routes by their `config`, which each has of its own. */
   readonly #routes = new WeakMap<object, number>()
   #asking: FastifyRequest | undefined
@@ -59,6 +61,7 @@ export class Gate {
       shed,
     )
     this.monitor = owned.monitor
+    this.#dry = dryRun && owned.monitor === given
     this.#events = events
     const { priority } = owned.shed
     this.#shedder = new Shedder('fastifyUnderPressure', owned.monitor, reader, {
@@ -103,7 +106,10 @@ export class Gate {
       this.#route = request.routeOptions
       if (!this.#events.exempt(this.#route)) answer = this.#decide(request)
     }
-    if (answer !== undefined) return answer
+    if (answer !== undefined) {
+      if (!this.#dry || answer.cause === 'maintenance') return answer
+      this.#events.dry(answer.cause, request)
+    }
     this.#route = undefined
     if (seesRoutes()) this.#enter(request)
     if (this.#shedder.closes()) closeAfter(request.raw, reply.raw)

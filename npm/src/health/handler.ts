@@ -1,3 +1,4 @@
+import { report } from '../events.js'
 import { check, type Kind } from '../options.js'
 import { bodyOf, type ProbePaths, pathOf, routesOf } from './body.js'
 import type { HealthChecks } from './checks.js'
@@ -22,6 +23,8 @@ export interface ProbeRequest {
 /** The part of Node's response that is used. */
 export interface ProbeResponse {
   statusCode: number
+  readonly headersSent?: boolean
+  readonly writableEnded?: boolean
   setHeader(name: string, value: string): unknown
   end(text?: string): unknown
 }
@@ -116,11 +119,15 @@ export function healthHandler(
       next?.()
       return false
     }
-    void answer(kind, method).then(({ status, headers, text }) => {
-      response.statusCode = status
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-      response.end(text)
-    })
+    answer(kind, method)
+      .then(({ status, headers, text }) => {
+        // Somebody did not want to wait for the checks, such as a middleware with a time limit.
+        if (response.headersSent || response.writableEnded) return
+        response.statusCode = status
+        for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+        response.end(text)
+      })
+      .catch(error => report(error, 'healthHandler: the response'))
     return true
   }
 

@@ -3,10 +3,12 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../clock.js'
 import { processEngine } from '../engine/process/index.js'
 import { optionProblem, SeawallError } from '../errors.js'
+import { report } from '../events.js'
 import { LEVELS } from '../pressure/explain.js'
 import { timersEndWithRequest } from '../timer.js'
 import { bodyOf, pathOf } from './body.js'
 import { checksParts, HealthChecks } from './checks.js'
+import { removeLeftOver } from './left-over.js'
 import { metricsText } from './metrics.js'
 import {
   limitsOf,
@@ -29,7 +31,7 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
   const http = globalThis.process?.getBuiltinModule?.('node:http')
   // What Workers call a server (with `nodejs_compat`) listens nowhere.
   if (http?.createServer === undefined || timersEndWithRequest(systemClock)) throw noServers()
-  const { details = true, port, socketPath, host } = options
+  const { details = true } = options
   const limits = limitsOf(options)
   refuse(limits, options)
   const own = options.checks ? undefined : new HealthChecks()
@@ -100,14 +102,14 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
     else socket.destroy()
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error => {
-      letGo()
-      reject(listenError(options, error))
-    })
-    if (socketPath === undefined) server.listen(port, host, resolve)
-    else server.listen(socketPath, resolve)
-  })
+  try {
+    await listen(server, options)
+  } catch (error) {
+    letGo()
+    throw listenError(options, error)
+  }
+  // One of a connection that could not be accepted: others can be.
+  server.on('error', error => report(error, 'startProbeServer: its server'))
   server.unref?.()
   const address = server.address() as ProbeAddress
 
@@ -128,6 +130,37 @@ export async function openJavaScript(options: ProbeServerOptions): Promise<Probe
     [Symbol.dispose]: () => void close(),
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Listens, in the place of a socket file that was left over. */
+async function listen(server: Server, options: ProbeServerOptions): Promise<void> {
+  const { socketPath } = options
+  try {
+    await listenOnce(server, options)
+  } catch (error) {
+    const { code } = error as { code?: string }
+    if (socketPath === undefined || code !== 'EADDRINUSE') throw error
+    if (!(await removeLeftOver(socketPath))) throw error
+    await listenOnce(server, options)
+  }
+}
+
+function listenOnce(server: Server, options: ProbeServerOptions): Promise<void> {
+  const { port, socketPath, host } = options
+  return new Promise((resolve, reject) => {
+    const listening = (): void => {
+      server.off('error', failed)
+      resolve()
+    }
+    const failed = (error: Error): void => {
+      server.off('listening', listening)
+      reject(error)
+    }
+    server.once('listening', listening)
+    server.once('error', failed)
+    if (socketPath === undefined) server.listen(port, host)
+    else server.listen(socketPath)
+  })
 }
 
 function noServers(): SeawallError {

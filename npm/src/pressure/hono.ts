@@ -1,5 +1,6 @@
+import { IdleConnections } from './keep-alive.js'
 import type { PressureMonitor } from './monitor.js'
-import { IdleConnections, type PressureRequest } from './node-http.js'
+import type { PressureRequest } from './node-http.js'
 import type { PressureOptions } from './options.js'
 import { ownedMonitor, owning, type PressureOwner } from './owner.js'
 import { RouteNames } from './route-names.js'

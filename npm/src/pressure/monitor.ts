@@ -25,6 +25,7 @@ import {
   type PressureExplanation,
   type PressureLevel,
 } from './explain.js'
+import { letGo } from './keep-alive.js'
 import { measure } from './measure.js'
 import { enterRoute } from './native.js'
 import { checkPressure, numbersOf, type PressureOptions } from './options.js'
@@ -344,6 +345,7 @@ export class PressureMonitor implements Disposable {
     const handle = this.#handle
     this.#handle = -1
     handles.release(this, handle)
+    letGo(this)
   }
 
   #live(): number {

@@ -1,5 +1,4 @@
 /** What Node's request and response have in common in all frameworks that stand on them. */
-import type { PressureMonitor } from './monitor.js'
 import type { Reader, ShedAnswer } from './shed.js'
 import { answerWritten } from './written-answer.js'
 
@@ -21,17 +20,6 @@ export interface PressureResponse {
   end(body?: string): unknown
   setHeader(name: string, value: string): unknown
   once(event: 'close', listener: () => void): unknown
-}
-
-/**
- * Clients take some two seconds off the time they are told (`Keep-Alive: timeout`), so that they do
- * not send on a connection that is being closed; told less, undici closes it after every answer.
- */
-const LEAST_KEPT_MS = 3_000
-
-/** A server, as far as its idle connections are concerned. */
-interface Server {
-  keepAliveTimeout?: number
 }
 
 /** Express keeps the path as it came in `originalUrl`. @internal */
@@ -80,37 +68,4 @@ export function closeAfter(request: PressureRequest, response: PressureResponse)
   closeRefused(request, response)
   const { stream } = request as { stream?: { session?: Session } }
   if (stream?.session?.closed === false) stream.session.close?.()
-}
-
-/** Shortens for how long servers keep idle connections, and gives them their time back. @internal */
-export class IdleConnections {
-  readonly #usual = new Map<Server, number>()
-  readonly #monitor: PressureMonitor
-  #share = 1
-  #last: Server | undefined
-
-  constructor(monitor: PressureMonitor) {
-    this.#monitor = monitor
-  }
-
-  /** Looks at the server of a request, if the share has changed. */
-  look(request: PressureRequest): void {
-    const share = this.#monitor.keepAliveShare
-    if (share === this.#share && share === 1) return
-    const server = (request.socket as { server?: Server } | undefined)?.server
-    if (share === this.#share && server === this.#last) return
-    this.#last = server
-    if (server?.keepAliveTimeout && !this.#usual.has(server)) {
-      this.#usual.set(server, server.keepAliveTimeout)
-    }
-    this.#share = share
-    for (const [known, usual] of this.#usual) {
-      known.keepAliveTimeout =
-        share === 1 ? usual : Math.max(Math.min(LEAST_KEPT_MS, usual), usual * share)
-    }
-    if (share === 1) {
-      this.#usual.clear()
-      this.#last = undefined
-    }
-  }
 }

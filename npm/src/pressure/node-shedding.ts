@@ -1,11 +1,6 @@
 /** Shedding in frameworks that stand on Node's request and response. */
-import {
-  closeAfter,
-  IdleConnections,
-  nodeReader,
-  type PressureRequest,
-  type PressureResponse,
-} from './node-http.js'
+import { IdleConnections } from './keep-alive.js'
+import { closeAfter, nodeReader, type PressureRequest, type PressureResponse } from './node-http.js'
 import type { Owned } from './owner.js'
 import { RouteNames } from './route-names.js'
 import { type Reader, type ShedAnswer, Shedder } from './shed.js'

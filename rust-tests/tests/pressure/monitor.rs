@@ -1,5 +1,6 @@
 //! The monitor that threads share, and its board.
 
+use seawall::limit::priority::{Ask, Priority};
 use seawall::pressure::{Level, Monitor, PressureConfig, Signal, Signals, board};
 
 use super::{medium, ms, signals};
@@ -100,4 +101,25 @@ fn who_is_refused_without_asking_is_counted_and_remembered() {
     monitor.set_maintenance(false);
     monitor.update(PressureConfig { dry_run: true, ..PressureConfig::default() }).unwrap();
     assert_eq!(board.get(board::SURE), 0.0);
+}
+
+#[test]
+fn some_pressure_is_no_reason_to_refuse_all_whoever_came_before() {
+    let monitor = Monitor::new(PressureConfig::default(), 1).unwrap();
+    monitor.observe(ms(0), &signals([(Signal::Block, 130.0)]));
+    for _ in 0..50 {
+        assert!(!monitor.admit(&Ask::class(Priority::High)).is_shed());
+    }
+    monitor.observe(ms(20), &signals([(Signal::Block, 130.0)]));
+    assert_eq!(monitor.board().get(board::THRESHOLD), 300.0, "below are refused all the same");
+    assert!(!monitor.admit(&Ask::class(Priority::High)).is_shed());
+    assert!(!monitor.refuses_all());
+    monitor.observe(ms(40), &signals([(Signal::Block, 250.0)]));
+    assert!(monitor.refuses_all());
+    for at in [60, 80] {
+        monitor.observe(ms(at), &signals([(Signal::Block, 130.0)]));
+    }
+    assert!(!monitor.refuses_all());
+    monitor.set_maintenance(true);
+    assert!(monitor.refuses_all());
 }

@@ -100,11 +100,11 @@ impl Door {
         &self.counts
     }
 
-    /// Asks the monitor whether all are refused, and remembers the answer.
+    /// Asks the monitor whether all are refused, and remembers the answer. Whether it is another than
+    /// the last time, which the thread at the door has to be told.
     pub(super) fn judge(&self) -> bool {
         let shut = self.monitor.upgrade().is_some_and(|monitor| monitor.refuses_all());
-        self.shut.store(shut, Ordering::Release);
-        shut
+        self.shut.swap(shut, Ordering::AcqRel) != shut
     }
 
     /// Whether all are refused, as far as was asked.

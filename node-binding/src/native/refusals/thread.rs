@@ -59,10 +59,16 @@ pub(crate) fn look() {
     let Some(Office { bell, doors, .. }) = &*office else { return };
     let mut changed = false;
     for door in doors.values() {
-        let before = door.is_shut();
-        changed |= door.judge() != before;
+        changed |= door.judge();
     }
     if changed {
+        ring(bell);
+    }
+}
+
+/// A door was found to be shut, or open, whoever found it.
+pub(super) fn tell() {
+    if let Some(Office { bell, .. }) = &*office() {
         ring(bell);
     }
 }
