@@ -74,8 +74,8 @@ fn service() -> Result<Router, seawall::options::Problem> {
         .coalesced();
     let shield = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(sorry))
-        .layer(TimeoutLayer::new(Timeout::new(TimeoutConfig::fixed(Duration::from_secs(5)))?))
-        .layer(BulkheadLayer::new(Bulkhead::new(BulkheadConfig::new(100))?));
+        .layer(BulkheadLayer::new(Bulkhead::new(BulkheadConfig::new(100))?))
+        .layer(TimeoutLayer::new(Timeout::new(TimeoutConfig::fixed(Duration::from_secs(5)))?));
     Ok(Router::new().route("/price", get(price)).layer(shield).with_state(prices))
 }
 

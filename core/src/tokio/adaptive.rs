@@ -54,7 +54,8 @@ impl Adaptive {
         Ok(Self(Places::new(bulkhead, Some(adaptive), setup.name.into(), Stage::Adaptive)))
     }
 
-    /// Lets up to `max_queue` calls wait, each for `queue_timeout` at most (`None`: without end).
+    /// Lets up to `max_queue` calls wait, each for `queue_timeout` at most (`None`: without end); that
+    /// holds for clones too, and for calls that wait already.
     ///
     /// # Errors
     /// The first option that is out of range; nothing has changed then.
@@ -63,7 +64,7 @@ impl Adaptive {
         max_queue: u32,
         queue_timeout: Option<core::time::Duration>,
     ) -> Result<Self, Problem> {
-        self.0.change(|state, now| {
+        self.0.renew(|state, now| {
             let config = state.bulkhead.explain(now).config;
             state.bulkhead.update(BulkheadConfig { max_queue, queue_timeout, ..config })
         })?;

@@ -67,12 +67,13 @@ impl Bulkhead {
         run(&self.0, ByResult, future).await
     }
 
-    /// Goes on by other limits: what runs goes on, who waits keeps the place.
+    /// Goes on by other limits: what runs goes on, who waits keeps the place, as long as the new time to
+    /// wait allows.
     ///
     /// # Errors
     /// The first option that is out of range; nothing has changed then.
     pub fn update(&self, config: BulkheadConfig) -> Result<(), Problem> {
-        self.0.change(|state, _| state.bulkhead.update(config))
+        self.0.renew(|state, _| state.bulkhead.update(config))
     }
 
     /// The bulkhead as it stands.

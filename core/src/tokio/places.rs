@@ -1,20 +1,22 @@
 //! Places for calls and a queue of futures before them: what bulkhead and adaptive limiter share.
 
+mod state;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use ::tokio::time::{Sleep, sleep_until};
 use pin_project_lite::pin_project;
 
+use self::state::{Seen, State, Ticket};
 use super::{clock, wakers};
 use crate::classify::{Judge, Judged};
 use crate::error::{Error, Rejected, Why};
 use crate::limit::adaptive::AdaptiveLimiter;
-use crate::limit::bulkhead::{Bulkhead, Entry, Next, Refusal, Waiter};
-use crate::limit::priority::{Ask, Priorities};
+use crate::limit::bulkhead::{Bulkhead, Entry, Refusal};
+use crate::limit::priority::Ask;
 use crate::policy::Stage;
 use crate::sync::lock;
 use crate::{Instant, Outcome, events};
@@ -26,111 +28,6 @@ pub(super) struct Places {
     pub(super) stage: Stage,
 }
 
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) bulkhead: Bulkhead,
-    pub(super) adaptive: Option<AdaptiveLimiter>,
-    pub(super) priorities: Option<Priorities>,
-    /// Seats of those who wait, by the number that their futures know.
-    seats: Vec<Seat>,
-    free: Vec<usize>,
-    /// The seat of who waits in a slot of the queue. A slot is taken anew as soon as who waited there
-    /// is let in, which its future learns later.
-    by_slot: Vec<usize>,
-}
-
-#[derive(Debug)]
-enum Seat {
-    Free,
-    Waiting(Option<Waker>),
-    Admitted,
-    Expired,
-}
-
-/// A place in the queue.
-#[derive(Debug, Clone, Copy)]
-struct Ticket {
-    seat: usize,
-    waiter: Waiter,
-    since: Instant,
-}
-
-impl State {
-    fn sit(&mut self, waiter: Waiter, since: Instant) -> Ticket {
-        let seat = self.free.pop().unwrap_or_else(|| {
-            self.seats.push(Seat::Free);
-            self.seats.len().saturating_sub(1)
-        });
-        if let Some(place) = self.seats.get_mut(seat) {
-            *place = Seat::Waiting(None);
-        }
-        let slot = waiter.slot() as usize;
-        if self.by_slot.len() <= slot {
-            self.by_slot.resize(slot.saturating_add(1), usize::MAX);
-        }
-        if let Some(of) = self.by_slot.get_mut(slot) {
-            *of = seat;
-        }
-        Ticket { seat, waiter, since }
-    }
-
-    /// Frees a seat; the waker of who sat there.
-    #[must_use = "to be dropped where nothing is locked"]
-    fn stand_up(&mut self, seat: usize) -> Option<Waker> {
-        let place = self.seats.get_mut(seat)?;
-        let before = std::mem::replace(place, Seat::Free);
-        self.free.push(seat);
-        match before {
-            Seat::Waiting(waker) => waker,
-            _ => None,
-        }
-    }
-
-    /// Lets the next one in, or out; whom to wake, if anybody was moved.
-    fn move_up(&mut self, now: Instant) -> Option<Option<Waker>> {
-        let (waiter, seat) = match self.bulkhead.next(now)? {
-            Next::Admitted(waiter) => {
-                self.begin();
-                (waiter, Seat::Admitted)
-            }
-            Next::Expired(waiter) => (waiter, Seat::Expired),
-        };
-        let number = self.by_slot.get(waiter.slot() as usize).copied().unwrap_or(usize::MAX);
-        let place = self.seats.get_mut(number)?;
-        match std::mem::replace(place, seat) {
-            Seat::Waiting(waker) => Some(waker),
-            _ => Some(None),
-        }
-    }
-
-    /// A call begins that has its place already.
-    fn begin(&mut self) {
-        if let Some(adaptive) = &mut self.adaptive {
-            // There is room: the places are as many as the limit.
-            let _ = adaptive.start();
-        }
-    }
-
-    /// A call is over that began then, and its place is free.
-    fn end(&mut self, since: Instant, outcome: Outcome, now: Instant) {
-        self.bulkhead.leave();
-        if let Some(adaptive) = &mut self.adaptive
-            && adaptive.end(now.since(since), outcome, now)
-        {
-            self.follow();
-        }
-    }
-
-    /// As many places as the limit.
-    pub(super) fn follow(&mut self) {
-        if let Some(adaptive) = &self.adaptive {
-            let config = self.bulkhead.explain(Instant::ZERO).config;
-            let max_concurrent = adaptive.limit();
-            self.bulkhead.set(crate::limit::bulkhead::BulkheadConfig { max_concurrent, ..config });
-        }
-    }
-}
-
 impl Places {
     pub(super) fn new(
         bulkhead: Bulkhead,
@@ -138,14 +35,7 @@ impl Places {
         name: Box<str>,
         stage: Stage,
     ) -> Arc<Self> {
-        let state = State {
-            bulkhead,
-            adaptive,
-            priorities: None,
-            seats: Vec::new(),
-            free: Vec::new(),
-            by_slot: Vec::new(),
-        };
+        let state = State::new(bulkhead, adaptive);
         Arc::new(Self { state: Mutex::new(state), name, stage })
     }
 
@@ -162,6 +52,13 @@ impl Places {
                 state = lock(&self.state);
             }
         }
+        answer
+    }
+
+    /// The same for other limits, at which all who wait look anew.
+    pub(super) fn renew<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let (answer, waiting) = self.change(|state, now| (act(state, now), state.all()));
+        wakers::wake(waiting);
         answer
     }
 
@@ -314,14 +211,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Wait::Queued(ticket) = *this.wait {
-                let waker = this.places.change(|state, now| {
-                    if !state.bulkhead.cancel(ticket.waiter)
-                        && matches!(state.seats.get(ticket.seat), Some(Seat::Admitted))
-                    {
-                        state.end(now, Outcome::Neutral, now);
-                    }
-                    state.stand_up(ticket.seat)
-                });
+                let waker = this.places.change(|state, now| state.give_up(ticket, now));
                 drop(waker);
             }
         }
@@ -414,7 +304,7 @@ impl Future for AcquirePlace {
         for _ in 0..2 {
             places.change(|_, _| ());
             // Nothing is locked where it is dropped, at the end of this turn.
-            let (seen, _before) = places.change(|state, now| look(state, ticket, cx.waker(), now));
+            let (seen, _before) = places.change(|state, now| state.look(ticket, cx.waker(), now));
             let timeout = match seen {
                 Seen::Waits(timeout) => timeout,
                 Seen::Admitted(since) => {
@@ -445,23 +335,4 @@ impl Future for AcquirePlace {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-/// What has become of who waits with that ticket, and the waker that is not to be woken any more.
-fn look(state: &mut State, ticket: Ticket, waker: &Waker, now: Instant) -> (Seen, Option<Waker>) {
-    let seen = match state.seats.get_mut(ticket.seat) {
-        Some(Seat::Waiting(known)) => {
-            let before = wakers::replace(known, waker);
-            return (Seen::Waits(state.bulkhead.explain(now).config.queue_timeout), before);
-        }
-        Some(Seat::Admitted) => Seen::Admitted(now),
-        _ => Seen::Expired,
-    };
-    (seen, state.stand_up(ticket.seat))
-}
-
-enum Seen {
-    Waits(Option<Duration>),
-    Admitted(Instant),
-    Expired,
 }

@@ -1,28 +1,32 @@
 //! So many futures in a while, and a line of those who wait.
 
-use std::collections::VecDeque;
+mod line;
+
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ::tokio::time::{Sleep, sleep_until};
 use pin_project_lite::pin_project;
 
+use self::line::{Left, Line, Looked, Seen};
 use super::setup::Setup;
 use super::{clock, wakers};
 use crate::error::{Error, Rejected, Why};
-use crate::events;
 use crate::limit::rate::{self, Decision, RateConfig, RateExplanation, Refusal};
 use crate::options::Problem;
 use crate::policy::Stage;
 use crate::sync::lock;
+use crate::{Instant, events};
 
 /// A [`rate::RateLimiter`] for futures; clones are the same limiter.
 ///
 /// Nobody overtakes the line. A future that is dropped while it waits leaves the line, and all
-/// behind move up; a permit once granted is used, whatever becomes of the call.
+/// behind move up; a permit once granted is used, whatever becomes of the call. Turns come though
+/// nobody polls: a future that is kept meanwhile holds nobody up for longer than its turn takes, and
+/// has its permit when it is polled again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,53 +59,6 @@ struct State {
     limiter: rate::RateLimiter,
     max_wait: Duration,
     line: Line,
-}
-
-/// Who waits, the first one first. Whoever leaves from the middle leaves a gap.
-#[derive(Debug, Default)]
-struct Line {
-    /// The number of the first.
-    first: u64,
-    waiting: VecDeque<Option<Waiting>>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    waker: Option<Waker>,
-}
-
-/// Wakers that are handed out: to be woken or dropped where nothing is locked.
-#[derive(Debug, Default)]
-#[must_use]
-struct Left {
-    /// Of who has left.
-    gone: Option<Waker>,
-    /// Of who is first now and was not before.
-    next: Option<Waker>,
-}
-
-impl Line {
-    fn push(&mut self) -> u64 {
-        self.waiting.push_back(Some(Waiting::default()));
-        self.first.wrapping_add(self.waiting.len() as u64).wrapping_sub(1)
-    }
-
-    fn at(&mut self, number: u64) -> Option<&mut Option<Waiting>> {
-        let place = usize::try_from(number.wrapping_sub(self.first)).ok()?;
-        self.waiting.get_mut(place)
-    }
-
-    /// Takes one out.
-    fn leave(&mut self, number: u64) -> Left {
-        let was_first = number == self.first;
-        let Some(gone) = self.at(number).and_then(Option::take) else { return Left::default() };
-        while let Some(None) = self.waiting.front() {
-            self.waiting.pop_front();
-            self.first = self.first.wrapping_add(1);
-        }
-        let next = self.waiting.front_mut().filter(|_| was_first).and_then(Option::as_mut);
-        Left { gone: gone.waker, next: next.and_then(|next| next.waker.take()) }
-    }
 }
 
 impl RateLimiter {
@@ -183,13 +140,9 @@ impl RateLimiter {
     pub fn update(&self, config: RateConfig) -> Result<(), Problem> {
         let mut state = lock(&self.0.state);
         state.limiter.update(config, clock::now())?;
-        // The first in line looks anew when it may go.
-        let first = state.line.waiting.front_mut().and_then(Option::as_mut);
-        let waker = first.and_then(|first| first.waker.take());
+        let all = state.line.all();
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers::wake(all);
         Ok(())
     }
 
@@ -205,10 +158,13 @@ impl Shared {
     fn enter(&self, permits: u32, max_wait: Duration) -> Result<Option<u64>, Rejected> {
         let now = clock::now();
         let mut state = lock(&self.state);
+        if !state.line.is_empty() {
+            state = self.move_up(state, now);
+        }
         let max_wait = max_wait.min(state.max_wait);
         match state.limiter.acquire(permits, max_wait, now) {
             Decision::Granted => Ok(None),
-            Decision::Wait(_) => Ok(Some(state.line.push())),
+            Decision::Wait(_) => Ok(Some(state.line.push(permits))),
             Decision::Refused(refusal) => {
                 let retry_after = state.limiter.retry_after(permits, now);
                 drop(state);
@@ -217,19 +173,47 @@ impl Shared {
         }
     }
 
+    /// Those whose turn it is do not stand in the way of who comes now.
+    #[cold]
+    fn move_up<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
+        let State { limiter, line, .. } = &mut *state;
+        let (moved, _) = line.move_up(limiter, now);
+        if moved.is_empty() {
+            return state;
+        }
+        drop(state);
+        wakers::wake(moved);
+        lock(&self.state)
+    }
+
     fn refuse(&self, refusal: Refusal, retry_after: Option<Duration>) -> Rejected {
         let rejected = Rejected { by: Stage::RateLimit, why: Why::Rate(refusal), retry_after };
         events::rejected(&self.name, &rejected);
         rejected
     }
 
-    fn leave(&self, number: u64, in_line: Option<u32>) {
+    /// What has become of who is polled.
+    fn look(&self, number: u64, waker: &Waker) -> Seen {
+        let now = clock::now();
         let mut state = lock(&self.state);
-        if let Some(permits) = in_line {
-            state.limiter.leave(permits);
-        }
-        let Left { gone, next } = state.line.leave(number);
+        let State { limiter, line, .. } = &mut *state;
+        let Looked { seen, moved, old } = line.look(number, waker, limiter, now);
         drop(state);
+        drop(old);
+        wakers::wake(moved);
+        seen
+    }
+
+    fn leave(&self, number: u64) {
+        let mut state = lock(&self.state);
+        let State { limiter, line, .. } = &mut *state;
+        let left = line.leave(number, limiter);
+        drop(state);
+        let Some(Left { gone, next }) = left else { return };
         drop(gone);
         if let Some(waker) = next {
             waker.wake();
@@ -245,14 +229,15 @@ enum Step {
 }
 
 pin_project! {
-    /// Permits to come. Dropped before they have come, its place in line is given up.
+    /// Permits to come. Dropped before they have come, its place in line is given up; dropped when its
+    /// turn has come, they are used, though it was not polled since.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct AcquireRate {
         shared: Arc<Shared>,
         permits: u32,
         step: Step,
-        // Runs while it is first in line.
+        // Until the turn that is expected, as those before may not be polled.
         #[pin]
         turn: Option<Sleep>,
     }
@@ -261,7 +246,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Step::Waiting(number) = *this.step {
-                this.shared.leave(number, Some(*this.permits));
+                this.shared.leave(number);
             }
         }
     }
@@ -284,30 +269,15 @@ impl Future for AcquireRate {
             }
         };
         *this.step = Step::Waiting(number);
+        // A second look if the time is up at the first.
         for _ in 0..2 {
-            let now = clock::now();
-            let mut state = lock(&this.shared.state);
-            let is_first = state.line.first == number;
-            let place = state.line.at(number).and_then(Option::as_mut);
-            // Dropped at the end of this turn, where nothing is locked.
-            let _before = place.and_then(|place| wakers::replace(&mut place.waker, cx.waker()));
-            let decision = is_first.then(|| state.limiter.advance(*this.permits, now));
-            drop(state);
-            let wait = match decision {
-                None => return Poll::Pending,
-                Some(Decision::Wait(wait)) => wait,
-                Some(Decision::Granted) => {
+            let due = match this.shared.look(number, cx.waker()) {
+                Seen::Waits(due) => clock::at(due),
+                Seen::Ended(ended) => {
                     *this.step = Step::Over;
-                    this.shared.leave(number, None);
-                    return Poll::Ready(Ok(()));
-                }
-                Some(Decision::Refused(refusal)) => {
-                    *this.step = Step::Over;
-                    this.shared.leave(number, None);
-                    return Poll::Ready(Err(this.shared.refuse(refusal, None)));
+                    return Poll::Ready(ended.map_err(|refusal| this.shared.refuse(refusal, None)));
                 }
             };
-            let due = clock::at(now.after(wait));
             match this.turn.as_mut().as_pin_mut() {
                 None => this.turn.set(Some(sleep_until(due))),
                 Some(turn) => turn.reset(due),

@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::breaker::Rejection;
-use crate::classify::{ByResult, Judge};
+use crate::classify::{ByError, Judge};
 use crate::error::Error;
 use crate::tokio::{Breaker, BreakerCall, Waiting};
 
@@ -19,16 +19,19 @@ use crate::tokio::{Breaker, BreakerCall, Waiting};
 /// anybody. A service whose call was refused keeps what the inner one has
 /// reserved for its next call, such as a place of a bulkhead: drop it, or call it again.
 #[derive(Debug, Clone)]
-pub struct BreakerLayer<J = ByResult> {
+pub struct BreakerLayer<J = ByError> {
     breaker: Breaker,
     judge: J,
 }
 
 impl BreakerLayer {
-    /// A layer of `breaker`, for which an `Err` is a failure.
+    /// A layer of `breaker`, for which an `Err` is a failure. Refusals by policies of this crate within are
+    /// none, as full places say nothing of the other side, nor are time-outs whose timer was held up.
+    /// For errors that are no [`Error`](std::error::Error) say [`judged_by`](Self::judged_by), with
+    /// [`ByBoxedError`](crate::classify::ByBoxedError) or [`ByResult`](crate::classify::ByResult).
     #[must_use]
     pub const fn new(breaker: Breaker) -> Self {
-        Self { breaker, judge: ByResult }
+        Self { breaker, judge: ByError }
     }
 }
 
@@ -51,7 +54,7 @@ impl<S, J: Clone> Layer<S> for BreakerLayer<J> {
 
 /// What [`BreakerLayer`] makes of a service.
 #[derive(Debug)]
-pub struct BreakerService<S, J = ByResult> {
+pub struct BreakerService<S, J = ByError> {
     inner: S,
     breaker: Breaker,
     judge: J,

@@ -11,27 +11,37 @@
 //! A throttle decides in `call`, before the inner service is called; so does a breaker, unless it is
 //! open when it is asked whether it is ready: then the next call is refused, whenever it comes.
 //!
-//! **Which order.** As in [`policy::Stage`](crate::policy::Stage): retry outside, then rate limit,
-//! throttle, breaker, time-out, and innermost what limits how many run at a time.
+//! **Which order.** Retry outside, then rate limit, throttle, breaker, what limits how many run at a
+//! time, and innermost the time-out. That is the order of [`policy::Stage`](crate::policy::Stage) but
+//! for the last two: a service drops a request whose time is up, and only what is around the time-out
+//! learns that it was late and not cancelled. Nothing is lost by that, as waiting for a place is part of
+//! `poll_ready` and of no time-out. Refusals of the inner layers do not count as failures in the outer
+//! ones, whose judges are [`ByError`](crate::classify::ByError) unless told: full places open no breaker.
 //!
 //! ```
 //! use std::time::Duration;
 //! use http::{Request, Response};
 //! use seawall::breaker::BreakerConfig;
 //! use seawall::classify::ByResponse;
+//! use seawall::limit::adaptive::AdaptiveConfig;
 //! use seawall::retry::{BudgetConfig, RetryConfig};
-//! use seawall::tokio::{Breaker, Budget, Retry};
-//! use seawall::tower::{BreakerLayer, RetryLayer};
+//! use seawall::timeout::TimeoutConfig;
+//! use seawall::tokio::{Adaptive, Breaker, Budget, Retry, Timeout};
+//! use seawall::tower::{AdaptiveLayer, BreakerLayer, RetryLayer, TimeoutLayer};
 //! use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let retry = Retry::new(RetryConfig::default())?.within(Budget::new(BudgetConfig::default())?);
 //! let breaker = Breaker::new(BreakerConfig::default())?.opening_on_retry_after();
+//! let limiter = Adaptive::new(AdaptiveConfig::default())?;
+//! let timeout = Timeout::new(TimeoutConfig::fixed(Duration::from_secs(1)))?;
 //! let tries = std::cell::Cell::new(0);
 //! let service = ServiceBuilder::new()
 //!     .layer(RetryLayer::http(retry))
 //!     .layer(BreakerLayer::new(breaker).judged_by(ByResponse))
+//!     .layer(AdaptiveLayer::new(limiter).judged_by(ByResponse))
+//!     .layer(TimeoutLayer::new(timeout))
 //!     .service(service_fn(|_: Request<()>| {
 //!         tries.set(tries.get() + 1);
 //!         let status = if tries.get() == 1 { 503 } else { 200 };

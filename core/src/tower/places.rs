@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::coming::{Asked, Coming};
-use crate::classify::{ByResult, Judge};
+use crate::classify::{ByError, ByResult, Judge};
 use crate::error::{Error, Rejected};
 use crate::tokio::{AcquirePlace, Adaptive, Bulkhead, Place};
 
@@ -37,17 +37,24 @@ impl<S> Layer<S> for BulkheadLayer {
 }
 
 /// An [`Adaptive`] limiter around a service: ready when there is a place, as for [`BulkheadLayer`].
+///
+/// It belongs around a [`TimeoutLayer`](super::TimeoutLayer), whose time-outs are failures to it; within
+/// one it would take the requests whose time was up for cancelled ones, and go on as if nothing had been
+/// slow.
 #[derive(Debug, Clone)]
-pub struct AdaptiveLayer<J = ByResult> {
+pub struct AdaptiveLayer<J = ByError> {
     limiter: Adaptive,
     judge: J,
 }
 
 impl AdaptiveLayer {
-    /// A layer of `limiter`, for which an `Err` is a failure.
+    /// A layer of `limiter`, for which an `Err` is a failure. Refusals by policies of this crate within
+    /// are none, nor are time-outs whose timer was held up. For errors that are no
+    /// [`Error`](std::error::Error) say [`judged_by`](Self::judged_by), with
+    /// [`ByBoxedError`](crate::classify::ByBoxedError) or [`ByResult`].
     #[must_use]
     pub const fn new(limiter: Adaptive) -> Self {
-        Self { limiter, judge: ByResult }
+        Self { limiter, judge: ByError }
     }
 }
 

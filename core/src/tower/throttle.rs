@@ -5,22 +5,25 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::classify::{ByResult, Judge};
+use crate::classify::{ByError, Judge};
 use crate::error::Error;
 use crate::tokio::{Throttle, ThrottleCall};
 
 /// A [`Throttle`] around a service.
 #[derive(Debug, Clone)]
-pub struct ThrottleLayer<J = ByResult> {
+pub struct ThrottleLayer<J = ByError> {
     throttle: Throttle,
     judge: J,
 }
 
 impl ThrottleLayer {
-    /// A layer of `throttle`, for which an `Err` is a failure.
+    /// A layer of `throttle`, for which an `Err` is a failure. Refusals by policies of this crate within are
+    /// none, as full places say nothing of the other side, nor are time-outs whose timer was held up.
+    /// For errors that are no [`Error`](std::error::Error) say [`judged_by`](Self::judged_by), with
+    /// [`ByBoxedError`](crate::classify::ByBoxedError) or [`ByResult`](crate::classify::ByResult).
     #[must_use]
     pub const fn new(throttle: Throttle) -> Self {
-        Self { throttle, judge: ByResult }
+        Self { throttle, judge: ByError }
     }
 }
 
@@ -43,7 +46,7 @@ impl<S, J: Clone> Layer<S> for ThrottleLayer<J> {
 
 /// What [`ThrottleLayer`] makes of a service.
 #[derive(Debug, Clone)]
-pub struct ThrottleService<S, J = ByResult> {
+pub struct ThrottleService<S, J = ByError> {
     inner: S,
     throttle: Throttle,
     judge: J,

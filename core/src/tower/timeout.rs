@@ -10,6 +10,10 @@ use crate::error::Error;
 use crate::tokio::{Timeout, TimeoutCall};
 
 /// A [`Timeout`] around a service. The judge says which ends are successes, whose latencies count.
+///
+/// The time begins with the call: waiting until the service is ready is no part of it. A request whose
+/// time is up is dropped, which to layers within means that it was cancelled; what is to learn of it, a
+/// breaker or an [`AdaptiveLayer`](super::AdaptiveLayer), belongs around this one.
 #[derive(Debug, Clone)]
 pub struct TimeoutLayer<J = ByResult> {
     timeout: Timeout,

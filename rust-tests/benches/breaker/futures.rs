@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use seawall::breaker::{BreakerConfig, RateRule, TripRule, Window};
-use seawall::classify::AllPass;
+use seawall::classify::{AllPass, ByResult};
 use seawall::limit::bulkhead::BulkheadConfig;
 use seawall::limit::rate::RateConfig;
 use seawall::limit::throttle::ThrottleConfig;
@@ -75,12 +75,12 @@ pub fn variants() -> Vec<Variant> {
             }),
         ),
         ("tower alone", layered(tower::layer::util::Identity::new())),
-        ("tower, consecutive", layered(BreakerLayer::new(consecutive()))),
-        ("tower, last 100 calls", layered(BreakerLayer::new(calls()))),
-        ("tower, time window", layered(BreakerLayer::new(time()))),
+        ("tower, consecutive", layered(BreakerLayer::new(consecutive()).judged_by(ByResult))),
+        ("tower, last 100 calls", layered(BreakerLayer::new(calls()).judged_by(ByResult))),
+        ("tower, time window", layered(BreakerLayer::new(time()).judged_by(ByResult))),
         ("tower, time-out", layered(TimeoutLayer::new(timeout))),
         ("tower, bulkhead", layered(BulkheadLayer::new(bulkhead))),
-        ("tower, throttle", layered(ThrottleLayer::new(throttle))),
+        ("tower, throttle", layered(ThrottleLayer::new(throttle).judged_by(ByResult))),
         ("tower, rate limit", layered(RateLimitLayer::new(rate_limiter))),
         ("tower, retry", layered(RetryLayer::new(retry).judged_by(AllPass))),
     ]

@@ -97,6 +97,39 @@ async fn more_room_wakes_who_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_time_to_wait_holds_for_those_who_wait() {
+    let bulkhead = bulkhead(1, 1, None);
+    let _place = bulkhead.try_acquire().unwrap();
+    let waits = tokio::spawn(bulkhead.acquire());
+    sleep(ms(50)).await;
+    let sooner = BulkheadConfig { queue_timeout: Some(ms(100)), ..bulkhead.explain().config };
+    bulkhead.update(sooner).unwrap();
+    sleep(ms(49)).await;
+    assert!(!waits.is_finished());
+    sleep(ms(1_000)).await;
+    assert!(waits.is_finished());
+    assert_eq!(waits.await.unwrap().unwrap_err().why, Why::Expired);
+    let waits = tokio::spawn(bulkhead.acquire());
+    sleep(ms(50)).await;
+    bulkhead.update(BulkheadConfig { queue_timeout: None, ..sooner }).unwrap();
+    sleep(ms(1_000)).await;
+    assert!(!waits.is_finished(), "as long as it takes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_time_to_wait_for_an_adaptive_limit() {
+    let limiter = Adaptive::new(AdaptiveConfig { initial_limit: 1, ..AdaptiveConfig::default() });
+    let limiter = limiter.unwrap().queueing(1, None).unwrap();
+    let _place = limiter.try_acquire().unwrap();
+    let waits = tokio::spawn(limiter.acquire());
+    sleep(ms(50)).await;
+    let _same = limiter.clone().queueing(1, Some(ms(100))).unwrap();
+    sleep(ms(1_000)).await;
+    assert!(waits.is_finished());
+    assert_eq!(waits.await.unwrap().unwrap_err().why, Why::Expired);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_adaptive_limit_follows_and_forgets_who_was_dropped() {
     let config = AdaptiveConfig {
         initial_limit: 2,

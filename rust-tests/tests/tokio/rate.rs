@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::Poll;
 
 use proptest::prelude::*;
@@ -6,7 +7,7 @@ use seawall::error::Why;
 use seawall::limit::rate::{RateConfig, Refusal};
 use seawall::tokio::{AcquireRate, RateLimiter};
 use seawall_tests::cases;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance, sleep, timeout};
 
 use crate::{ms, poll, takes};
 
@@ -79,6 +80,100 @@ async fn a_faster_rate_wakes_the_line() {
     assert!(begun.elapsed() < ms(1_000), "{:?}", begun.elapsed());
 }
 
+/// Waiters that are kept and never polled again.
+fn left_alone(limiter: &RateLimiter, many: usize) -> Vec<Pin<Box<AcquireRate>>> {
+    let mut kept: Vec<_> = (0..many).map(|_| Box::pin(limiter.acquire())).collect();
+    assert!(kept.iter_mut().all(|waiting| poll(waiting.as_mut()).is_pending()));
+    kept
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_kept_and_not_polled_stops_nobody() {
+    let limiter = limiter(1);
+    limiter.try_acquire().unwrap();
+    let mut kept = left_alone(&limiter, 1);
+    let begun = Instant::now();
+    timeout(ms(10_000), limiter.acquire()).await.unwrap().unwrap();
+    assert!(begun.elapsed() >= ms(200) && begun.elapsed() < ms(310), "{:?}", begun.elapsed());
+    // Its turn has come all the same.
+    assert!(matches!(poll(kept[0].as_mut()), Poll::Ready(Ok(()))));
+    assert_eq!((limiter.explain().queued, limiter.explain().granted), (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_that_are_kept_stop_nobody_for_long() {
+    let limiter = limiter(1);
+    limiter.try_acquire().unwrap();
+    let kept = left_alone(&limiter, 20);
+    let begun = Instant::now();
+    let order = Mutex::new(Vec::new());
+    let live = |number| {
+        let (limiter, order) = (&limiter, &order);
+        async move {
+            timeout(ms(60_000), limiter.acquire()).await.unwrap().unwrap();
+            order.lock().unwrap().push(number);
+        }
+    };
+    tokio::join!(live(1), live(2), live(3));
+    assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+    let time = begun.elapsed();
+    assert!(time >= ms(2_300) && time < ms(4_500), "{time:?}");
+    assert_eq!(limiter.explain().granted, 24);
+    // What was granted is used, and is no place in line any more.
+    drop(kept);
+    assert_eq!((limiter.explain().queued, limiter.explain().waiting), (0, 0));
+    assert!(limiter.try_acquire().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_anew_moves_those_up_who_are_not_polled() {
+    let limiter = limiter(1);
+    limiter.try_acquire().unwrap();
+    let kept = left_alone(&limiter, 2);
+    for queued in [1, 0] {
+        advance(ms(110)).await;
+        assert!(limiter.try_acquire().is_err());
+        assert_eq!(limiter.explain().queued, queued);
+    }
+    advance(ms(110)).await;
+    limiter.try_acquire().unwrap();
+    drop(kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_faster_rate_is_told_to_all_in_line() {
+    let slow = RateConfig { burst: 2, ..RateConfig::new(1, ms(3_600_000)) };
+    let limiter = RateLimiter::new(slow).unwrap();
+    limiter.acquire_many(2).await.unwrap();
+    let mut heavy = Box::pin(limiter.acquire_many(2));
+    assert!(poll(heavy.as_mut()).is_pending());
+    let kept = left_alone(&limiter, 1);
+    let waits = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { timeout(ms(60_000), limiter.acquire()).await }
+    });
+    sleep(ms(10)).await;
+    limiter.update(RateConfig { burst: 1, ..RateConfig::new(10, ms(1_000)) }).unwrap();
+    waits.await.unwrap().unwrap().unwrap();
+    let Poll::Ready(Err(refused)) = poll(heavy.as_mut()) else { panic!("weighs too much now") };
+    assert_eq!(refused.why, Why::Rate(Refusal::Weight));
+    drop(kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_held_back_goes_when_that_is_over() {
+    let limiter = limiter(1);
+    limiter.try_acquire().unwrap();
+    let kept = left_alone(&limiter, 1);
+    let begun = Instant::now();
+    let live = || timeout(ms(60_000), limiter.acquire());
+    let (first, second, ()) = tokio::join!(live(), live(), async { limiter.hold(ms(5_000)) });
+    first.unwrap().and(second.unwrap()).unwrap();
+    let time = begun.elapsed();
+    assert!(time >= ms(5_200) && time < ms(5_450), "{time:?}");
+    drop(kept);
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Op {
     Ask,
@@ -115,20 +210,16 @@ proptest! {
                     Op::Wait(time) => advance(ms(time)).await,
                 }
                 // The last one first: who comes first counts, not who asks first.
-                for again in 0..line.len() + 1 {
-                    let before = line.len();
-                    for at in (0..line.len()).rev() {
-                        if let Poll::Ready(granted) = poll(line[at].as_mut()) {
-                            granted.unwrap();
-                            assert_eq!(at, 0, "out of turn at look {again}");
-                            drop(line.remove(at));
-                            passed += 1;
-                        }
-                    }
-                    if line.len() == before {
-                        break;
+                let mut went = Vec::new();
+                for at in (0..line.len()).rev() {
+                    if let Poll::Ready(granted) = poll(line[at].as_mut()) {
+                        granted.unwrap();
+                        went.insert(0, at);
+                        drop(line.remove(at));
+                        passed += 1;
                     }
                 }
+                assert!(went.iter().copied().eq(0..went.len()), "out of turn: {went:?}");
                 // Up to 16 ms of a late timer are made up for.
                 let most = f64::from(burst) + (begun.elapsed().as_secs_f64() + 0.016) * 10.0;
                 assert!(f64::from(passed) <= most + 1e-6, "{passed} of {most}");
@@ -140,6 +231,40 @@ proptest! {
                 waiting.await.unwrap();
             }
             assert!(last.elapsed() <= ms(rest * 101 + 1), "{:?} for {rest}", last.elapsed());
+        });
+    }
+    /// The same where some are kept and not polled again: those who are polled wait twice as long at
+    /// most.
+    #[test]
+    fn a_model_of_a_line_in_which_some_sleep(
+        waits in prop::collection::vec((any::<bool>(), 0..250_u64), 1..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let limiter = limiter(1);
+            let begun = Instant::now();
+            let (mut asleep, mut awake) = (Vec::new(), Vec::new());
+            for (sleeps, wait) in &waits {
+                let mut waiting = Box::pin(limiter.acquire());
+                if poll(waiting.as_mut()).is_pending() {
+                    if *sleeps { asleep.push(waiting) } else { awake.push(waiting) }
+                }
+                advance(ms(*wait)).await;
+                let before = awake.len();
+                awake.retain_mut(|waiting| poll(waiting.as_mut()).is_pending());
+                let granted = limiter.explain().granted as f64;
+                let most = 1.0 + (begun.elapsed().as_secs_f64() + 0.016) * 10.0;
+                assert!(granted <= most + 1e-6, "{granted} of {most}");
+                assert!(awake.len() + 2 >= before, "more than are due");
+            }
+            let (last, rest) = (Instant::now(), (asleep.len() + awake.len()) as u64);
+            for waiting in awake {
+                timeout(ms(60_000), waiting).await.unwrap().unwrap();
+            }
+            assert!(last.elapsed() <= ms(rest * 202 + 101), "{:?} for {rest}", last.elapsed());
+            drop(asleep);
+            assert_eq!((limiter.explain().queued, limiter.explain().waiting), (0, 0));
         });
     }
 }

@@ -100,6 +100,37 @@ fn a_waker_of_who_waits_in_line() {
 }
 
 #[test]
+fn who_is_moved_up_in_line() {
+    struct Asks(RateLimiter, AtomicBool);
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {
+            assert!(self.0.explain().queued < 9);
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+
+    ends(|| {
+        let config = RateConfig { burst: 1, ..RateConfig::new(1, ms(3_600_000)) };
+        let limiter = RateLimiter::new(config).unwrap();
+        limiter.try_acquire().unwrap();
+        let asks = Arc::new(Asks(limiter.clone(), AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&asks));
+        let mut waits = Box::pin(limiter.acquire());
+        let mut wait = || waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        assert!(wait());
+        limiter.update(RateConfig { limit: 3_600 * 20, ..config }).unwrap();
+        assert!(asks.1.swap(false, Ordering::Relaxed), "the rate is another one");
+        if wait() {
+            std::thread::sleep(ms(60));
+            let _granted = limiter.try_acquire();
+            assert!(asks.1.load(Ordering::Relaxed), "its turn has come");
+        }
+        assert!(!wait());
+    });
+}
+
+#[test]
 fn a_waker_of_who_shares_an_execution() {
     ends(|| {
         let coalesce: &Coalesce<u8, (), ()> = Box::leak(Box::new(Coalesce::new()));

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod http;
+mod order;
 mod ready;
 mod unruly;
 

@@ -124,3 +124,18 @@ async fn a_rate_limiter_is_ready_at_its_rate() {
     drop(other);
     assert_eq!(limiter.explain().queued, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_asked_no_more_stops_no_other() {
+    let config = RateConfig { burst: 1, max_queue: 2, ..RateConfig::new(10, ms(1_000)) };
+    let limiter = RateLimiter::new(config).unwrap();
+    limiter.try_acquire().unwrap();
+    let layer = RateLimitLayer::new(limiter.clone());
+    let (mut one, mut two) = (layer.layer(takes()), layer.layer(takes()));
+    assert!(poll(Box::pin(one.ready()).as_mut()).is_pending());
+    for _ in 0..3 {
+        let ready = tokio::time::timeout(ms(10_000), two.ready()).await;
+        assert_eq!(ready.unwrap().unwrap().call(1).await.unwrap(), 1);
+    }
+    assert_eq!(one.ready().await.unwrap().call(1).await.unwrap(), 1);
+}

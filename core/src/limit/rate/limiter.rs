@@ -63,6 +63,13 @@ impl RateLimiter {
         self.state.retry_after(&self.plan, permits, now)
     }
 
+    /// How long until somebody in line may go, behind whom others wait for so many permits, if all
+    /// before go when they may; to the nanosecond.
+    #[must_use]
+    pub fn turn(&mut self, behind: u64, now: Instant) -> Duration {
+        self.state.turn(&self.plan, behind, now)
+    }
+
     /// Lets nothing pass before `until`; an earlier time than the one in force changes nothing.
     pub fn hold(&mut self, until: Instant) {
         self.state.hold(until);
@@ -218,6 +225,10 @@ impl State {
             return None;
         }
         Some(self.wait(plan, self.waiting.saturating_add(permits.into()), now))
+    }
+
+    fn turn(&mut self, plan: &Plan, behind: u64, now: Instant) -> Duration {
+        self.wait(plan, self.waiting.saturating_sub(behind), now)
     }
 
     /// How long until so many permits in all have passed, to the nanosecond for one call.
