@@ -170,9 +170,11 @@ impl Worker {
         Arc::clone(&self.leaving).notified_owned()
     }
 
-    fn count(&self, open: u32) {
+    /// Tells it of one connection more, or less. What is counted here is not read for it: until it
+    /// was written, another thread could have written what is newer.
+    fn tell(&self, by: f64) {
         if let Some(board) = &self.board {
-            board.set(Word::Open, f64::from(open));
+            board.add(Word::Open, by);
         }
     }
 
@@ -202,14 +204,16 @@ pub(crate) struct Counted(Arc<Worker>);
 impl Counted {
     /// One more.
     pub(crate) fn new(worker: &Arc<Worker>) -> Self {
-        worker.count(worker.open.fetch_add(1, Ordering::Relaxed).saturating_add(1));
+        worker.open.fetch_add(1, Ordering::Relaxed);
+        worker.tell(1.0);
         Self(Arc::clone(worker))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.count(self.0.open.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.tell(-1.0);
     }
 }
 
@@ -291,4 +295,54 @@ impl AsyncWrite for Upstream {
 pub(crate) fn is_ours(error: &io::Error) -> bool {
     let ours = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
     error.raw_os_error().is_some_and(|number| ours.contains(&number))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+
+    use super::*;
+
+    /// Waits until both threads have come to this `step`, without sleeping: they are to go on at once.
+    fn meet(arrived: &AtomicUsize, step: usize) {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        let mut turns = 0_u32;
+        while arrived.load(Ordering::SeqCst) < step * 2 {
+            turns += 1;
+            if turns.is_multiple_of(1000) {
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_whose_last_connection_has_ended_is_told_of_none() {
+        const ROUNDS: usize = 200_000;
+        let path = std::env::temp_dir().join(format!("seawall-open-{}", std::process::id()));
+        drop(Board::create_at(&path).unwrap());
+        let address = Address::Path(PathBuf::new());
+        let worker = Arc::new(Worker::new(0, 1, address, true, Some(&path)).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let arrived = AtomicUsize::new(0);
+        let open = || worker.board().unwrap().word(Word::Open);
+        let left = thread::scope(|scope| {
+            let turns = [0, 1].map(|_| {
+                scope.spawn(|| {
+                    let mut left = 0;
+                    for round in 0..ROUNDS {
+                        meet(&arrived, round * 2 + 1);
+                        drop(Counted::new(&worker));
+                        drop(Counted::new(&worker));
+                        meet(&arrived, round * 2 + 2);
+                        left += usize::from(open() != 0.0);
+                    }
+                    left
+                })
+            });
+            turns.map(|turn| turn.join().unwrap())
+        });
+        assert_eq!(left, [0, 0]);
+        assert_eq!(worker.load().connections, 0);
+    }
 }
