@@ -295,7 +295,7 @@ impl Client<'_> {
         add(&front.counters.tunnels);
         let _counted = Counted::new(&worker);
         let Link { socket, buffer, .. } = &mut link;
-        tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+        tunnel(&self.stream, &mut self.buffer, socket, buffer, front.half_open).await;
         End::Close
     }
 }

@@ -272,7 +272,7 @@ impl Client<'_> {
                 self.under_way = None;
                 self.buffer.consume(part);
                 let Link { socket, buffer, .. } = &mut link;
-                tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+                tunnel(&self.stream, &mut self.buffer, socket, buffer, front.half_open).await;
                 Outcome::Ended(End::Close)
             }
             // Who has ended its half may be gone, and then nobody answers.

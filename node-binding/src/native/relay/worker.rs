@@ -5,13 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use seawall::balance::Load;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -20,6 +17,7 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::super::board::{Board, SLOTS, Word};
 use super::super::clock;
+use super::upstream::{Stream, Upstream};
 
 /// For how long a worker that did not take a connection in time counts as stuck, until what watches
 /// its loop says so or it turns again.
@@ -181,7 +179,7 @@ impl Worker {
     /// Connects to it.
     pub(crate) async fn connect(self: &Arc<Self>) -> io::Result<Upstream> {
         let count = Counted::new(self);
-        Ok(Upstream { stream: self.dial().await?, count })
+        Ok(Upstream::new(self.dial().await?, count))
     }
 
     /// The same, for connections that are not counted: between requests they are nobody's.
@@ -208,85 +206,16 @@ impl Counted {
         worker.tell(1.0);
         Self(Arc::clone(worker))
     }
+
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        &self.0
+    }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
         self.0.tell(-1.0);
-    }
-}
-
-/// A connection of either kind.
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-/// A connection with a worker, counted there until it is dropped.
-pub(crate) struct Upstream {
-    stream: Stream,
-    count: Counted,
-}
-
-impl Upstream {
-    pub(crate) fn worker(&self) -> &Arc<Worker> {
-        &self.count.0
-    }
-
-    /// Whether the worker has closed it altogether, and not only its half. Not known of TCP.
-    #[cfg(unix)]
-    pub(crate) fn is_hung_up(&self) -> bool {
-        use std::os::fd::AsRawFd;
-        let Stream::Unix(stream) = &self.stream else { return false };
-        let mut entry = libc::pollfd { fd: stream.as_raw_fd(), events: 0, revents: 0 };
-        // SAFETY: one entry, which lives until the call returns; it does not wait.
-        let count = unsafe { libc::poll(&raw mut entry, 1, 0) };
-        count > 0 && entry.revents & (libc::POLLHUP | libc::POLLERR) != 0
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn is_hung_up(&self) -> bool {
-        false
-    }
-}
-
-macro_rules! on_stream {
-    ($self:ident, $method:ident($($argument:expr),*)) => {
-        match &mut $self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(unix)]
-            Stream::Unix(stream) => Pin::new(stream).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Upstream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_read(context, buffer))
-    }
-}
-
-impl AsyncWrite for Upstream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        on_stream!(self, poll_write(context, bytes))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_flush(context))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_shutdown(context))
     }
 }
 
