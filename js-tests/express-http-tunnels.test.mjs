@@ -1,12 +1,14 @@
 // Connections that are passed as a whole, or from their upgrade on, by the front that balances single
-// requests: how they end. Native and on Unix only.
+// requests: how they end, and who gets them. Native and on Unix only.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask, expectQuiet } from './express-http-tools.mjs'
-import { endAll, inOneTry, native, start } from './express-tools.mjs'
+import { folder, tls } from './express-tls.mjs'
+import { endAll, get, inOneTry, native, start } from './express-tools.mjs'
 
 after(endAll)
 
@@ -93,4 +95,62 @@ describe('tunnels through the front', { skip: !native && 'native only' }, () => 
       await expectQuiet(server, 10_000)
       assert.equal(await server.stop(), 0)
     }))
+})
+
+describe('a worker nobody can connect to', { skip: !native && 'native only' }, () => {
+  const secure = (port, path) =>
+    new Promise((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, path, agent: false, rejectUnauthorized: false }
+      const sent = secureRequest(options, async response => {
+        let text = ''
+        for await (const part of response) text += part
+        resolve(JSON.parse(text))
+      })
+      sent.on('error', reject).end()
+    })
+
+  for (const patienceMs of [1000, 0]) {
+    test(`gets no TLS, the other one does; patience of ${patienceMs} ms`, tls, () =>
+      inOneTry(async () => {
+        const options = { mode: 'http', ejectAfter: 0, patienceMs }
+        const server = await start({ FRAMEWORK: 'https', KEY: folder }, { options })
+        const { pid } = await secure(server.port, '/deaf')
+        const answers = await Promise.all(
+          Array.from({ length: 10 }, () => secure(server.port, '/')),
+        )
+        assert.ok(answers.every(answer => answer.pid !== pid))
+        await expectQuiet(server)
+        assert.equal(await server.stop(), 0)
+      }),
+    )
+  }
+
+  test('gets no request without patience, the other one does', () =>
+    inOneTry(async () => {
+      const http = { maxIdle: 0 }
+      const options = { mode: 'http', ejectAfter: 0, patienceMs: 0, http }
+      const server = await start({ CALM: '1' }, { options })
+      const { pid } = (await get(server.port, '/deaf')).body
+      for (let n = 0; n < 10; n++) {
+        const { status, body } = await get(server.port)
+        assert.equal(status, 200)
+        assert.notEqual(body.pid, pid)
+      }
+      await expectQuiet(server)
+      assert.equal(await server.stop(), 0)
+    }))
+
+  test('is the only one: who asks is refused when the patience is over', async () => {
+    const http = { maxIdle: 0 }
+    const options = { mode: 'http', ejectAfter: 0, patienceMs: 200, workers: 1, http }
+    const server = await start({ CALM: '1' }, { options })
+    assert.equal((await get(server.port, '/deaf')).status, 200)
+    assert.equal((await get(server.port, '/', { ms: 20_000 })).status, 503)
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write('\x16\x03\x01\x00\x05hello')
+    socket.resume()
+    await once(socket, 'close')
+    await expectQuiet(server)
+    assert.equal(await server.stop(), 0)
+  })
 })
