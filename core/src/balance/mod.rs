@@ -38,6 +38,7 @@
 #[cfg(feature = "std")]
 pub mod claim;
 mod config;
+mod half;
 mod memory;
 mod process;
 mod respawn;
@@ -50,6 +51,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use config::{BalanceConfig, BalanceOptions};
+pub use half::Half;
 pub use memory::heap_share;
 pub use process::{LINGER, is_stale, kill_ms, linger_ms, start_ms, worker_count};
 pub use respawn::{Respawn, RespawnConfig, RespawnOptions, Respawned};

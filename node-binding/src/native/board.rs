@@ -119,6 +119,15 @@ impl Board {
         }
     }
 
+    /// Adds to a word of the native side, which only this writes: in one step, so that what several
+    /// threads add and take away is there whichever of them is first.
+    pub(super) fn add(&self, word: Word, by: f64) {
+        if let Some(place) = self.page().words.get(word as usize) {
+            let more = |bits| Some((f64::from_bits(bits) + by).to_bits());
+            let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        }
+    }
+
     /// What the worker says of itself.
     pub(super) fn load(&self, unanswered: usize) -> Load {
         let count = |word| self.word(word) as u32;

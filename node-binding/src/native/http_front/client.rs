@@ -4,20 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use seawall::balance::Tried;
 use seawall::http::pass::{self, PassedRequest, pass_request};
-use seawall::http::{Turn, is_probe};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Duration, Instant};
 
-use super::super::ask::Choice;
-use super::super::relay::{Accepted, Counted, Shared, Stage, Staged, Worker, is_ours};
+use super::super::relay::{Accepted, Shared, Stage, Staged};
 use super::Front;
 use super::answer::Refusal;
 use super::buffer::Buffer;
 use super::counters::{UnderWay, add};
-use super::links::{self, Link};
+use super::links::Link;
+use super::search::Search;
 use super::stream::{Stream, end, read, write};
 use super::tunnel::tunnel;
 use super::watch::Watched;
@@ -59,18 +57,12 @@ pub(super) struct Client<'a> {
     pub(super) head: Vec<u8>,
     /// The head for the client.
     pub(super) answer: Vec<u8>,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     address: String,
     staged: Staged,
-    since: Instant,
+    pub(super) since: Instant,
     /// While a request is under way.
     pub(super) under_way: Option<UnderWay<'a>>,
-}
-
-/// What is asked for, by the head for the worker.
-fn target(head: &[u8]) -> &str {
-    let target = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    std::str::from_utf8(target).unwrap_or_default()
 }
 
 /// Serves a connection until it ends.
@@ -180,50 +172,6 @@ impl Client<'_> {
         next
     }
 
-    /// The worker whose turn it is; `bytes` of what was read are the head.
-    pub(super) async fn choose(
-        &mut self,
-        asks: bool,
-        tried: &Tried,
-        closed: Option<usize>,
-        bytes: usize,
-    ) -> Result<Arc<Worker>, Refusal> {
-        let mut named = None;
-        if asks && let Some(questions) = &self.shared.questions {
-            let head = self.buffer.filled().get(..bytes).unwrap_or_default().to_vec();
-            let _asked = UnderWay::new(&self.shared.counters.asked);
-            match questions.ask(head, self.peer, self.since.elapsed(), None).await {
-                Some(Choice::Worker(place)) => named = Some(place),
-                Some(Choice::Anybody) => {}
-                Some(Choice::Nobody) => return Err(Refusal::Lost),
-                None => return Err(Refusal::Nobody),
-            }
-        }
-        let Shared { workers, counters, config, .. } = self.shared;
-        let mut turns = self.front.config;
-        if is_probe(target(&self.head)) {
-            turns = turns.without_pressure();
-        }
-        let mut waiting = None;
-        let until = Instant::now() + config.patience;
-        loop {
-            let refusal = match workers.turn(&turns, named, tried, closed) {
-                (Turn::Worker(_), Some(worker)) => return Ok(worker),
-                (Turn::Full, _) => Refusal::Full,
-                _ if Instant::now() >= until => Refusal::Nobody,
-                _ if waiting.is_none() && counters.undecided() >= u64::from(config.max_waiting) => {
-                    Refusal::Nobody
-                }
-                _ => {
-                    waiting.get_or_insert_with(|| UnderWay::new(&counters.waiting));
-                    workers.changed().await;
-                    continue;
-                }
-            };
-            return Err(refusal);
-        }
-    }
-
     /// From now on it counts as served.
     pub(super) fn is_served(&mut self) {
         self.staged.set(Stage::Open);
@@ -276,26 +224,14 @@ impl Client<'_> {
 
     /// What is no HTTP/1 goes to one worker as it is: TLS, and HTTP/2 that was not asked for first.
     async fn pass_whole(&mut self) -> End {
-        let bytes = self.buffer.len();
-        let worker = match self.choose(true, &Tried::default(), None, bytes).await {
-            Ok(worker) => worker,
-            Err(_) => return End::Close,
+        let mut search = Search::new(self.buffer.len());
+        let Ok((_counted, mut link)) = self.reach(&mut search, true).await else {
+            return End::Close;
         };
-        let front = self.front;
-        let mut link = match links::take(&worker, true, &front.counters).await {
-            Ok(link) => link,
-            Err(error) => {
-                if !is_ours(&error) {
-                    self.shared.workers.failed(&worker);
-                }
-                return End::Close;
-            }
-        };
-        self.is_served();
-        add(&front.counters.tunnels);
-        let _counted = Counted::new(&worker);
+        add(&self.front.counters.tunnels);
+        let half_open = self.front.half_open;
         let Link { socket, buffer, .. } = &mut link;
-        tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+        tunnel(&self.stream, &mut self.buffer, socket, buffer, half_open).await;
         End::Close
     }
 }

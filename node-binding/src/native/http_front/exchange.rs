@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use seawall::balance::Tried;
 use seawall::http::Attempt;
 use seawall::http::pass::{Asked, Body, Limits, PassedRequest, PassedResponse, pass_response};
-use tokio::time::{Duration, Instant, sleep};
 
-use super::super::relay::{Counted, Worker, is_ours};
+use super::super::relay::Worker;
 use super::Front;
 use super::answer::Refusal;
 use super::buffer::Buffer;
@@ -19,6 +17,7 @@ use super::client::{Client, End};
 use super::counters::{UnderWay, add};
 use super::links::{self, Link};
 use super::measure::Measure;
+use super::search::Search;
 use super::stream::{Stream, read, reset_at_close, write};
 use super::timing::Timing;
 use super::tunnel::tunnel;
@@ -27,8 +26,6 @@ use super::watch::Mark;
 
 /// How long the head of an answer may be: workers are trusted, but not with all of the memory.
 const MOST_OF_AN_ANSWER: Limits = Limits { head: 256 * 1024 };
-/// How long after a worker that could not be connected to another try is made.
-const AGAIN: Duration = Duration::from_millis(5);
 
 /// What one worker made of a request.
 enum Outcome {
@@ -62,54 +59,36 @@ impl Client<'_> {
         let front = self.front;
         add(&front.counters.requests);
         self.under_way = Some(UnderWay::new(&front.counters.in_flight));
-        let until = Instant::now() + self.shared.config.patience;
-        let (mut tries, mut tried, mut bytes) = (1, Tried::default(), request.bytes);
-        let mut closed = None;
+        let (mut tries, mut bytes) = (1, request.bytes);
+        let mut search = Search::new(bytes);
         let switching = request.upgrade || request.connect;
         loop {
-            let first = bytes > 0;
-            let chosen = self.choose(first, &tried, closed, bytes).await;
-            self.buffer.consume(bytes);
-            bytes = 0;
-            let worker = match chosen {
-                Ok(worker) => worker,
-                Err(refusal) => return self.give_up(refusal, &request).await,
-            };
-            self.is_served();
-            let _counted = Counted::new(&worker);
             // One that was kept may be closed already, and such a request is not sent again.
             let anew = tries > 1 || switching;
-            let link = match links::take(&worker, anew, &front.counters).await {
-                Ok(link) => link,
-                Err(error) => {
-                    if !is_ours(&error) {
-                        self.shared.workers.failed(&worker);
-                        tried.insert(worker.place);
-                    }
-                    if Instant::now() >= until {
-                        return self.give_up(Refusal::Nobody, &request).await;
-                    }
-                    // Nothing was sent, so this is no try yet; nor is there somebody else at once.
-                    sleep(AGAIN).await;
-                    continue;
-                }
+            let reached = self.reach(&mut search, anew).await;
+            self.buffer.consume(bytes);
+            bytes = 0;
+            let (counted, link) = match reached {
+                Ok(reached) => reached,
+                Err(refusal) => return self.give_up(refusal, &request).await,
             };
+            let worker = counted.worker();
             let fresh = !link.used;
-            match self.attempt(&worker, link, &request).await {
+            match self.attempt(worker, link, &request).await {
                 Outcome::Ended(end) => {
-                    self.shared.workers.succeeded(&worker);
+                    self.shared.workers.succeeded(worker);
                     return end;
                 }
                 Outcome::Refused(refusal) => return self.give_up(refusal, &request).await,
                 Outcome::Lost { sent, consumed } => {
                     // Who has read the request may have ended it on purpose.
                     if fresh && !sent {
-                        self.shared.workers.failed(&worker);
+                        self.shared.workers.failed(worker);
                     }
                     if fresh {
-                        tried.insert(worker.place);
+                        search.tried.insert(worker.place);
                     } else {
-                        closed = Some(worker.place);
+                        search.closed = Some(worker.place);
                     }
                     let method = method(&self.head);
                     let attempt = Attempt { method, sent, consumed, switching, tries };
@@ -272,7 +251,7 @@ impl Client<'_> {
                 self.under_way = None;
                 self.buffer.consume(part);
                 let Link { socket, buffer, .. } = &mut link;
-                tunnel(&self.stream, &mut self.buffer, socket, buffer).await;
+                tunnel(&self.stream, &mut self.buffer, socket, buffer, front.half_open).await;
                 Outcome::Ended(End::Close)
             }
             // Who has ended its half may be gone, and then nobody answers.

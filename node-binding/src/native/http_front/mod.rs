@@ -13,6 +13,7 @@ mod counters;
 mod exchange;
 mod links;
 mod measure;
+mod search;
 mod stream;
 mod timing;
 mod tunnel;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use seawall::balance::LINGER;
+use seawall::balance::{Half, LINGER};
 use socket2::SockRef;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep, sleep};
@@ -14,12 +14,8 @@ use super::super::relay::{Offer, Stage, Upstream};
 use super::Passing;
 use super::pipe::{Failed, Pipe};
 
-/// How often is looked whether a worker that has ended its half is gone altogether.
-const LOOK: Duration = Duration::from_secs(1);
 /// When is looked for the first time whether a worker has taken a connection; then after twice as long.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
-/// For how many of these a client whose worker has ended may say nothing before it is let go.
-const HALF: u32 = 30;
 
 type Moved = Poll<Result<(), Failed>>;
 
@@ -44,9 +40,9 @@ pub(super) struct Carry<'a> {
     /// When the offer ends, and after how long is looked again at it.
     offered_until: Instant,
     again: Duration,
-    /// How often there was nothing since the worker ended its half.
-    idle: u32,
-    /// How many reads there were when this was last looked.
+    /// What was seen since the worker ended its half.
+    half: Half,
+    /// How many reads there were when was last looked whether it is idle.
     seen: u64,
     /// Whether the client spoke last: then it waits for an answer.
     asked: bool,
@@ -82,7 +78,7 @@ impl<'a> Carry<'a> {
             timer,
             offered_until,
             again,
-            idle: 0,
+            half: Half::default(),
             seen: 0,
             asked: spoke,
             asked_at,
@@ -198,17 +194,12 @@ impl<'a> Carry<'a> {
         if self.upstream.is_hung_up() && !self.up.sinks() {
             return true;
         }
-        let reads = self.up.reads;
-        if std::mem::replace(&mut self.seen, reads) != reads {
-            self.idle = 0;
-        }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(Half::LOOK)));
         while timer.as_mut().poll(context).is_ready() {
-            self.idle = self.idle.saturating_add(1);
-            if self.idle >= HALF || self.upstream.is_hung_up() {
+            if self.half.is_over(self.up.reads, self.upstream.is_hung_up()) {
                 return true;
             }
-            timer.as_mut().reset(Instant::now() + LOOK);
+            timer.as_mut().reset(Instant::now() + Half::LOOK);
         }
         false
     }

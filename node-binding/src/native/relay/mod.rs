@@ -15,6 +15,7 @@ mod listener;
 mod offer;
 mod questions;
 mod refuse;
+mod upstream;
 mod worker;
 mod workers;
 
@@ -47,13 +48,11 @@ pub(crate) use listener::Accepted;
 pub(crate) use offer::Offer;
 pub(crate) use questions::Questions;
 pub(crate) use refuse::refuse;
-pub(crate) use worker::{Address, Upstream, Worker, is_ours};
+pub(crate) use upstream::Upstream;
+pub(crate) use worker::{Address, Worker, is_ours};
 pub(crate) use workers::Workers;
 #[cfg(unix)]
-pub(crate) use {
-    counters::Staged,
-    worker::{Counted, Stream},
-};
+pub(crate) use {counters::Staged, upstream::Stream, worker::Counted};
 
 thread_local! {
     static RELAY: RefCell<Option<Relay>> = const { RefCell::new(None) };

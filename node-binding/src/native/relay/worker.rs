@@ -5,13 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use seawall::balance::Load;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -20,6 +17,7 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::super::board::{Board, SLOTS, Word};
 use super::super::clock;
+use super::upstream::{Stream, Upstream};
 
 /// For how long a worker that did not take a connection in time counts as stuck, until what watches
 /// its loop says so or it turns again.
@@ -170,16 +168,18 @@ impl Worker {
         Arc::clone(&self.leaving).notified_owned()
     }
 
-    fn count(&self, open: u32) {
+    /// Tells it of one connection more, or less. What is counted here is not read for it: until it
+    /// was written, another thread could have written what is newer.
+    fn tell(&self, by: f64) {
         if let Some(board) = &self.board {
-            board.set(Word::Open, f64::from(open));
+            board.add(Word::Open, by);
         }
     }
 
     /// Connects to it.
     pub(crate) async fn connect(self: &Arc<Self>) -> io::Result<Upstream> {
         let count = Counted::new(self);
-        Ok(Upstream { stream: self.dial().await?, count })
+        Ok(Upstream::new(self.dial().await?, count))
     }
 
     /// The same, for connections that are not counted: between requests they are nobody's.
@@ -202,87 +202,20 @@ pub(crate) struct Counted(Arc<Worker>);
 impl Counted {
     /// One more.
     pub(crate) fn new(worker: &Arc<Worker>) -> Self {
-        worker.count(worker.open.fetch_add(1, Ordering::Relaxed).saturating_add(1));
+        worker.open.fetch_add(1, Ordering::Relaxed);
+        worker.tell(1.0);
         Self(Arc::clone(worker))
+    }
+
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        &self.0
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.count(self.0.open.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
-    }
-}
-
-/// A connection of either kind.
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-/// A connection with a worker, counted there until it is dropped.
-pub(crate) struct Upstream {
-    stream: Stream,
-    count: Counted,
-}
-
-impl Upstream {
-    pub(crate) fn worker(&self) -> &Arc<Worker> {
-        &self.count.0
-    }
-
-    /// Whether the worker has closed it altogether, and not only its half. Not known of TCP.
-    #[cfg(unix)]
-    pub(crate) fn is_hung_up(&self) -> bool {
-        use std::os::fd::AsRawFd;
-        let Stream::Unix(stream) = &self.stream else { return false };
-        let mut entry = libc::pollfd { fd: stream.as_raw_fd(), events: 0, revents: 0 };
-        // SAFETY: one entry, which lives until the call returns; it does not wait.
-        let count = unsafe { libc::poll(&raw mut entry, 1, 0) };
-        count > 0 && entry.revents & (libc::POLLHUP | libc::POLLERR) != 0
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn is_hung_up(&self) -> bool {
-        false
-    }
-}
-
-macro_rules! on_stream {
-    ($self:ident, $method:ident($($argument:expr),*)) => {
-        match &mut $self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(unix)]
-            Stream::Unix(stream) => Pin::new(stream).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Upstream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_read(context, buffer))
-    }
-}
-
-impl AsyncWrite for Upstream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        on_stream!(self, poll_write(context, bytes))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_flush(context))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_shutdown(context))
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.tell(-1.0);
     }
 }
 
@@ -291,4 +224,54 @@ impl AsyncWrite for Upstream {
 pub(crate) fn is_ours(error: &io::Error) -> bool {
     let ours = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
     error.raw_os_error().is_some_and(|number| ours.contains(&number))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+
+    use super::*;
+
+    /// Waits until both threads have come to this `step`, without sleeping: they are to go on at once.
+    fn meet(arrived: &AtomicUsize, step: usize) {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        let mut turns = 0_u32;
+        while arrived.load(Ordering::SeqCst) < step * 2 {
+            turns += 1;
+            if turns.is_multiple_of(1000) {
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_whose_last_connection_has_ended_is_told_of_none() {
+        const ROUNDS: usize = 200_000;
+        let path = std::env::temp_dir().join(format!("seawall-open-{}", std::process::id()));
+        drop(Board::create_at(&path).unwrap());
+        let address = Address::Path(PathBuf::new());
+        let worker = Arc::new(Worker::new(0, 1, address, true, Some(&path)).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let arrived = AtomicUsize::new(0);
+        let open = || worker.board().unwrap().word(Word::Open);
+        let left = thread::scope(|scope| {
+            let turns = [0, 1].map(|_| {
+                scope.spawn(|| {
+                    let mut left = 0;
+                    for round in 0..ROUNDS {
+                        meet(&arrived, round * 2 + 1);
+                        drop(Counted::new(&worker));
+                        drop(Counted::new(&worker));
+                        meet(&arrived, round * 2 + 2);
+                        left += usize::from(open() != 0.0);
+                    }
+                    left
+                })
+            });
+            turns.map(|turn| turn.join().unwrap())
+        });
+        assert_eq!(left, [0, 0]);
+        assert_eq!(worker.load().connections, 0);
+    }
 }
