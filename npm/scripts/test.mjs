@@ -52,6 +52,16 @@ function steps(ours) {
       run: () =>
         cargo(['test', '--locked', '-p', 'seawall', '-p', 'seawall-tests', '-F', rustFeatures]),
     },
+    // Elsewhere a program of the addon's tests wants Node's library to link.
+    ...(process.platform === 'linux'
+      ? [
+          {
+            name: 'rust addon',
+            what: 'the native threads by themselves',
+            run: () => cargo(['test', '--locked', '-p', 'seawall-node']),
+          },
+        ]
+      : []),
     {
       name: 'rust no_std',
       what: 'core builds without any feature',

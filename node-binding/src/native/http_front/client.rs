@@ -225,9 +225,10 @@ impl Client<'_> {
     /// What is no HTTP/1 goes to one worker as it is: TLS, and HTTP/2 that was not asked for first.
     async fn pass_whole(&mut self) -> End {
         let mut search = Search::new(self.buffer.len());
-        let Ok((_counted, mut link)) = self.reach(&mut search, true).await else {
+        let Ok((counted, mut link)) = self.reach(&mut search, true).await else {
             return End::Close;
         };
+        self.shared.workers.succeeded(counted.worker());
         add(&self.front.counters.tunnels);
         let half_open = self.front.half_open;
         let Link { socket, buffer, .. } = &mut link;
