@@ -286,6 +286,8 @@ describe('the server', onlyNative, () => {
     for (const { pid } of (await app.stats()).workers) if (pid) process.kill(pid, 'SIGKILL')
     await sleep(100)
     assert.equal((await get(app.port)).status, 503)
+    // The client may know of it before it is counted.
+    for (let n = 0; n < 100 && (await app.counts()).waiting > 0; n++) await sleep(20)
     const { asked, waiting, refused } = await app.counts()
     assert.deepEqual([asked, waiting, refused], [0, 0, 1])
     assert.equal(await app.stop(), 0)

@@ -251,7 +251,9 @@ export class Worker {
   /** An application with sockets of its own may cut its clients off: they are to be gone before. */
   async #closeOwn(end: number): Promise<void> {
     const { signal } = this.#hurry
-    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end && !signal.aborted) {
+    // Without a primary they are gone, and nobody counts them any more.
+    const isCounted = (): boolean => process.connected && !signal.aborted
+    while ((this.#board?.[OPEN] ?? 0) > 0 && performance.now() < end && isCounted()) {
       await new Promise(resolve => setTimeout(resolve, 10))
     }
     await closeOwn(this.#app, Math.max(100, end - performance.now()), signal)

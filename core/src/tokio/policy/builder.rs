@@ -58,7 +58,9 @@ impl PolicyBuilder {
     }
 
     /// Ends the call as a whole after this time. To the parts within it a call that it ends has
-    /// failed, unless its timer was held up or the call only waited for a place.
+    /// failed, however long it had waited for permits and places before it began; not where its timer
+    /// was held up, or where it still waited for one beside them. Within a retry or a time-out such a
+    /// wait is part of the call.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.parts.deadline = Some(deadline);

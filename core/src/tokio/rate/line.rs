@@ -1,6 +1,7 @@
 //! Who waits for permits, in the order of coming.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use crate::Instant;
 use crate::limit::rate::{Decision, RateLimiter, Refusal};
 use crate::tokio::wakers;
 
-/// Who waits, the first one first. Whoever leaves from the middle leaves a gap.
+/// Who waits, by numbers in the order of coming.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// The number of the first, who is never a gap.
-    first: u64,
-    waiting: VecDeque<Option<Waiting>>,
+    /// The number of the next one who comes.
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
     /// Who had a turn and has not been polled since. Not in line any more: a future may be kept for
     /// ever.
     ended: BTreeMap<u64, Ended>,
@@ -63,26 +64,14 @@ impl Line {
     }
 
     pub(super) fn push(&mut self, permits: u32) -> u64 {
-        self.waiting.push_back(Some(Waiting { permits, waker: None }));
-        self.first.wrapping_add(self.waiting.len() as u64).wrapping_sub(1)
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.waiting.insert(number, Waiting { permits, waker: None });
+        number
     }
 
-    fn at(&mut self, number: u64) -> Option<&mut Option<Waiting>> {
-        let place = usize::try_from(number.wrapping_sub(self.first)).ok()?;
-        self.waiting.get_mut(place)
-    }
-
-    fn front(&mut self) -> Option<&mut Waiting> {
-        self.waiting.front_mut().and_then(Option::as_mut)
-    }
-
-    fn take(&mut self, number: u64) -> Option<Waiting> {
-        let gone = self.at(number).and_then(Option::take);
-        while let Some(None) = self.waiting.front() {
-            self.waiting.pop_front();
-            self.first = self.first.wrapping_add(1);
-        }
-        gone
+    fn first(&self) -> Option<u64> {
+        self.waiting.first_key_value().map(|(number, _)| *number)
     }
 
     /// Lets those go whose turn it is, polled or not: whom to wake, and in how long it is the turn of
@@ -95,11 +84,11 @@ impl Line {
     ) -> (Vec<Option<Waker>>, Duration) {
         let mut moved = Vec::new();
         let mut has_moved = false;
-        while let Some(front) = self.front() {
-            let ended = match limiter.advance(front.permits, now) {
+        while let Some(mut front) = self.waiting.first_entry() {
+            let ended = match limiter.advance(front.get().permits, now) {
                 Decision::Wait(wait) => {
                     // Its turn may have come closer than it knows.
-                    if has_moved && let Some(waker) = front.waker.take() {
+                    if has_moved && let Some(waker) = front.get_mut().waker.take() {
                         moved.push(Some(waker));
                     }
                     return (moved, wait);
@@ -107,9 +96,9 @@ impl Line {
                 Decision::Granted => Ok(()),
                 Decision::Refused(refusal) => Err(refusal),
             };
-            let number = self.first;
             has_moved = true;
-            moved.extend(self.take(number).map(|gone| gone.waker).filter(Option::is_some));
+            let (number, gone) = front.remove_entry();
+            moved.extend(gone.waker.map(Some));
             self.ended.insert(number, ended);
         }
         (moved, Duration::MAX)
@@ -124,20 +113,21 @@ impl Line {
         now: Instant,
     ) -> Looked {
         // Who is polled need not be woken.
-        let mut mine = self.at(number).and_then(Option::as_mut).and_then(|it| it.waker.take());
-        let before = self.first;
+        let mut mine = self.waiting.get_mut(&number).and_then(|it| it.waker.take());
+        let before = self.first();
         let (moved, wait) = self.move_up(limiter, now);
         if let Some(ended) = self.ended.remove(&number) {
             return Looked { seen: Seen::Ended(ended), moved, old: mine };
         }
         // Those before who have not gone by themselves may not do so next time either.
-        let wait = if self.first == number || self.first != before {
+        let first = self.first();
+        let wait = if first == Some(number) || first != before {
             wait
         } else {
             limiter.turn(self.behind(number), now)
         };
         let old = wakers::replace(&mut mine, waker);
-        if let Some(Some(waiting)) = self.at(number) {
+        if let Some(waiting) = self.waiting.get_mut(&number) {
             waiting.waker = mine;
         }
         Looked { seen: Seen::Waits(now.after(wait)), moved, old }
@@ -148,24 +138,23 @@ impl Line {
         if self.ended.remove(&number).is_some() {
             return None;
         }
-        let was_first = number == self.first;
-        let gone = self.take(number)?;
+        let was_first = self.first() == Some(number);
+        let gone = self.waiting.remove(&number)?;
         limiter.leave(gone.permits);
-        let next = self.front().filter(|_| was_first).and_then(|next| next.waker.take());
+        let next = self.waiting.first_entry().filter(|_| was_first);
+        let next = next.and_then(|mut next| next.get_mut().waker.take());
         Some(Left { gone: gone.waker, next })
     }
 
     /// All who wait, to look anew.
     #[must_use = "to be woken where nothing is locked"]
     pub(super) fn all(&mut self) -> Vec<Option<Waker>> {
-        self.waiting.iter_mut().flatten().map(|waiting| waiting.waker.take()).collect()
+        self.waiting.values_mut().map(|waiting| waiting.waker.take()).collect()
     }
 
     /// For how many permits those wait who came after.
     fn behind(&self, number: u64) -> u64 {
-        let after = self.first.wrapping_add(self.waiting.len() as u64).wrapping_sub(number);
-        let after = usize::try_from(after).unwrap_or(usize::MAX).saturating_sub(1);
-        let behind = self.waiting.iter().rev().take(after).flatten();
-        behind.map(|waiting| u64::from(waiting.permits)).sum()
+        let behind = self.waiting.range((Bound::Excluded(number), Bound::Unbounded));
+        behind.map(|(_, waiting)| u64::from(waiting.permits)).sum()
     }
 }

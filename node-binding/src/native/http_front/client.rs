@@ -232,7 +232,7 @@ impl Client<'_> {
         add(&self.front.counters.tunnels);
         let half_open = self.front.half_open;
         let Link { socket, buffer, .. } = &mut link;
-        tunnel(&self.stream, &mut self.buffer, socket, buffer, half_open).await;
+        tunnel(&self.stream, &mut self.buffer, socket, buffer, half_open, false).await;
         End::Close
     }
 }

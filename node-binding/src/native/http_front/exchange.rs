@@ -251,7 +251,7 @@ impl Client<'_> {
                 self.under_way = None;
                 self.buffer.consume(part);
                 let Link { socket, buffer, .. } = &mut link;
-                tunnel(&self.stream, &mut self.buffer, socket, buffer, front.half_open).await;
+                tunnel(&self.stream, &mut self.buffer, socket, buffer, front.half_open, true).await;
                 Outcome::Ended(End::Close)
             }
             // Who has ended its half may be gone, and then nobody answers.

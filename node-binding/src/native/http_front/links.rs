@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::relay::{Stream as Socket, Worker};
 use super::buffer::Buffer;
@@ -45,29 +45,34 @@ thread_local! {
     static KEPT: RefCell<Vec<(Arc<Worker>, Vec<Link>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A connection to `worker`: one that was kept, else, or where it has to be a fresh one, a new one.
+/// A connection to `worker`: one that was kept, else, or where it has to be a fresh one, a new one. A full
+/// queue is waited for until `until` at the longest, and tried once in any case.
 pub(super) async fn take(
     worker: &Arc<Worker>,
     fresh: bool,
+    until: Instant,
     counters: &Arc<HttpCounters>,
 ) -> io::Result<Link> {
     if !fresh && let Some(link) = kept(worker) {
         counters.idle.fetch_sub(1, Ordering::Relaxed);
         return Ok(link);
     }
-    let socket = timeout(DIAL_FOR, dial(worker)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let socket = timeout(DIAL_FOR, dial(worker, until)).await;
+    let socket = socket.map_err(|_| io::ErrorKind::TimedOut)??;
     counters.links.fetch_add(1, Ordering::Relaxed);
     let counters = Arc::clone(counters);
     Ok(Link { socket, buffer: Buffer::default(), used: false, since: 0, counters })
 }
 
-async fn dial(worker: &Worker) -> io::Result<Socket> {
+async fn dial(worker: &Worker, until: Instant) -> io::Result<Socket> {
     loop {
-        match worker.dial().await {
-            // Its queue of connections is full: it is busy, not gone.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
-            done => return done,
+        let done = worker.dial().await;
+        // Its queue of connections is full: it is busy, not gone.
+        let is_busy = matches!(&done, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        if !is_busy || Instant::now() >= until {
+            return done;
         }
+        sleep(AGAIN).await;
     }
 }
 
@@ -134,6 +139,41 @@ mod tests {
 
     use super::super::stream::Stream;
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_worker_whose_queue_is_full_costs_no_more_than_the_patience_that_is_left() {
+        use socket2::{Domain, SockAddr, Socket as Raw, Type};
+
+        use super::super::super::relay::Address;
+
+        let name = format!("seawall-links-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&path);
+        let listener = Raw::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        listener.listen(1).unwrap();
+        let runtime =
+            Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let worker = Worker::new(0, 1, Address::Path(path.clone()), false, None).unwrap();
+            let worker = Arc::new(worker);
+            let mut queue = Vec::new();
+            while let Ok(socket) = worker.dial().await {
+                queue.push(socket);
+            }
+            let counters = Arc::default();
+            for left in [0, 300, 5_000] {
+                let begun = Instant::now();
+                let until = begun + Duration::from_millis(left);
+                assert!(take(&worker, true, until, &counters).await.is_err());
+                let most = Duration::from_millis(left).min(DIAL_FOR);
+                let took = begun.elapsed();
+                assert!((most..=most + AGAIN).contains(&took), "{took:?} of {most:?}");
+            }
+        });
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn a_link_that_the_worker_has_just_closed_is_not_taken_for_good() {

@@ -59,7 +59,7 @@ impl Client<'_> {
             self.is_served();
             let counted = Counted::new(&worker);
             let again = search.tried.contains(worker.place);
-            let error = match links::take(&worker, anew, &self.front.counters).await {
+            let error = match links::take(&worker, anew, search.until, &self.front.counters).await {
                 Ok(link) => return Ok((counted, link)),
                 Err(error) => error,
             };

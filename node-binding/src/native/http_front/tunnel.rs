@@ -28,17 +28,19 @@ struct Way {
 }
 
 /// Passes everything from one side to the other, and then the end of it; where a client may not be
-/// `half_open`, its end is that of both. What was read before, in the buffers, comes first.
+/// `half_open`, its end is that of both. What was read before, in the buffers, comes first. `said`: the
+/// worker has answered already.
 pub(super) async fn tunnel(
     client: &impl Stream,
     from_client: &mut Buffer,
     worker: &Socket,
     from_worker: &mut Buffer,
     half_open: bool,
+    said: bool,
 ) {
     let way = Way::default();
     let mut up = pin!(pass_up(client, from_client, worker, &way));
-    let mut down = pin!(pass_down(worker, from_worker, client));
+    let mut down = pin!(pass_down(worker, from_worker, client, said));
     let mut half = pin!(half(worker, &way));
     let (mut up_ended, mut down_ended) = (None, None);
     poll_fn(|context| {
@@ -83,8 +85,8 @@ async fn pass_up(client: &impl Stream, buffer: &mut Buffer, worker: &Socket, way
 }
 
 /// The same.
-async fn pass_down(worker: &Socket, buffer: &mut Buffer, client: &impl Stream) -> bool {
-    let reads = AtomicU64::new(0);
+async fn pass_down(worker: &Socket, buffer: &mut Buffer, client: &impl Stream, said: bool) -> bool {
+    let reads = AtomicU64::new(u64::from(said));
     match pass(worker, buffer, client, &reads).await {
         // Cut off without a word: the client is not to take that for an end.
         Err(Failed::Reading) if reads.into_inner() == 0 => {

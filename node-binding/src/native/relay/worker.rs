@@ -239,7 +239,7 @@ mod tests {
         let mut turns = 0_u32;
         while arrived.load(Ordering::SeqCst) < step * 2 {
             turns += 1;
-            if turns.is_multiple_of(1000) {
+            if turns.is_multiple_of(100) {
                 thread::yield_now();
             }
         }
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_worker_whose_last_connection_has_ended_is_told_of_none() {
-        const ROUNDS: usize = 200_000;
+        const ROUNDS: usize = 5_000;
         let path = std::env::temp_dir().join(format!("seawall-open-{}", std::process::id()));
         drop(Board::create_at(&path).unwrap());
         let address = Address::Path(PathBuf::new());
