@@ -51,7 +51,8 @@ impl AdaptiveLayer {
     /// A layer of `limiter`, for which an `Err` is a failure. Refusals by policies of this crate within
     /// are none, nor are time-outs whose timer was held up. For errors that are no
     /// [`Error`](std::error::Error) say [`judged_by`](Self::judged_by), with
-    /// [`ByBoxedError`](crate::classify::ByBoxedError) or [`ByResult`].
+    /// [`ByBoxedError`](crate::classify::ByBoxedError) (in an [`Inside`](crate::classify::Inside) for
+    /// each layer of this crate within), or with [`ByResult`].
     #[must_use]
     pub const fn new(limiter: Adaptive) -> Self {
         Self { limiter, judge: ByError }

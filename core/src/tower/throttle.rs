@@ -20,7 +20,8 @@ impl ThrottleLayer {
     /// A layer of `throttle`, for which an `Err` is a failure. Refusals by policies of this crate within are
     /// none, as full places say nothing of the other side, nor are time-outs whose timer was held up.
     /// For errors that are no [`Error`](std::error::Error) say [`judged_by`](Self::judged_by), with
-    /// [`ByBoxedError`](crate::classify::ByBoxedError) or [`ByResult`](crate::classify::ByResult).
+    /// [`ByBoxedError`](crate::classify::ByBoxedError) (in an [`Inside`](crate::classify::Inside) for
+    /// each layer of this crate within), or with [`ByResult`](crate::classify::ByResult).
     #[must_use]
     pub const fn new(throttle: Throttle) -> Self {
         Self { throttle, judge: ByError }
