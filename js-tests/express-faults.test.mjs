@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -201,6 +202,22 @@ describe('a server in trouble', { skip: !native && 'native only' }, () => {
       await within(8_000, gone(), () => `the end of ${pids}`)
     })
   }
+
+  test('a worker with sockets of its own waits for nobody once its primary is killed', {
+    skip: !native && 'native only',
+  }, async () => {
+    const options = { mode: 'proxy', workers: 1, gracefulShutdownTimeoutMs: 60_000 }
+    const server = await start({ FRAMEWORK: 'own' }, { options })
+    const [{ pid }] = (await server.stats()).workers
+    const agent = new Agent({ keepAlive: true })
+    assert.equal((await get(server.port, '/', { agent })).status, 200)
+    server.child.kill('SIGKILL')
+    const gone = async () => {
+      while (isThere(pid)) await sleep(20)
+    }
+    await within(20_000, gone(), () => `the end of ${pid}`)
+    agent.destroy()
+  })
 
   test('workers end when their primary is killed', async () => {
     const server = await start({}, { options: { gracefulShutdownTimeoutMs: 500 } })
